@@ -1,0 +1,23 @@
+"""What can happen, where it is written, and how one hears of it.
+
+The pure part (no I/O, no clock):
+
+    errors       every refusal, drawn as a tree; SQLSTATE -> class
+    task         the task stream: event Structs, state, transition table, evolve
+    runner       the runner stream
+    system       the system stream (paused or not)
+    lifecycle    what the three have in common: Transition, legality
+    catalog      event type <-> Struct; strict decode; upcasting of old shapes
+    event        the stored envelope around one event
+
+The part that speaks to PostgreSQL:
+
+    connect      how a connection is opened: TLS, pooler, session settings
+    statements   named SQL statements, loaded from the .sql file beside each package
+    log          append and read events
+    follower     the log in commit order, gap-safe
+    committer    many callers, one connection, self-clocked batches
+    commands     every write the product knows, as one method each
+    notifier     sends wake-up hints after commit
+    listener     hears them, knows when it is deaf
+"""

@@ -1,0 +1,149 @@
+"""Every refusal the engine can utter, and the one place where SQLSTATEs become exceptions.
+
+    ElRusoError
+    ├── InvalidInput            400  the request itself is wrong; the detail names the field
+    ├── Unauthorized            401  no token, or an unknown one
+    ├── Forbidden               403  the token's role may not do this
+    ├── NotFound                404
+    ├── Conflict                409  the world is not as the caller assumed
+    │   ├── WrongVersion             another writer appended to the stream first
+    │   ├── IllegalTransition        the stream's state does not allow the event
+    │   ├── LeaseLost                the run is no longer the task's current run
+    │   ├── DuplicateId              the id is taken by a task of other content
+    │   └── NotEligible              the task cannot be claimed now
+    ├── TooLarge                413
+    ├── Unprocessable           422  well-formed, but it cannot be carried out
+    │   ├── UnknownDependency
+    │   ├── DependencyCycle
+    │   └── NothingToExecute
+    ├── Paused                  423  the system hands out no work
+    └── Unavailable             503  the database cannot be reached
+
+`code` goes on the wire as "error", `detail` tells what to do next.
+"""
+
+from typing import Any, ClassVar
+
+import asyncpg
+
+
+class ElRusoError(Exception):
+    """Base of all refusals: a stable `code`, an HTTP status, and a detail for humans."""
+
+    http_status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, detail: str, **facts: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+
+
+class InvalidInput(ElRusoError):
+    http_status = 400
+    code = "invalid_input"
+
+
+class Unauthorized(ElRusoError):
+    http_status = 401
+    code = "unauthorized"
+
+
+class Forbidden(ElRusoError):
+    http_status = 403
+    code = "forbidden"
+
+
+class NotFound(ElRusoError):
+    http_status = 404
+    code = "not_found"
+
+
+class Conflict(ElRusoError):
+    http_status = 409
+    code = "conflict"
+
+
+class WrongVersion(Conflict):
+    code = "wrong_version"
+
+
+class IllegalTransition(Conflict):
+    code = "illegal_transition"
+
+
+class LeaseLost(Conflict):
+    code = "lease_lost"
+
+
+class DuplicateId(Conflict):
+    code = "duplicate_id"
+
+
+class NotEligible(Conflict):
+    code = "not_eligible"
+
+
+class TooLarge(ElRusoError):
+    http_status = 413
+    code = "too_large"
+
+
+class Unprocessable(ElRusoError):
+    http_status = 422
+    code = "unprocessable"
+
+
+class UnknownDependency(Unprocessable):
+    code = "unknown_dependency"
+
+
+class DependencyCycle(Unprocessable):
+    code = "dependency_cycle"
+
+
+class NothingToExecute(Unprocessable):
+    code = "no_actionable_steps"
+
+
+class Paused(ElRusoError):
+    http_status = 423
+    code = "paused"
+
+
+class Unavailable(ElRusoError):
+    http_status = 503
+    code = "unavailable"
+
+
+# Class ER is ours; schema.sql raises these and documents them under "Refusals".
+SQLSTATES: dict[str, type[ElRusoError]] = {
+    "ER001": WrongVersion,
+    "ER002": IllegalTransition,
+    "ER003": LeaseLost,
+    "ER004": UnknownDependency,
+    "ER005": Forbidden,
+    "ER006": InvalidInput,
+    "ER007": Paused,
+    # Two writers computed the same next version: the unique index settled it.
+    "23505": WrongVersion,
+    # Text that PostgreSQL cannot hold (a NUL, half a surrogate pair) or cannot parse.
+    "22P05": InvalidInput,
+    "22021": InvalidInput,
+    "22P02": InvalidInput,
+    "22003": InvalidInput,
+}
+
+# The caller did nothing wrong: the same statement may be sent again.
+RETRYABLE = frozenset({"40001", "40P01", "23505", "ER001"})
+
+
+def from_postgres(error: asyncpg.PostgresError) -> ElRusoError | None:
+    """The refusal behind a database error, or None when it is not one of ours."""
+    refusal = SQLSTATES.get(error.sqlstate or "")
+    return None if refusal is None else refusal(error.args[0] if error.args else refusal.code)
+
+
+def is_retryable(error: BaseException) -> bool:
+    """True when sending the same statement again is safe and may succeed."""
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate in RETRYABLE

@@ -1,0 +1,80 @@
+"""The runner stream: a process that executes tasks comes, is seen, and goes."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from events.errors import IllegalTransition, WrongVersion
+from events.lifecycle import Transition, Transitions, status_after
+
+
+class RunnerStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A runner process came up under this id (again)."""
+
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+class RunnerHeartbeat(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The runner is alive; its lease on everything it holds is extended. `meta` None keeps what was said before."""
+
+    meta: dict[str, Any] | None = None
+
+
+class RunnerStopped(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The runner left in an orderly way and holds nothing."""
+
+    reason: str | None = None
+
+
+RunnerEvent = RunnerStarted | RunnerHeartbeat | RunnerStopped
+
+EVENT_TYPES: dict[str, type[Struct]] = {
+    "runner.started": RunnerStarted,
+    "runner.heartbeat": RunnerHeartbeat,
+    "runner.stopped": RunnerStopped,
+}
+
+ANY = ("", "alive", "stopped")
+
+TRANSITIONS: Transitions = {
+    "runner.started": Transition(ANY, "alive"),
+    "runner.heartbeat": Transition(ANY, "alive"),
+    "runner.stopped": Transition(("alive", "stopped"), "stopped"),
+}
+
+
+class Runner(Struct, frozen=True):
+    """A runner after its events: the columns of `view.runners`. Online or not is a question of the reader's clock."""
+
+    version: int = 0
+    status: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+    started_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    stopped_at: datetime | None = None
+
+
+def evolve(runner: Runner, event_type: str, data: RunnerEvent, *, version: int, at: datetime) -> Runner:
+    """The runner after one more event. Raises WrongVersion or IllegalTransition."""
+    if version != runner.version + 1:
+        raise WrongVersion(f"expected version {runner.version + 1}, got {version}")
+    status = status_after(TRANSITIONS, runner.status, event_type)
+    if status is None:
+        raise IllegalTransition(f"{event_type} is not possible while the runner is {runner.status or 'unknown'}")
+    return replace(runner, version=version, status=status, last_seen_at=at, **_changes(runner, data, at))
+
+
+def _changes(runner: Runner, data: RunnerEvent, at: datetime) -> dict[str, Any]:
+    match data:
+        case RunnerStarted():
+            return {"started_at": at, "stopped_at": None, "meta": data.meta}
+        case RunnerHeartbeat():
+            return {
+                "started_at": runner.started_at or at,
+                "stopped_at": None,
+                "meta": runner.meta if data.meta is None else data.meta,
+            }
+        case RunnerStopped():
+            return {"stopped_at": at}

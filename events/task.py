@@ -1,0 +1,262 @@
+"""The task stream: what can happen to a task, and what a task is after it happened.
+
+`evolve` is the second bookkeeper: it computes in Python, independently, what the fold in schema.sql
+writes into `view.tasks`; `elruso audit` compares the two row by row.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from events.errors import IllegalTransition, LeaseLost, WrongVersion
+from events.lifecycle import Transition, Transitions, status_after
+
+Phase = str | int
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One shell command of a task."""
+
+    name: str
+    cmd: str
+    timeout_seconds: float | None = None
+
+
+class Acceptance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What must hold after the steps: files that exist, commands that exit 0."""
+
+    expected_files: list[str] = field(default_factory=list)
+    checks: list[Step] = field(default_factory=list)
+
+
+class FileChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One path a run changed. Line counts are None for a binary file."""
+
+    path: str
+    change: Literal["added", "modified", "deleted", "renamed"] = "modified"
+    added: int | None = None
+    removed: int | None = None
+    renamed_from: str | None = None
+
+
+class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The definition of a task, whole. `priority` 0 is the most urgent; times are UTC."""
+
+    title: str
+    body: str | None = None
+    phase: Phase | None = None
+    task_type: str = "generic"
+    steps: list[Step] = field(default_factory=list)
+    params: dict[str, Any] = field(default_factory=dict)
+    priority: int = 100
+    max_attempts: int = 4
+    timeout_seconds: float | None = None
+    depends_on: list[str] = field(default_factory=list)
+    blocked_by: list[str] = field(default_factory=list)
+    directive_id: str | None = None
+    branch: str | None = None
+    acceptance: Acceptance | None = None
+    allowed_scope: list[str] = field(default_factory=list)
+    next_run_at: datetime | None = None
+
+
+class TaskClaimed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A runner took the task. The run it begins is named by this event's seq."""
+
+    runner: str
+    attempt: int
+
+
+class TaskStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The run began to execute."""
+
+    run_id: int
+    branch: str | None = None
+
+
+class TaskStep(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One step of the run ended. `exit_code` None: it was killed, or never ran."""
+
+    run_id: int
+    number: int
+    name: str
+    cmd: str | None = None
+    exit_code: int | None = None
+    duration_ms: int | None = None
+    output_excerpt: str | None = None
+    output_bytes: int = 0
+    truncated: bool = False
+    error: str | None = None
+
+
+class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The run succeeded and so did the task."""
+
+    run_id: int
+    duration_ms: int | None = None
+    summary: str | None = None
+    result: Any = None
+    branch: str | None = None
+    commit_hash: str | None = None
+    file_changes: list[FileChange] = field(default_factory=list)
+
+
+class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The run failed. What becomes of the task is told by the event after this one, if any."""
+
+    run_id: int
+    error: str
+    duration_ms: int | None = None
+    summary: str | None = None
+    branch: str | None = None
+    commit_hash: str | None = None
+    file_changes: list[FileChange] = field(default_factory=list)
+
+
+class TaskRequeued(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The task is ready again, at once or at `next_run_at`. `run_id` names the run this takes away.
+
+    `attempts` is the count the task goes on with (None keeps it): 0 after an operator's requeue, one less
+    after a graceful hand-back, which costs no attempt. `last_error` None keeps the one before.
+    """
+
+    reason: str
+    run_id: int | None = None
+    next_run_at: datetime | None = None
+    attempts: int | None = None
+    last_error: str | None = None
+
+
+class TaskBlocked(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The task waits for a human. `parent` names the task whose end blocked this one."""
+
+    reason: str
+    run_id: int | None = None
+    parent: str | None = None
+
+
+class TaskCancelled(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The task will not run. `run_id` names the run this takes away."""
+
+    reason: str | None = None
+    run_id: int | None = None
+
+
+TaskEvent = (
+    TaskCreated | TaskClaimed | TaskStarted | TaskStep | TaskDone | TaskFailed | TaskRequeued | TaskBlocked | TaskCancelled
+)
+
+EVENT_TYPES: dict[str, type[Struct]] = {
+    "task.created": TaskCreated,
+    "task.claimed": TaskClaimed,
+    "task.started": TaskStarted,
+    "task.step": TaskStep,
+    "task.done": TaskDone,
+    "task.failed": TaskFailed,
+    "task.requeued": TaskRequeued,
+    "task.blocked": TaskBlocked,
+    "task.cancelled": TaskCancelled,
+}
+
+RUNNING = ("running",)
+
+TRANSITIONS: Transitions = {
+    "task.created": Transition(("",), "ready"),
+    "task.claimed": Transition(("ready",), "running"),
+    "task.started": Transition(RUNNING, "running"),
+    "task.step": Transition(RUNNING, "running"),
+    "task.done": Transition(RUNNING, "done"),
+    "task.failed": Transition(RUNNING, "failed"),
+    "task.requeued": Transition(("running", "failed", "blocked", "cancelled"), "ready"),
+    "task.blocked": Transition(("ready", "running", "failed"), "blocked"),
+    "task.cancelled": Transition(("ready", "running", "failed", "blocked"), "cancelled"),
+}
+
+
+class Task(Struct, frozen=True):
+    """A task after its events: the columns of `view.tasks` that follow from its own stream."""
+
+    version: int = 0
+    status: str = ""
+    attempts: int = 0
+    run_id: int | None = None
+    claimed_by: str | None = None
+    claimed_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    next_run_at: datetime | None = None
+    last_error: str | None = None
+    blocked_parent: str | None = None
+    """The task whose end blocked this one, while it does."""
+    position: int = 0
+    """The seq that made it ready last: its place in the claim order among equals."""
+
+
+def evolve(task: Task, event_type: str, data: TaskEvent, *, version: int, seq: int, at: datetime) -> Task:
+    """The task after one more event.
+
+    Raises:
+        WrongVersion: `version` is not the next one.
+        IllegalTransition: the task's status does not allow the event.
+        LeaseLost: the event names a run that is not the current one.
+    """
+    if version != task.version + 1:
+        raise WrongVersion(f"expected version {task.version + 1}, got {version}")
+    status = status_after(TRANSITIONS, task.status, event_type)
+    if status is None:
+        raise IllegalTransition(f"{event_type} is not possible while the task is {task.status or 'unknown'}")
+    _check_fence(task, data)
+    return replace(task, version=version, status=status, **_changes(task, data, seq, at))
+
+
+def _check_fence(task: Task, data: TaskEvent) -> None:
+    """While a run is on, every event but the claim names it; otherwise none names a run."""
+    run_id = getattr(data, "run_id", None)
+    if run_id != task.run_id:
+        raise LeaseLost(f"run {run_id} is not the task's current run ({task.run_id})")
+
+
+def _changes(task: Task, data: TaskEvent, seq: int, at: datetime) -> dict[str, Any]:
+    """The columns that one event sets; whatever is not named keeps its value."""
+    match data:
+        case TaskCreated():
+            return {"position": seq, "next_run_at": data.next_run_at}
+        case TaskClaimed():
+            return {
+                "run_id": seq,
+                "claimed_by": data.runner,
+                "claimed_at": at,
+                "started_at": None,
+                "finished_at": None,
+                "next_run_at": None,
+                "attempts": data.attempt,
+            }
+        case TaskStarted():
+            return {"started_at": at}
+        case TaskStep():
+            return {}
+        case TaskDone():
+            return _ended(at) | {"last_error": None}
+        case TaskFailed():
+            return _ended(at) | {"last_error": data.error}
+        case TaskRequeued():
+            return {
+                "run_id": None,
+                "claimed_by": None,
+                "finished_at": None,
+                "blocked_parent": None,
+                "position": seq,
+                "next_run_at": data.next_run_at,
+                "attempts": task.attempts if data.attempts is None else data.attempts,
+                "last_error": task.last_error if data.last_error is None else data.last_error,
+            }
+        case TaskBlocked():
+            return {"run_id": None, "next_run_at": None, "last_error": data.reason, "blocked_parent": data.parent}
+        case TaskCancelled():
+            return _ended(at) | {"blocked_parent": None}
+
+
+def _ended(at: datetime) -> dict[str, Any]:
+    return {"run_id": None, "finished_at": at, "next_run_at": None}
