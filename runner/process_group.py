@@ -1,0 +1,51 @@
+"""End a process group: politely first, then for certain."""
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
+POLL_SECONDS = 0.01
+
+_PROCESSES = Path("/proc")
+
+
+async def end_group(group: int, grace_seconds: float = GRACE_SECONDS) -> None:
+    """Ask every process of the group to stop, and after the grace period (or when cancelled) make it."""
+    deadline = time.monotonic() + grace_seconds
+    try:
+        alive = _send(group, signal.SIGTERM)
+        while alive and time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+            alive = is_alive(group)
+    finally:
+        _send(group, signal.SIGKILL)
+
+
+def is_alive(group: int) -> bool:
+    """True while a process of the group runs. The dead that nobody has buried yet do not count."""
+    if not _send(group, 0):
+        return False
+    if not (_PROCESSES / "self" / "stat").exists():
+        return True  # without /proc (macOS) a zombie looks alive, and costs the grace period
+    return any(_runs_in(group, entry) for entry in os.scandir(_PROCESSES) if entry.name.isdigit())
+
+
+def _send(group: int, number: int) -> bool:
+    """False when nobody is left to hear it."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+        return True
+    return False
+
+
+def _runs_in(group: int, entry: os.DirEntry[str]) -> bool:
+    """Read `pid (name) state parent group …`; the name may hold anything, parentheses too."""
+    try:
+        fields = Path(entry.path, "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return False  # it ended while we looked
+    return int(fields[2]) == group and fields[0] not in (b"Z", b"X")

@@ -1,0 +1,136 @@
+"""Remove secrets from text that leaves the runner: known values and the common shapes of keys.
+
+`Redactor.redact` works on a whole text; `Redactor.stream` gives a `RedactedStream` for text that arrives in
+pieces, and returns the same result however the text is cut. It holds back only what cannot be decided yet:
+the last word, or the beginning of a known value.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+MARK = "[redacted]"
+MIN_VALUE = 6  # characters; shorter values would blank out ordinary words
+MIN_LINE = 16  # characters of a line in a multi-line secret (a private key) that is hidden by itself
+LONGEST_KEY = 8192  # characters; no shape below matches more
+BLOCK = 4096  # characters looked at together: one suspicious line does not slow down a megabyte
+LOOKBEHIND = 16  # characters; no shape below looks further back
+
+# A shape never matches white space: only the last word of an unfinished text can still become a key.
+_SHAPES = (
+    r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,8000}",  # OpenAI, Anthropic
+    r"(?<![A-Za-z0-9])[rs]k_(?:live|test)_[A-Za-z0-9]{16,8000}",  # Stripe
+    r"(?<![A-Za-z0-9])A(?:KI|SI)A[A-Z0-9]{16}",  # AWS
+    r"(?<![A-Za-z0-9])gh[opsur]_[A-Za-z0-9]{20,8000}",  # GitHub
+    r"(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{20,8000}",
+    r"(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{16,8000}",  # GitLab
+    r"(?<![A-Za-z0-9])xox[abeprs]-[A-Za-z0-9-]{10,8000}",  # Slack
+    r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_=-]{8,2000}\.[A-Za-z0-9_=-]{8,4000}\.[A-Za-z0-9_=-]{8,2000}",  # JSON web tokens
+    r"(?:(?<=bearer )|(?<=Bearer )|(?<=BEARER ))[A-Za-z0-9._~+/=-]{16,8000}",
+    r"(?<=://)[^\s:/@'\"]{0,256}:[^\s@'\"]{1,1024}(?=@)",  # user:password@ in an address
+)
+_SHAPE = "|".join(_SHAPES)
+# Any match contains, or follows, one of these: looking for them costs a fraction of looking for the shapes.
+_HINTS = (
+    *("sk-", "k_live_", "k_test_", "AKIA", "ASIA", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_"),
+    *("glpat-", "xox", "eyJ", "earer ", "EARER ", "://"),
+)
+_WORD = re.compile(r"\S*")
+
+
+class Redactor:
+    """Knows the secret values of this process. Cheap on text that holds none."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        forms = {form for value in values for form in _forms(value)}
+        self.values = tuple(sorted(forms, key=len, reverse=True))
+        self.longest = max(LONGEST_KEY, *map(len, self.values)) if self.values else LONGEST_KEY
+        self._pattern = re.compile("|".join([*map(re.escape, self.values), _SHAPE]))
+
+    def redact(self, text: str) -> str:
+        """`text` with every secret replaced by `[redacted]`."""
+        return self._pattern.sub(MARK, text) if self.suspects(text) else text
+
+    def redact_value(self, value: Any) -> Any:
+        """The same for every string inside a JSON value, keys included."""
+        match value:
+            case str():
+                return self.redact(value)
+            case dict():
+                return {self.redact(key): self.redact_value(item) for key, item in value.items()}
+            case list():
+                return [self.redact_value(item) for item in value]
+        return value
+
+    def stream(self) -> RedactedStream:
+        """A redactor for one text that arrives in pieces."""
+        return RedactedStream(self)
+
+    def suspects(self, text: str) -> bool:
+        """False when `text` surely holds no secret."""
+        return any(hint in text for hint in _HINTS) or any(value in text for value in self.values)
+
+    def matches(self, text: str, start: int) -> Iterable[re.Match[str]]:
+        """The secrets in `text` from `start` on, from left to right."""
+        return self._pattern.finditer(text, start) if self.suspects(text) else ()
+
+
+class RedactedStream:
+    """Takes pieces of a text; what it returns, concatenated, is `redact` of the pieces concatenated."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._before = ""  # the end of what is settled, as it came in: only lookbehinds see it
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Take a piece; return the redacted text that is settled by now, perhaps none."""
+        blocks = range(0, len(piece), BLOCK)
+        return "".join([self._settle(piece[start : start + BLOCK], final=False) for start in blocks])
+
+    def finish(self) -> str:
+        """Return what was held back; the text has ended."""
+        return self._settle("", final=True)
+
+    def _settle(self, piece: str, final: bool) -> str:
+        text = self._before + self._held + piece
+        position = len(self._before)
+        end = len(text) if final else max(position, _first_undecided(text, self._redactor.values))
+        settled: list[str] = []
+        for match in self._redactor.matches(text, position):
+            if match.end() > end and not final and len(text) - match.start() < self._redactor.longest:
+                end = min(end, match.start())  # it may still grow
+                break
+            settled += text[position : match.start()], MARK
+            position = match.end()
+        cut = max(position, end)
+        settled.append(text[position:cut])
+        self._before, self._held = text[max(0, cut - LOOKBEHIND) : cut], text[cut:]
+        return "".join(settled)
+
+
+def _first_undecided(text: str, values: Iterable[str]) -> int:
+    """The first position in `text` where a secret may begin that ends only in the next piece."""
+    backwards = text[: -LONGEST_KEY - 1 : -1]
+    word = _WORD.match(backwards)
+    first = len(text) - (word.end() if word else 0)
+    for value in values:
+        start = text.find(value[0], max(0, len(text) - len(value) + 1), first)
+        while start >= 0 and not value.startswith(text[start:]):
+            start = text.find(value[0], start + 1, first)
+        first = start if start >= 0 else first
+    return first
+
+
+def _forms(value: str) -> set[str]:
+    """`value` as it may show up in output: as it is, inside JSON or an address, in base64, line by line."""
+    trimmed = value.strip()
+    encoded = base64.b64encode(trimmed.encode()).decode()
+    forms = {trimmed, json.dumps(trimmed)[1:-1], quote(trimmed, safe=""), encoded}
+    lines = {line.strip() for line in trimmed.splitlines()} if "\n" in trimmed else set()
+    return {form for form in forms if len(trimmed) >= MIN_VALUE} | {line for line in lines if len(line) >= MIN_LINE}
