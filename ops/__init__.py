@@ -1,0 +1,11 @@
+"""How El Ruso is run, configured, migrated and repaired. The composition root: nobody imports it but tests.
+
+    cli          the command line: language, errors, exit codes
+    commands     one module per noun of the command line
+    config       environment -> validated, frozen Config; the only reader of os.environ
+    messages     what the command line says, in Spanish and English
+    errors       a refusal the operator can act on
+    logs         structlog set-up: format, redaction, request ids
+    postgres     the embedded server: initialise, start, share, stop
+    migrate      empty database -> schema.sql; else pending files of migrations/; then the views
+"""

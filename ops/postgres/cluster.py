@@ -1,0 +1,183 @@
+"""One cluster: create, start, stop, ask, through initdb, pg_ctl and psql. Callers hold the folder's lock (control)."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from ops.errors import OperatorError
+from ops.postgres.account import Account, choose_account, owner_of
+from ops.postgres.binaries import find_binaries
+from ops.postgres.place import free_port, is_free, place_files, remove_files, socket_folder
+from ops.postgres.postmaster import clear_stale_pid_file, settled_state
+from ops.postgres.server import DATABASE, ROLE, SUPERUSER, Server
+from ops.postgres.tuning import Listening, settings_text
+
+START_SECONDS = 300  # recovery after a crash replays at most max_wal_size; this is far beyond it
+PORT_ATTEMPTS = 5
+LOCALE = {16: ["--locale=C"], 18: ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]}
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """What a cluster remembers between starts, in `server.json`, mode 0600."""
+
+    password: str
+    port: int = 0
+    socket: str = ""
+    complete: bool = False  # false until the role and the database are there
+
+
+class Cluster:
+    """One cluster under `folder`, which holds `server.json` and `files` (see place)."""
+
+    def __init__(self, folder: Path, major: int, *, unsafe: bool = False) -> None:
+        self.folder = folder
+        self.major = major
+        self.unsafe = unsafe
+
+    @property
+    def files(self) -> Path:
+        """Where data, log and socket really are."""
+        return (self.folder / "files").resolve()
+
+    @property
+    def data(self) -> Path:
+        """PostgreSQL's data directory."""
+        return self.files / "data"
+
+    def running(self) -> Server | None:
+        """The server, if it is complete and takes connections."""
+        memory = self._recall()
+        if memory is None or not memory.complete or settled_state(self.data, START_SECONDS) != "ready":
+            return None
+        return Server(self.major, memory.port, Path(memory.socket), memory.password, self.files)
+
+    def start(self) -> Server:
+        """Create the cluster if it is missing or was left half made, start it, wait until it takes connections."""
+        memory = self._recall() or self._first_memory()
+        if not self.data.exists():
+            self._initialise(memory)
+        if settled_state(self.data, START_SECONDS) != "ready":
+            memory = self._start(memory)
+        if not memory.complete:
+            memory = self._complete(memory)
+        return Server(self.major, memory.port, Path(memory.socket), memory.password, self.files)
+
+    def stop(self) -> None:
+        """Stop the server: clients are disconnected, open transactions rolled back, everything flushed to disk."""
+        outcome = self._run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "-t", str(START_SECONDS), "stop")
+        if settled_state(self.data, START_SECONDS) == "ready":
+            raise OperatorError("postgres.stop_failed", output=outcome[-1])
+
+    def clients(self) -> int:
+        """How many client connections are open, beside the one that asks."""
+        return int(self.ask("SELECT count(*) - 1 FROM pg_stat_activity WHERE backend_type = 'client backend'"))
+
+    def ask(self, statement: str) -> str:
+        """Run one administrative statement as superuser; its answer as text. Raises OperatorError if refused."""
+        memory = self._recall()
+        assert memory is not None
+        address = ["-h", memory.socket, "-p", str(memory.port), "-U", SUPERUSER, "-d", "postgres"]
+        options = ["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1"]
+        status, output = self._run("psql", *address, *options, "-c", statement, password=memory.password)
+        if status != 0:
+            raise OperatorError("postgres.refused", statement=statement.split()[0], output=output)
+        return output
+
+    def remove(self) -> None:
+        """Delete the cluster with all it holds."""
+        remove_files(self.folder)
+
+    def _initialise(self, memory: Memory) -> None:
+        """initdb into a draft that is renamed when it is whole, so that a killed initdb leaves no half cluster."""
+        account = owner_of(self.files)
+        draft, password_file = self.files / "data.draft", self.files / "password"
+        shutil.rmtree(draft, ignore_errors=True)
+        _write_private(password_file, memory.password)
+        account.own(password_file)
+        options = [f"--username={SUPERUSER}", f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        quick = ["--no-sync"] if self.unsafe else []
+        status, output = self._run("initdb", "-D", draft, *options, *LOCALE[self.major], *quick)
+        password_file.unlink()
+        if status != 0:
+            raise OperatorError("postgres.initdb_failed", folder=self.files, output=output)
+        with (draft / "postgresql.conf").open("a") as settings:
+            settings.write("\ninclude 'elruso.conf'  # written anew at every start; put your own settings below\n")
+        draft.rename(self.data)
+
+    def _start(self, memory: Memory) -> Memory:
+        """Start on the remembered port, or on another if that is taken; remember what was used."""
+        account = owner_of(self.files)
+        clear_stale_pid_file(self.data)
+        socket = socket_folder(self.files, account)
+        start_log = self.files / "start.log"
+        port = memory.port if memory.port and is_free(memory.port) else free_port()
+        for _attempt in range(PORT_ATTEMPTS):
+            self._write_settings(account, Listening(port, socket))
+            command = ["-D", self.data, "-l", start_log, "-w", "-t", str(START_SECONDS), "start"]
+            start_log.unlink(missing_ok=True)
+            status, output = self._run("pg_ctl", *command)
+            if status == 0:
+                return self._remember(msgspec.structs.replace(memory, port=port, socket=str(socket)))
+            output += "\n" + self._last_words(start_log)
+            if "Address already in use" not in output:
+                break
+            port = free_port()
+        raise OperatorError("postgres.start_failed", folder=self.files, output=output)
+
+    def _complete(self, memory: Memory) -> Memory:
+        if not self.ask(f"SELECT 1 FROM pg_roles WHERE rolname = '{ROLE}'"):
+            self.ask(f"CREATE ROLE {ROLE} LOGIN CREATEDB IN ROLE pg_monitor PASSWORD '{memory.password}'")
+        if not self.ask(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
+            self.ask(f"CREATE DATABASE {DATABASE} OWNER {ROLE}")
+        return self._remember(msgspec.structs.replace(memory, complete=True))
+
+    def _write_settings(self, account: Account, listening: Listening) -> None:
+        log = self.files / "log"
+        log.mkdir(mode=0o700, exist_ok=True)
+        account.own(log)
+        settings = self.data / "elruso.conf"
+        settings.write_text(settings_text(listening, log, unsafe=self.unsafe))
+        account.own(settings)
+
+    def _first_memory(self) -> Memory:
+        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if (self.folder / "files" / "data").exists():
+            raise OperatorError("postgres.no_memory", folder=self.folder)
+        place_files(self.folder, choose_account())
+        return self._remember(Memory(secrets.token_urlsafe(24)))
+
+    def _recall(self) -> Memory | None:
+        try:
+            return msgspec.json.decode((self.folder / "server.json").read_bytes(), type=Memory)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            raise OperatorError("postgres.no_memory", folder=self.folder) from error
+
+    def _remember(self, memory: Memory) -> Memory:
+        draft = self.folder / "server.json.draft"
+        _write_private(draft, msgspec.json.encode(memory).decode())
+        draft.replace(self.folder / "server.json")
+        return memory
+
+    def _run(self, program: str, *arguments: str | Path, password: str | None = None) -> tuple[int, str]:
+        account = owner_of(self.files)
+        environment = {"PGPASSWORD": password} if password else {}
+        command = [find_binaries(self.major, account) / program, *arguments]
+        outcome = account.run(command, self.files, environment)
+        return outcome.returncode, outcome.stdout.strip()
+
+    def _last_words(self, start_log: Path) -> str:
+        """The end of what the server wrote before it gave up: to its first log, or to the collector's newest file."""
+        logs = [start_log, *sorted((self.files / "log").glob("*.log"), key=lambda file: file.stat().st_mtime)[-1:]]
+        return "\n".join(file.read_text(errors="replace")[-1000:] for file in logs if file.exists()).strip()
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

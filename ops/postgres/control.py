@@ -1,0 +1,119 @@
+"""Start, use and stop a server that several processes share, without counting them.
+
+Every user holds a shared lock on `users.lock` while it lives, and the kernel lets go of it whatever becomes of the
+process. A user that leaves tries for the exclusive lock: who gets it was the last, and stops the server, unless a
+client that is none of ours (psql, a report) is still connected. `start.lock` lets one process at a time decide.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ops.errors import OperatorError
+from ops.postgres.cluster import Cluster
+from ops.postgres.server import Server
+
+Announce = Callable[..., None]  # announce(key, **facts): a message of ops.messages for whoever is watching
+
+
+def _silent(_key: str, **_facts: Any) -> None:
+    pass
+
+
+@contextmanager
+def use(folder: Path, major: int = 18, *, unsafe: bool = False, announce: Announce = _silent) -> Iterator[Server]:
+    """A running server for as long as the block lasts, created and started if need be; blocking, for use at start-up.
+
+    Several processes may do this at once. Leaving stops the server if nobody else uses it. Raises OperatorError.
+    """
+    cluster = Cluster(folder, major, unsafe=unsafe)
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    with _opened(folder / "users.lock") as users:
+        with _locked(folder):
+            server = _ensure_running(cluster, announce)
+            fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield server
+        finally:
+            with _locked(folder):
+                _leave(cluster, users)
+
+
+def start(folder: Path, major: int = 18, *, announce: Announce = _silent) -> Server:
+    """The server, started if need be and left running until `stop` or until the last user leaves."""
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    with _locked(folder):
+        return _ensure_running(Cluster(folder, major), announce)
+
+
+def find_running(folder: Path, major: int = 18) -> Server | None:
+    """The server if it is running; starts nothing."""
+    return Cluster(folder, major).running() if folder.is_dir() else None
+
+
+def stop(folder: Path, major: int = 18, *, force: bool = False) -> bool:
+    """Stop the server; false if it was not running. Raises OperatorError while others use it, unless forced."""
+    cluster = Cluster(folder, major)
+    if not folder.is_dir():
+        return False
+    with _locked(folder), _opened(folder / "users.lock") as users:
+        if cluster.running() is None:
+            return False
+        if not force and not _is_last(users):
+            raise OperatorError("postgres.in_use", folder=folder)
+        cluster.stop()
+        return True
+
+
+def remove_unused(folder: Path, major: int) -> bool:
+    """Delete the cluster with all it holds, if nobody uses it; for the leavings of tests that were killed."""
+    with _locked(folder), _opened(folder / "users.lock") as users:
+        if not _is_last(users):
+            return False
+        cluster = Cluster(folder, major)
+        if cluster.running() is not None:
+            cluster.stop()
+        cluster.remove()
+        return True
+
+
+def _ensure_running(cluster: Cluster, announce: Announce) -> Server:
+    server = cluster.running()
+    if server is None:
+        announce("postgres.starting", folder=cluster.folder)
+        server = cluster.start()
+    return server
+
+
+def _leave(cluster: Cluster, users: int) -> None:
+    if _is_last(users) and cluster.running() is not None and cluster.clients() == 0:
+        cluster.stop()
+
+
+def _is_last(users: int) -> bool:
+    """Trade our shared lock for the exclusive one, if no other process holds a share."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with _opened(folder / "start.lock") as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a lock file. It is never deleted while in use: a lock on a deleted file would exclude nobody."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

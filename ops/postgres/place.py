@@ -1,0 +1,69 @@
+"""Where a cluster's files are put, so that the account it runs as can reach them."""
+
+import secrets
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from ops.errors import OperatorError
+from ops.postgres.account import Account
+from ops.postgres.binaries import SYSTEM_FOLDER
+
+SOCKET_PATH_BYTES = 100  # the kernel's limit is 104 on macOS and 108 on Linux, the closing NUL included
+
+
+def place_files(folder: Path, account: Account) -> None:
+    """Make `folder/files`, owned by `account`: a directory, or a link when another account cannot enter `folder`.
+
+    The link leads to a new directory under SYSTEM_FOLDER. Whoever deletes `folder` starts afresh: no name that could
+    be found again leads to the old data. The permissions of folders we did not make are never changed.
+    """
+    files = folder / "files"
+    if files.exists():
+        return
+    files.mkdir(mode=0o700)
+    if account.can_write(account.own(files)):
+        return
+    files.rmdir()
+    elsewhere = SYSTEM_FOLDER / secrets.token_hex(8)
+    elsewhere.mkdir(mode=0o700, parents=True)
+    if not account.can_write(account.own(elsewhere)):
+        elsewhere.rmdir()
+        raise OperatorError("postgres.unreachable", folder=folder, system=SYSTEM_FOLDER, uid=account.uid)
+    files.symlink_to(elsewhere)
+
+
+def remove_files(folder: Path) -> None:
+    """Delete `folder`, and what its link leads to."""
+    files = folder / "files"
+    if files.exists():
+        shutil.rmtree(files.resolve())
+    shutil.rmtree(folder)
+
+
+def socket_folder(files: Path, account: Account) -> Path:
+    """A folder for the unix socket: beside the data, or under the temporary folder where that path is too long."""
+    folder = files / "socket"
+    if len(str(folder / ".s.PGSQL.65535").encode()) > SOCKET_PATH_BYTES:
+        return account.own(Path(tempfile.mkdtemp(prefix="elruso-")))
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return account.own(folder)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on that port of 127.0.0.1."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
