@@ -19,6 +19,11 @@ EXCERPT_BYTES = 4096  # bytes of one step that reach its event
 STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 
+def harmless(text: str) -> str:
+    """`text` as PostgreSQL can hold it: without NUL and without half surrogate pairs."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
 class StepOutput:
     """Takes the bytes of both streams of one command; memory is bounded by `limit`."""
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -20,6 +21,7 @@ LINGER_SECONDS = 0.5  # how long children of a command that ended may go on writ
 REAP_SECONDS = 5.0  # how long the kernel may take to bury a killed process
 
 Sink = Callable[[Stream, bytes], Awaitable[None]]
+Pumping = asyncio.Future[list[None]]
 
 
 class Command(Struct, frozen=True, kw_only=True):
@@ -39,6 +41,7 @@ class Ended(Struct, frozen=True):
     exit_code: int | None
     duration_ms: int
     error: str | None = None
+    timed_out: bool = False
 
 
 async def run_command(command: Command, sink: Sink) -> Ended:
@@ -52,16 +55,22 @@ async def run_command(command: Command, sink: Sink) -> Ended:
             process = await _spawn(command, stdout, stderr)
         except (OSError, ValueError) as problem:
             return Ended(None, milliseconds_since(started), f"cannot start: {problem}")
-        pumping = asyncio.gather(stdout.pump(_into(sink, "stdout")), stderr.pump(_into(sink, "stderr")))
+        pumps = [
+            asyncio.ensure_future(stdout.pump(_into(sink, "stdout"))),
+            asyncio.ensure_future(stderr.pump(_into(sink, "stderr"))),
+        ]
+        pumping = asyncio.gather(*pumps)
         try:
             in_time = await _see_it_end(process, command, pumping)
             stdout.last_call()
             stderr.last_call()
             await pumping
         finally:
-            pumping.cancel()
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.wait(pumps)  # before their descriptors are closed
     error = None if in_time else f"timed out after {command.timeout_seconds:g} s"
-    return Ended(_exit_code(process) if in_time else None, milliseconds_since(started), error)
+    return Ended(_exit_code(process) if in_time else None, milliseconds_since(started), error, not in_time)
 
 
 def milliseconds_since(started: float) -> int:
@@ -89,9 +98,7 @@ def _into(sink: Sink, stream: Stream) -> Callable[[bytes], Awaitable[None]]:
     return lambda data: sink(stream, data)
 
 
-async def _see_it_end(
-    process: asyncio.subprocess.Process, command: Command, pumping: asyncio.Future[list[None]]
-) -> bool:
+async def _see_it_end(process: asyncio.subprocess.Process, command: Command, pumping: Pumping) -> bool:
     """Wait for the leader and end its group, whatever happens meanwhile. False: it had to be stopped at its timeout."""
     leader = asyncio.ensure_future(process.wait())
     try:
@@ -105,11 +112,10 @@ async def _see_it_end(
         leader.cancel()
 
 
-async def _wait_for_leader(
-    leader: asyncio.Future[int], timeout: float | None, pumping: asyncio.Future[list[None]]
-) -> bool:
+async def _wait_for_leader(leader: asyncio.Future[int], timeout: float | None, pumping: Pumping) -> bool:
     started = time.monotonic()
-    await asyncio.wait({leader, pumping}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    both: set[asyncio.Future[Any]] = {leader, pumping}
+    await asyncio.wait(both, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     if pumping.done() and not leader.done():
         pumping.result()  # a sink that raised must not be ignored
         left = None if timeout is None else max(0.0, timeout - (time.monotonic() - started))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -58,14 +58,7 @@ class Redactor:
 
     def redact_value(self, value: Any) -> Any:
         """The same for every string inside a JSON value, keys included."""
-        match value:
-            case str():
-                return self.redact(value)
-            case dict():
-                return {self.redact(key): self.redact_value(item) for key, item in value.items()}
-            case list():
-                return [self.redact_value(item) for item in value]
-        return value
+        return map_text(value, self.redact)
 
     def stream(self) -> RedactedStream:
         """A redactor for one text that arrives in pieces."""
@@ -112,6 +105,18 @@ class RedactedStream:
         settled.append(text[position:cut])
         self._before, self._held = text[max(0, cut - LOOKBEHIND) : cut], text[cut:]
         return "".join(settled)
+
+
+def map_text(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with `change` applied to every string in it, keys included."""
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {change(key): map_text(item, change) for key, item in value.items()}
+        case list():
+            return [map_text(item, change) for item in value]
+    return value
 
 
 def _first_undecided(text: str, values: Iterable[str]) -> int:

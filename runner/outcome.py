@@ -1,0 +1,78 @@
+"""How a run ended, ready to be reported."""
+
+import time
+
+from msgspec import Struct
+
+from events.errors import ElRusoError, InvalidInput, Unprocessable
+from events.task import TaskDone, TaskFailed
+from runner.changes import Changes
+from runner.output import harmless
+from runner.run import Finished, Run, RunFailed
+
+FILE_CHANGES_LIMIT = 2000  # in the event; the patch tells the rest
+ERROR_LIMIT = 4096  # characters
+
+
+class Outcome(Struct, frozen=True):
+    """The event to report. `retry` False: another attempt would fail as well. `patch` and `diffstat` are artifacts."""
+
+    event: TaskDone | TaskFailed
+    retry: bool = False
+    patch: str = ""
+    diffstat: str = ""
+
+
+def done(run: Run, finished: Finished) -> Outcome:
+    """The outcome of a run whose work was accepted."""
+    event = TaskDone(
+        run_id=run.run_id,
+        duration_ms=_duration(run.started),
+        summary=_summary(finished.summary, run.changes),
+        result=finished.result,
+        branch=run.branch,
+        commit_hash=run.changes.commit_hash,
+        file_changes=run.changes.files[:FILE_CHANGES_LIMIT],
+    )
+    return Outcome(event, patch=run.changes.patch, diffstat=run.changes.diffstat)
+
+
+def failed(run: Run, failure: Exception) -> Outcome:
+    """The outcome of a run that ended with an exception."""
+    detail = failure.detail if isinstance(failure, ElRusoError) else f"{type(failure).__name__}: {failure}"
+    event = TaskFailed(
+        run_id=run.run_id,
+        error=harmless(run.context.redactor.redact(detail)[:ERROR_LIMIT]),
+        duration_ms=_duration(run.started),
+        summary=_summary(None, run.changes),
+        branch=run.branch,
+        commit_hash=run.changes.commit_hash,
+        file_changes=run.changes.files[:FILE_CHANGES_LIMIT],
+    )
+    return Outcome(event, may_succeed_later(failure), run.changes.patch, run.changes.diffstat)
+
+
+def unreadable(run_id: int, failure: InvalidInput) -> Outcome:
+    """The outcome of a run whose definition could not even be read."""
+    return Outcome(TaskFailed(run_id=run_id, error=harmless(failure.detail[:ERROR_LIMIT])))
+
+
+def may_succeed_later(failure: Exception) -> bool:
+    """False when the task itself is wrong, so that every attempt would fail alike."""
+    if isinstance(failure, RunFailed):
+        return failure.retry
+    return not isinstance(failure, InvalidInput | Unprocessable)
+
+
+def _duration(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
+
+
+def _summary(said: str | None, changes: Changes) -> str | None:
+    if not changes.files:
+        return said
+    added = sum(file.added or 0 for file in changes.files)
+    removed = sum(file.removed or 0 for file in changes.files)
+    number = len(changes.files)
+    counted = f"{number} file{'s' if number > 1 else ''} changed, +{added} -{removed}"
+    return f"{said}; {counted}" if said else counted

@@ -1,0 +1,22 @@
+"""To whom a run tells how it goes."""
+
+from typing import Protocol
+
+from events.task import TaskStarted, TaskStep
+from runner.output import Stream
+
+
+class Reporter(Protocol):
+    """One per process, for all its runs. A method may return before its report is stored.
+
+    Any of them may raise LeaseLost: the run was taken away, and is stopped at once.
+    """
+
+    async def started(self, task_id: str, event: TaskStarted) -> None:
+        """The run begins to execute."""
+
+    async def step(self, task_id: str, event: TaskStep) -> None:
+        """A step ended."""
+
+    async def output(self, run_id: int, step: int, stream: Stream, text: str) -> None:
+        """A step printed something. Redacted, without NUL, at most 64 KiB; often a single line: collect them."""

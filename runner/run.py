@@ -1,0 +1,121 @@
+"""One run while it is executed, and what every run of the process shares."""
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from events.errors import ElRusoError, InvalidInput
+from events.task import TaskCreated
+from runner.changes import Changes
+from runner.environment import child_environment
+from runner.handlers import Handlers
+from runner.redact import Redactor
+from runner.reporting import Reporter
+from runner.workspace import Workspaces
+
+_decoder = msgspec.json.Decoder(TaskCreated)
+
+
+class Claim(Protocol):
+    """A claimed task, as the claim returned it."""
+
+    @property
+    def task_id(self) -> str:
+        """The task."""
+
+    @property
+    def run_id(self) -> int:
+        """The run that the claim began."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first."""
+
+    @property
+    def definition(self) -> msgspec.Raw:
+        """The JSON of its TaskCreated."""
+
+
+class Context(Struct, frozen=True, kw_only=True):
+    """What all runs of a process share. Build it once.
+
+    `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it.
+    `agent` is the command line that takes a prompt on stdin.
+    """
+
+    reporter: Reporter
+    workspaces: Workspaces
+    redactor: Redactor
+    handlers: Handlers = msgspec.field(default_factory=Handlers)
+    agent: str | None = None
+    environment: Mapping[str, str] = {}
+    granted: Mapping[str, str] = {}
+
+
+class RunFailed(ElRusoError):
+    """The run ended badly. `retry`: another attempt may end well."""
+
+    code = "run_failed"
+
+    def __init__(self, detail: str, retry: bool = True) -> None:
+        super().__init__(detail)
+        self.retry = retry
+
+
+class Finished(Struct, frozen=True):
+    """What an executor has to say at its good end. `result` is a JSON value."""
+
+    summary: str | None = None
+    result: object = None
+
+
+class Run:
+    """A claimed task on its way to an outcome.
+
+    Raises:
+        InvalidInput: its definition cannot be read.
+    """
+
+    __slots__ = ("attempt", "branch", "changes", "context", "definition", "run_id", "started", "steps", "task_id")
+
+    def __init__(self, claim: Claim, context: Context, started: float) -> None:
+        self.task_id = claim.task_id
+        self.run_id = claim.run_id
+        self.attempt = claim.attempt
+        self.context = context
+        self.started = started
+        self.steps = 0
+        self.branch: str | None = None
+        self.changes = NO_CHANGES
+        try:
+            self.definition = _decoder.decode(claim.definition)
+        except msgspec.MsgspecError as problem:
+            raise InvalidInput(f"the definition of task {claim.task_id} cannot be read: {problem}") from problem
+
+    def seconds_left(self) -> float | None:
+        """Until the task's own timeout; None: it has none.
+
+        Raises:
+            RunFailed: it has passed.
+        """
+        whole = self.definition.timeout_seconds
+        if whole is None:
+            return None
+        left = whole - (time.monotonic() - self.started)
+        if left <= 0:
+            raise self.out_of_time()
+        return left
+
+    def out_of_time(self) -> RunFailed:
+        """The failure of a run that used up the task's timeout."""
+        return RunFailed(f"the task's timeout of {self.definition.timeout_seconds:g} s has passed")
+
+    def environment(self) -> dict[str, str]:
+        """The environment of its steps."""
+        return child_environment(self.context.environment, self.context.granted, self.task_id, self.run_id)
+
+
+NO_CHANGES = Changes()

@@ -1,0 +1,106 @@
+"""A private directory per run, marked as taken by a lock that the kernel drops when its runner dies."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from events.errors import Conflict
+
+LONGEST_NAME = 120  # characters; file systems stop at 255 bytes, and a run id follows
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]|\A\.|\.\Z|\.(?=\.)|\.(?=lock\Z)")
+
+
+class RunDirectory(Struct, frozen=True):
+    """An empty directory of our own. `lock` is an open file descriptor."""
+
+    path: Path
+    lock: int
+
+    def release(self) -> None:
+        """Remove the directory, whatever is in it, and let go."""
+        remove_tree(self.path)
+        lock_of(self.path).unlink(missing_ok=True)
+        os.close(self.lock)
+
+
+def acquire(root: Path, task_id: str, run_id: int) -> RunDirectory:
+    """Make the directory of a run below `root`; what a killed run left in its place goes.
+
+    Raises:
+        Conflict: the same run is being executed right now.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    path = root.resolve() / f"{safe_name(task_id)}.{run_id}"
+    lock = _lock(lock_of(path))
+    if lock is None:
+        raise Conflict(f"run {run_id} of task {task_id} is being executed already, in {path}")
+    remove_tree(path)
+    path.mkdir(mode=0o700)
+    return RunDirectory(path, lock)
+
+
+def is_abandoned(path: Path) -> bool:
+    """True when no living process holds the run directory `path`."""
+    if not lock_of(path).exists():
+        return True
+    lock = _lock(lock_of(path))
+    if lock is not None:
+        os.close(lock)
+    return lock is not None
+
+
+def remove_abandoned(root: Path) -> int:
+    """Remove what killed runners left below `root`; how many directories that were."""
+    abandoned = [path for path in root.glob("*.*") if path.is_dir() and is_abandoned(path)]
+    for path in abandoned:
+        remove_tree(path)
+        lock_of(path).unlink(missing_ok=True)
+    return len(abandoned)
+
+
+def lock_of(path: Path) -> Path:
+    """The lock file beside a run directory."""
+    return path.with_name(f".{path.name}.lock")
+
+
+def safe_name(task_id: str) -> str:
+    """A task id as one part of a path and of a branch name. Different ids give different names."""
+    name = _UNSAFE.sub(_escaped, task_id)
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 33]}-{hashlib.sha256(task_id.encode()).hexdigest()[:32]}"
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory even if a step took the permissions away. What resists is left for the next sweep."""
+    for directory, _, _ in os.walk(path):
+        with suppress(OSError):
+            Path(directory).chmod(stat.S_IRWXU)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _lock(path: Path) -> int | None:
+    """Open and lock; None when somebody else holds it."""
+    for _ in range(10):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # a sweep removed the file between our two calls
+    return None
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode(errors="surrogatepass"))

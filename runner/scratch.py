@@ -1,0 +1,45 @@
+"""A private directory for a run that has no repository. Nothing of it is kept, but what it made is told."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from events.task import FileChange
+from runner.changes import Changes
+from runner.redact import Redactor
+
+FILES_LIMIT = 10_000
+COUNTED_BYTES = 1024 * 1024  # lines of larger files are not counted
+
+
+class Scratch(Struct, frozen=True):
+    """An empty directory that its run may fill."""
+
+    directory: Path
+
+    async def snapshot(self, message: str, redactor: Redactor) -> Changes:
+        """Every file in the directory, as added; there is no commit and no patch."""
+        return Changes(files=await asyncio.to_thread(lambda: sorted(self._files(), key=lambda file: file.path)))
+
+    def keep(self) -> None:
+        """Nothing is kept of a scratch directory."""
+
+    def _files(self) -> Iterator[FileChange]:
+        found = (path for path in self.directory.rglob("*") if path.is_symlink() or path.is_file())
+        for path, _ in zip(found, range(FILES_LIMIT), strict=False):
+            name = str(path.relative_to(self.directory)).encode(errors="surrogateescape").decode(errors="replace")
+            lines = _count_lines(path)
+            yield FileChange(path=name, change="added", added=lines, removed=None if lines is None else 0)
+
+
+def _count_lines(path: Path) -> int | None:
+    """None for what is binary, large, or not a readable file."""
+    try:
+        if path.is_symlink() or path.stat().st_size > COUNTED_BYTES:
+            return None
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return None if b"\0" in data else len(data.splitlines())
