@@ -1,0 +1,90 @@
+"""How a connection to PostgreSQL is opened: TLS, poolers, session settings.
+
+Three kinds per process: one LISTEN connection and one for hints (`direct`), one or two behind the group committer, and
+a small pool for queries. Through a transaction-mode pooler (`pooled`) there are no prepared statements, no LISTEN and
+no session settings; then `listen_url` names a direct address for the listener, or the process polls and says so.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from asyncpg import Connection, Pool
+from msgspec import Struct
+
+from events.errors import Unavailable
+
+# Our sessions declare themselves (schema.sql: wake_foreign), and let the server notice a client that is gone.
+SESSION = {
+    "application_name": "elruso",
+    "elruso.managed": "on",
+    "timezone": "UTC",
+    "jit": "off",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "10000",
+}
+CONNECT_TIMEOUT_SECONDS = 10.0
+LOST_CONNECTION = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, TimeoutError)
+
+
+class Database(Struct, frozen=True):
+    """Where the database is and how it is reached. `url` may carry sslmode and every other libpq option."""
+
+    url: str
+    listen_url: str | None = None
+    pooled: bool = False
+    application: str = "elruso"
+
+    @property
+    def direct_url(self) -> str | None:
+        """An address where LISTEN works, or None: then the process polls."""
+        return self.listen_url or (None if self.pooled else self.url)
+
+    async def connect(self) -> Connection:
+        """A connection for statements, through the pooler if there is one. Raises Unavailable."""
+        return await _open(self.url, self.application, pooled=self.pooled)
+
+    async def connect_direct(self) -> Connection:
+        """A session of its own, for LISTEN, hints, advisory locks. Raises Unavailable."""
+        if self.direct_url is None:
+            raise Unavailable("DATABASE_URL goes through a transaction pooler; set ELRUSO_LISTEN_URL to a direct address")
+        return await _open(self.direct_url, self.application, pooled=False)
+
+    @asynccontextmanager
+    async def pool(self, size: int) -> AsyncIterator[Pool]:
+        """A small pool for queries. Its sessions keep no state, so nothing is reset on release. Raises Unavailable."""
+        try:
+            pool = await asyncpg.create_pool(
+                self.url, min_size=1, max_size=size, reset=_keep, **_arguments(self.application, self.pooled)
+            )
+        except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+            raise unavailable(error) from error
+        try:
+            yield pool
+        finally:
+            await pool.close()
+
+
+async def _keep(_connection: Connection) -> None:
+    """No reset query on release: one round trip less per use."""
+
+
+async def _open(url: str, application: str, *, pooled: bool) -> Connection:
+    try:
+        return await asyncpg.connect(url, **_arguments(application, pooled))
+    except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+        raise unavailable(error) from error
+
+
+def _arguments(application: str, pooled: bool) -> dict[str, object]:
+    arguments: dict[str, object] = {"timeout": CONNECT_TIMEOUT_SECONDS}
+    if pooled:  # a pooler refuses unknown start-up settings, and its sessions are not ours to prepare in
+        return arguments | {"statement_cache_size": 0}
+    return arguments | {"server_settings": SESSION | {"application_name": application}}
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """The refusal that a lost or refused connection becomes."""
+    return Unavailable(f"the database cannot be reached ({error or type(error).__name__}); check DATABASE_URL and that the server runs")

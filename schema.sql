@@ -1,0 +1,757 @@
+-- El Ruso: the whole database.
+--
+-- Work is written down once, as events, in one table: log.events. An INSERT into it is the only way the state of
+-- a task, a runner or the system ever changes. Everything else that can be read here is a view of that log, kept
+-- by the triggers of the second half of this file, in the same transaction as the event itself.
+--
+-- A task's life, as it stands in the log (one stream per task, versions 1, 2, 3 …):
+--
+--     task.created                 somebody asks for work; the definition is this event's data and is copied nowhere
+--     task.claimed                 a runner takes it; THE SEQ OF THIS EVENT IS THE RUN'S ID, and the fence
+--     task.started  task.step …    what the run reports, each report naming its run
+--     task.done  or  task.failed   how the run ended
+--     task.requeued | blocked      what became of the task after a failure, a lost runner, a parent's end
+--
+-- What happens on INSERT, once per statement, whatever the number of rows:
+--
+--     log.guard_append             types are known, times are the database's own
+--     view.fold_tasks              checks each stream against log.transitions, its next version and its fence, and in
+--                                  the same UPDATE writes the new state: an illegal history cannot be written
+--     view.fold_dependencies       a child counts the parents that are not done; a parent's end counts it down
+--     view.fold_runs, fold_steps, fold_runners, fold_system
+--     log.react                    a parent that ended badly blocks its waiting children, with the reason
+--     log.wake_foreign             sessions that are not ours (psql, other languages) wake the runners by NOTIFY
+--
+-- Rules of a fold. It reads the rows of one statement (`batch`), sees each stream's events in version order, takes
+-- time only from the events, locks rows in id order, and looks at other streams only in ways that commute. So the
+-- same function serves the live INSERT and a rebuild, which feeds it slices of history; and the whole `view` schema
+-- is disposable: `elruso db rebuild` makes it anew beside the live one and swaps the two.
+--
+-- Lock order, everywhere: tasks by id, then ready / scheduled / running by key, then runs by id, then one counter row.
+--
+-- Refusals (class ER; events/errors.py maps them to exceptions):
+--
+--     ER001  wrong version         another writer appended to the stream first
+--     ER002  illegal transition    log.transitions does not allow the event from the stream's status
+--     ER003  lease lost            the event names a run that is not the task's current one
+--     ER004  unknown dependency    a task depends on one that does not come before it in the log
+--     ER005  history is final      UPDATE, DELETE or TRUNCATE on the log
+--     ER006  malformed event       unknown type, or a time that is not the database's
+--
+-- Text ids compare by byte (COLLATE "C"): cheaper, and the same on every server. PostgreSQL 14 and newer.
+
+CREATE SCHEMA log;
+
+-- The clock. Tests set elruso.now to steer it; production never does.
+CREATE FUNCTION log.now() RETURNS timestamptz LANGUAGE sql VOLATILE
+RETURN coalesce(nullif(current_setting('elruso.now', true), '')::timestamptz, clock_timestamp());
+
+CREATE TABLE log.events (
+    seq         bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,  -- position in the log; CACHE 1: see events/follower.py
+    at          timestamptz NOT NULL DEFAULT log.now(),
+    command_id  uuid,                              -- the client's idempotency key
+    cause       bigint,                            -- seq of the event that led to this one
+    version     integer NOT NULL CHECK (version > 0),
+    kind        text COLLATE "C" NOT NULL,         -- kind and id name the stream
+    id          text COLLATE "C" NOT NULL CHECK (length(id) BETWEEN 1 AND 200),
+    type        text COLLATE "C" NOT NULL,
+    actor       text COLLATE "C" NOT NULL,         -- runner:…, human:…, gpt, system
+    data        json NOT NULL,                     -- json, not jsonb: the exact bytes are kept, to be hashed and sealed
+    CONSTRAINT events_stream_version UNIQUE (kind, id, version)
+);
+CREATE UNIQUE INDEX events_command ON log.events (command_id) WHERE command_id IS NOT NULL;
+
+COMMENT ON TABLE log.events IS 'The only place where domain state is written. Append-only.';
+
+-- The state machine as data. '' is a stream that does not exist yet. The same table stands in events/*.py; a test compares.
+CREATE TABLE log.transitions (
+    type    text COLLATE "C" PRIMARY KEY,
+    kind    text COLLATE "C" NOT NULL,
+    sources text[] COLLATE "C" NOT NULL,
+    target  text COLLATE "C" NOT NULL
+);
+INSERT INTO log.transitions (kind, type, sources, target) VALUES
+    ('task',   'task.created',     '{""}',                                'ready'),
+    ('task',   'task.claimed',     '{ready}',                             'running'),
+    ('task',   'task.started',     '{running}',                           'running'),
+    ('task',   'task.step',        '{running}',                           'running'),
+    ('task',   'task.done',        '{running}',                           'done'),
+    ('task',   'task.failed',      '{running}',                           'failed'),
+    ('task',   'task.requeued',    '{running,failed,blocked,cancelled}',  'ready'),
+    ('task',   'task.blocked',     '{ready,running,failed}',              'blocked'),
+    ('task',   'task.cancelled',   '{ready,running,failed,blocked}',      'cancelled'),
+    ('runner', 'runner.started',   '{"",alive,stopped}',                  'alive'),
+    ('runner', 'runner.heartbeat', '{"",alive,stopped}',                  'alive'),
+    ('runner', 'runner.stopped',   '{alive,stopped}',                     'stopped'),
+    ('system', 'system.paused',    '{"",active}',                         'paused'),
+    ('system', 'system.resumed',   '{paused}',                            'active');
+
+-- What is too big for an event, or may be pruned: step output in chunks, patches.
+CREATE TABLE log.output (
+    run_id  bigint NOT NULL,
+    chunk   integer NOT NULL,                      -- 1, 2, 3 … within the run
+    step    integer NOT NULL,
+    stream  text NOT NULL CHECK (stream IN ('stdout', 'stderr')),
+    at      timestamptz NOT NULL DEFAULT log.now(),
+    data    text NOT NULL,
+    PRIMARY KEY (run_id, chunk)
+);
+CREATE TABLE log.artifacts (
+    run_id  bigint NOT NULL,
+    kind    text NOT NULL CHECK (kind IN ('patch', 'diffstat')),
+    at      timestamptz NOT NULL DEFAULT log.now(),
+    content text NOT NULL,
+    PRIMARY KEY (run_id, kind)
+);
+
+-- Bearer tokens of the API: only the SHA-256 of a token is kept.
+CREATE TABLE log.tokens (
+    name       text PRIMARY KEY,
+    role       text NOT NULL CHECK (role IN ('viewer', 'operator', 'runner', 'admin')),
+    digest     bytea NOT NULL UNIQUE,
+    created_at timestamptz NOT NULL DEFAULT log.now(),
+    revoked_at timestamptz
+);
+
+-- History is final, for everyone, the owner included.
+CREATE FUNCTION log.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on %.% is refused: history is final; append a new event instead', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'ER005';
+END $$;
+CREATE TRIGGER events_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events
+    FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
+
+-- Types must be known; `at` must be the clock's own word, not the writer's.
+CREATE FUNCTION log.guard_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = log, pg_temp SET enable_hashjoin = off AS $$
+DECLARE
+    offender record;
+    steered CONSTANT boolean := coalesce(current_setting('elruso.now', true), '') <> '';
+BEGIN
+    SELECT b.type, b.kind, b.at INTO offender
+    FROM batch b LEFT JOIN transitions t ON t.type = b.type AND t.kind = b.kind
+    WHERE t.type IS NULL OR (NOT steered AND b.at NOT BETWEEN statement_timestamp() AND clock_timestamp())
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'malformed event % in a % stream at %: the type must be known and the time is the database''s to set',
+            offender.type, offender.kind, offender.at USING ERRCODE = 'ER006';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER append_1_guard AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
+    FOR EACH STATEMENT EXECUTE FUNCTION log.guard_append();
+
+-- Reactions: events that follow from events of other streams. Live only: a rebuild finds them in the log.
+-- A waiting child of a parent that failed, was blocked or was cancelled is blocked too, and so on down; when that
+-- parent is requeued, so are the children it had blocked.
+CREATE FUNCTION log.react() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = view, log, pg_temp SET enable_hashjoin = off SET enable_seqscan = off SET jit = off AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM batch WHERE type IN ('task.failed', 'task.blocked', 'task.cancelled', 'task.requeued')
+                                        OR (type = 'task.created' AND data->'depends_on' IS NOT NULL)) THEN
+        RETURN NULL;
+    END IF;
+    WITH RECURSIVE fallen AS (
+        SELECT d.child, d.parent, b.seq AS cause
+        FROM batch b JOIN task_deps d ON d.parent = b.id
+        JOIN tasks p ON p.id = b.id AND p.status IN ('failed', 'blocked', 'cancelled')
+        WHERE b.type IN ('task.failed', 'task.blocked', 'task.cancelled')
+      UNION
+        SELECT d.child, d.parent, b.seq
+        FROM batch b JOIN task_deps d ON d.child = b.id
+        JOIN tasks p ON p.id = d.parent AND p.status IN ('failed', 'blocked', 'cancelled')
+        WHERE b.type IN ('task.created', 'task.requeued')
+      UNION
+        SELECT d.child, d.parent, f.cause
+        FROM fallen f JOIN tasks t ON t.id = f.child AND t.status = 'ready' JOIN task_deps d ON d.parent = f.child
+    )
+    INSERT INTO events (kind, id, version, type, actor, cause, data)
+    SELECT DISTINCT ON (c.id) 'task', c.id, c.version + 1, 'task.blocked', 'system', f.cause,
+           json_build_object('reason', format('parent %s is %s', f.parent,
+               CASE WHEN p.status = 'ready' THEN 'blocked' ELSE p.status || coalesce(': ' || p.last_error, '') END), 'parent', f.parent)
+    FROM fallen f JOIN tasks c ON c.id = f.child AND c.status = 'ready' JOIN tasks p ON p.id = f.parent
+    ORDER BY c.id, f.parent;
+
+    WITH RECURSIVE risen AS (
+        SELECT c.id, b.id AS parent, b.seq AS cause
+        FROM batch b JOIN tasks p ON p.id = b.id AND p.status = 'ready'
+        JOIN task_deps d ON d.parent = b.id
+        JOIN tasks c ON c.id = d.child AND c.status = 'blocked' AND c.blocked_parent = b.id
+        WHERE b.type = 'task.requeued'
+      UNION
+        SELECT c.id, r.id, r.cause
+        FROM risen r JOIN task_deps d ON d.parent = r.id
+        JOIN tasks c ON c.id = d.child AND c.status = 'blocked' AND c.blocked_parent = r.id
+    )
+    INSERT INTO events (kind, id, version, type, actor, cause, data)
+    SELECT DISTINCT ON (c.id) 'task', c.id, c.version + 1, 'task.requeued', 'system', r.cause,
+           json_build_object('reason', format('parent %s was requeued', r.parent))
+    FROM risen r JOIN tasks c ON c.id = r.id
+    ORDER BY c.id, r.parent;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER append_3_react AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
+    FOR EACH STATEMENT EXECUTE FUNCTION log.react();
+
+-- Hangs the fold functions of a view schema on a table of events, in the order in which they were written down:
+-- on log.events for the live views, on a rebuild's intake for the views being rebuilt.
+CREATE FUNCTION log.attach_folds(target regclass, view_schema name) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    fold record;
+BEGIN
+    FOR fold IN SELECT p.proname, row_number() OVER (ORDER BY p.oid) AS place FROM pg_proc p
+                WHERE p.pronamespace = view_schema::regnamespace AND p.proname LIKE 'fold\_%' ORDER BY p.oid LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER append_2_%s AFTER INSERT ON %s REFERENCING NEW TABLE AS batch '
+                       'FOR EACH STATEMENT EXECUTE FUNCTION %I.%I()', fold.place, target, view_schema, fold.proname);
+    END LOOP;
+END $$;
+
+-- Our own sessions say so when they connect, and send their hints after commit, from a connection of their own:
+-- a NOTIFY inside a writing transaction would serialise every commit of the cluster.
+CREATE FUNCTION log.wake_foreign() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('elruso', '*');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER append_9_wake AFTER INSERT ON log.events FOR EACH STATEMENT
+    WHEN (current_setting('elruso.managed', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION log.wake_foreign();
+
+-- A role for services that are not the owner: append and read, nothing else. It cannot log in by itself; grant it to
+-- one that can. Creating roles may be forbidden on a managed server: then the owner runs the service.
+DO $$ BEGIN
+    CREATE ROLE elruso_service NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
+END $$;
+
+-- ===== view =====
+--
+-- Everything below is derived. It is executed with search_path set to the schema it is to live in (`view`, or, during
+-- a rebuild, one beside it), which is why its names are not qualified; `SET search_path FROM CURRENT` fixes each
+-- function to the schema it was born in.
+
+-- One row per task: what changes about it. What was asked for stays in the log, at `created_seq`.
+-- No index covers a column that transitions change, so every transition is a heap-only (HOT) update.
+CREATE TABLE tasks (
+    id              text COLLATE "C" PRIMARY KEY,
+    created_seq     bigint NOT NULL,
+    position        bigint NOT NULL,               -- seq that made it ready last: claim order among equals
+    ready_at        timestamptz NOT NULL,          -- since when it could run, its parents permitting
+    run_id          bigint,                        -- the current run, while there is one
+    created_at      timestamptz NOT NULL,
+    claimed_at      timestamptz,
+    started_at      timestamptz,
+    finished_at     timestamptz,
+    next_run_at     timestamptz,
+    timeout_seconds double precision,
+    version         integer NOT NULL,
+    waiting_on      integer NOT NULL DEFAULT 0,    -- parents that are not done
+    attempts        integer NOT NULL DEFAULT 0,
+    max_attempts    integer NOT NULL,
+    priority        smallint NOT NULL,             -- 0 is the most urgent
+    status          text COLLATE "C" NOT NULL CHECK (status IN ('ready', 'running', 'done', 'failed', 'blocked', 'cancelled')),
+    task_type       text COLLATE "C" NOT NULL,
+    phase           text COLLATE "C",
+    directive_id    text COLLATE "C",
+    claimed_by      text COLLATE "C",
+    blocked_parent  text COLLATE "C",              -- the task whose end blocked this one, while it does
+    last_error      text,
+    title           text NOT NULL,
+    CONSTRAINT a_run_while_running CHECK ((status = 'running') = (run_id IS NOT NULL)),
+    CONSTRAINT finished_says_when CHECK (status NOT IN ('done', 'failed', 'cancelled') OR finished_at IS NOT NULL)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
+CREATE INDEX tasks_by_creation ON tasks (created_seq);
+CREATE INDEX tasks_by_directive ON tasks (directive_id, created_seq) WHERE directive_id IS NOT NULL;
+
+-- Three indexes of `tasks` that are tables, because the claim must find its work in the first row it looks at.
+-- ready: claimable now. scheduled: ready, but not before due_at. running: the in-flight set.
+CREATE TABLE ready (
+    priority smallint NOT NULL,
+    position bigint NOT NULL,
+    id       text COLLATE "C" NOT NULL,
+    PRIMARY KEY (priority, position, id)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0,
+        autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.5);
+CREATE TABLE scheduled (
+    due_at   timestamptz NOT NULL,
+    id       text COLLATE "C" NOT NULL,
+    priority smallint NOT NULL,
+    position bigint NOT NULL,
+    PRIMARY KEY (due_at, id)
+);
+CREATE TABLE running (
+    id     text COLLATE "C" PRIMARY KEY,
+    run_id bigint NOT NULL,
+    runner text COLLATE "C" NOT NULL
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+
+CREATE TABLE task_deps (
+    parent text COLLATE "C" NOT NULL,
+    child  text COLLATE "C" NOT NULL,
+    PRIMARY KEY (parent, child)
+);
+CREATE INDEX task_deps_by_child ON task_deps (child);
+
+-- One row per run; its id is the seq of the claim that began it.
+CREATE TABLE runs (
+    id          bigint PRIMARY KEY,
+    task_id     text COLLATE "C" NOT NULL,
+    runner      text COLLATE "C" NOT NULL,
+    attempt     integer NOT NULL,
+    status      text COLLATE "C" NOT NULL CHECK (status IN ('running', 'done', 'failed', 'requeued', 'blocked', 'cancelled')),
+    claimed_at  timestamptz NOT NULL,
+    started_at  timestamptz,
+    finished_at timestamptz,
+    duration_ms bigint,                            -- by the runner's monotonic clock
+    branch      text,
+    commit_hash text,
+    summary     text,
+    error       text,
+    CONSTRAINT ended_says_when CHECK ((status = 'running') = (finished_at IS NULL))
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+
+CREATE TABLE steps (
+    run_id         bigint NOT NULL,
+    number         integer NOT NULL,
+    name           text NOT NULL,
+    cmd            text,
+    exit_code      integer,
+    duration_ms    bigint,
+    output_excerpt text,
+    output_bytes   bigint NOT NULL,
+    truncated      boolean NOT NULL,
+    error          text,
+    at             timestamptz NOT NULL,
+    PRIMARY KEY (run_id, number)
+);
+
+CREATE TABLE file_changes (
+    run_id       bigint NOT NULL,
+    path         text COLLATE "C" NOT NULL,
+    change       text NOT NULL,
+    added        integer,                          -- null: binary
+    removed      integer,
+    renamed_from text,
+    PRIMARY KEY (run_id, path)
+);
+
+CREATE TABLE runners (
+    id           text COLLATE "C" PRIMARY KEY,
+    version      integer NOT NULL,
+    status       text COLLATE "C" NOT NULL CHECK (status IN ('alive', 'stopped')),
+    started_at   timestamptz,
+    last_seen_at timestamptz NOT NULL,
+    stopped_at   timestamptz,
+    meta         json NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE system (
+    id         text COLLATE "C" PRIMARY KEY,
+    version    integer NOT NULL,
+    status     text COLLATE "C" NOT NULL CHECK (status IN ('paused', 'active')),
+    reason     text,
+    changed_at timestamptz NOT NULL,
+    changed_by text NOT NULL
+);
+
+-- Counts, sharded by session so that writers do not queue for one row; a reader adds the shards up.
+CREATE TABLE task_counts (
+    shard     integer PRIMARY KEY,
+    ready     bigint NOT NULL DEFAULT 0,
+    running   bigint NOT NULL DEFAULT 0,
+    done      bigint NOT NULL DEFAULT 0,
+    failed    bigint NOT NULL DEFAULT 0,
+    blocked   bigint NOT NULL DEFAULT 0,
+    cancelled bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 20);
+INSERT INTO task_counts (shard) SELECT generate_series(0, 31);
+
+-- Ended runs per five minutes, for "the last 24 hours" without reading history.
+CREATE TABLE run_counts (
+    bucket timestamptz NOT NULL,
+    shard  integer NOT NULL,
+    ended  bigint NOT NULL,
+    failed bigint NOT NULL,
+    PRIMARY KEY (bucket, shard)
+) WITH (fillfactor = 50);
+
+CREATE FUNCTION counter_shard() RETURNS integer LANGUAGE sql STABLE RETURN pg_backend_pid() % 32;
+
+-- Says why a batch of task events was refused: the first event that does not follow from its task.
+CREATE FUNCTION refuse_task(event_id text, event_type text, event_version integer, event_run bigint) RETURNS void LANGUAGE plpgsql
+SET search_path FROM CURRENT AS $$
+DECLARE
+    task tasks%ROWTYPE;
+BEGIN
+    SELECT * INTO task FROM tasks WHERE tasks.id = event_id;
+    IF event_version <> coalesce(task.version, 0) + 1 THEN
+        RAISE EXCEPTION 'task %: % would be version %, but the task is at version %', event_id, event_type, event_version, coalesce(task.version, 0)
+            USING ERRCODE = 'ER001', HINT = 'read the task again and decide anew';
+    ELSIF EXISTS (SELECT FROM log.transitions t WHERE t.type = event_type AND coalesce(task.status, '') = ANY (t.sources))
+        AND event_run IS DISTINCT FROM task.run_id THEN
+        RAISE EXCEPTION 'task %: run % is not its current run (%)', event_id, event_run, task.run_id USING ERRCODE = 'ER003';
+    END IF;
+    RAISE EXCEPTION 'task %: % is not possible while the task is %', event_id, event_type, coalesce(task.status, 'unknown')
+        USING ERRCODE = 'ER002';
+END $$;
+
+-- Tasks, and the three tables that index them.
+--
+-- `line`    each event with its arrow and the run it names
+-- `chain`   beside the event before it in its stream, if that is in the batch too: is the step from one to the other legal?
+-- `net`     per stream: the status it ends in and what the last event of each sort said. Within a stream `ready` is
+--           only ever entered by created or requeued, `running` by claimed, so the status decides most columns.
+-- `matched` beside the task as it was before. Then one INSERT, one UPDATE that carries the guard, and the key tables.
+CREATE FUNCTION fold_tasks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    live CONSTANT boolean := TG_TABLE_NAME = 'events';
+    expected bigint;
+    folded   bigint;
+    raced    text[];
+    delta    bigint[];
+    bad      record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'task') THEN
+        RETURN NULL;
+    END IF;
+    WITH line AS (
+        SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
+               CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
+               CASE b.type WHEN 'task.claimed' THEN (b.data->>'attempt')::integer
+                           WHEN 'task.requeued' THEN (b.data->>'attempts')::integer END AS attempts,
+               CASE b.type WHEN 'task.failed' THEN b.data->>'error' WHEN 'task.blocked' THEN b.data->>'reason'
+                           WHEN 'task.requeued' THEN b.data->>'last_error' END AS error
+        FROM batch b JOIN log.transitions r ON r.type = b.type
+        WHERE b.kind = 'task'
+    ), chain AS (
+        SELECT l.*, lead(l.target) OVER w AS prior_status,
+               CASE lead(l.type) OVER w WHEN 'task.claimed' THEN lead(l.seq) OVER w
+                   WHEN 'task.started' THEN lead(l.run_id) OVER w WHEN 'task.step' THEN lead(l.run_id) OVER w END AS prior_run
+        FROM line l WINDOW w AS (PARTITION BY l.id ORDER BY l.version DESC)
+    ), net AS (
+        SELECT c.id, min(c.version) AS first_version, max(c.version) AS version, max(c.at) AS at,
+               (array_agg(c.target))[1] AS status,
+               (array_agg(c.data))[1] AS last_data,
+               min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
+               min(c.run_id) FILTER (WHERE c.prior_status IS NULL) AS first_run,
+               max(c.version) - min(c.version) + 1 = count(*)
+                   AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.run_id IS NOT DISTINCT FROM c.prior_run)) AS legal,
+               max(c.seq) FILTER (WHERE c.type = 'task.created') AS created_seq,
+               (array_agg(c.data) FILTER (WHERE c.type = 'task.created'))[1] AS creation,
+               min(c.at) AS first_at,
+               max(c.seq) FILTER (WHERE c.type = 'task.claimed') AS claim_seq,
+               max(c.at) FILTER (WHERE c.type = 'task.claimed') AS claimed_at,
+               (array_agg(c.data->>'runner') FILTER (WHERE c.type = 'task.claimed'))[1] AS claimed_by,
+               max(c.seq) FILTER (WHERE c.type = 'task.started') AS start_seq,
+               max(c.at) FILTER (WHERE c.type = 'task.started') AS started_at,
+               max(c.seq) FILTER (WHERE c.type IN ('task.created', 'task.requeued')) AS ready_seq,
+               (array_agg(greatest(c.at, (c.data->>'next_run_at')::timestamptz)) FILTER (WHERE c.type IN ('task.created', 'task.requeued')))[1] AS ready_at,
+               (array_agg(c.attempts) FILTER (WHERE c.attempts IS NOT NULL))[1] AS attempts,
+               (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
+        FROM chain c GROUP BY c.id
+    ), matched AS MATERIALIZED (
+        SELECT n.*, o.status AS old_status, o.waiting_on AS old_waiting_on, o.priority AS old_priority, o.position AS old_position,
+               o.next_run_at AS old_next_run_at,
+               CASE WHEN n.status = 'ready' THEN (n.last_data->>'next_run_at')::timestamptz END AS next_run_at,
+               CASE WHEN n.status = 'blocked' THEN n.last_data->>'parent' END AS blocked_parent,
+               CASE WHEN n.status NOT IN ('ready', 'running') THEN n.at END AS finished_at
+        FROM net n LEFT JOIN tasks o ON o.id = n.id
+        ORDER BY n.id
+    ), created AS (
+        INSERT INTO tasks (id, created_seq, position, ready_at, run_id, created_at, claimed_at, started_at, finished_at, next_run_at,
+                           timeout_seconds, version, waiting_on, attempts, max_attempts, priority, status, task_type, phase,
+                           directive_id, claimed_by, blocked_parent, last_error, title)
+        SELECT m.id, m.created_seq, m.ready_seq, m.ready_at, CASE WHEN m.status = 'running' THEN m.claim_seq END, m.first_at, m.claimed_at,
+               CASE WHEN m.start_seq > m.claim_seq THEN m.started_at END, m.finished_at, m.next_run_at, d.timeout_seconds, m.version,
+               coalesce(json_array_length(d.depends_on), 0), coalesce(m.attempts, 0), coalesce(d.max_attempts, 4),
+               coalesce(d.priority, 100), m.status, coalesce(d.task_type, 'generic'), d.phase, d.directive_id,
+               CASE WHEN m.claim_seq > m.ready_seq THEN m.claimed_by END, m.blocked_parent,
+               CASE WHEN m.status <> 'done' THEN m.error END, d.title
+        FROM matched m CROSS JOIN LATERAL json_to_record(m.creation) AS d (title text, phase text, directive_id text, task_type text,
+            priority smallint, max_attempts integer, timeout_seconds double precision, depends_on json)
+        WHERE m.first_type = 'task.created' AND m.first_version = 1 AND m.legal AND m.old_status IS NULL
+        RETURNING id, status, priority, position, waiting_on, next_run_at, false AS raced
+    ), changed AS (
+        UPDATE tasks t SET
+            version = m.version,
+            status = m.status,
+            run_id = CASE WHEN m.status = 'running' THEN coalesce(m.claim_seq, t.run_id) END,
+            attempts = coalesce(m.attempts, t.attempts),
+            claimed_by = CASE WHEN m.claim_seq IS NULL AND m.ready_seq IS NULL THEN t.claimed_by
+                              WHEN m.ready_seq IS NULL OR m.claim_seq > m.ready_seq THEN m.claimed_by END,
+            claimed_at = coalesce(m.claimed_at, t.claimed_at),
+            started_at = CASE WHEN m.claim_seq IS NULL THEN coalesce(m.started_at, t.started_at)
+                              WHEN m.start_seq > m.claim_seq THEN m.started_at END,
+            finished_at = m.finished_at,
+            next_run_at = m.next_run_at,
+            position = coalesce(m.ready_seq, t.position),
+            ready_at = coalesce(m.ready_at, t.ready_at),
+            last_error = CASE WHEN m.status <> 'done' THEN coalesce(m.error, t.last_error) END,
+            blocked_parent = m.blocked_parent
+        FROM matched m JOIN log.transitions f ON f.type = m.first_type
+        WHERE t.id = m.id AND t.version = m.first_version - 1 AND m.legal
+          AND t.status = ANY (f.sources) AND m.first_run IS NOT DISTINCT FROM t.run_id
+          AND (m.first_type <> 'task.claimed' OR t.waiting_on = 0 OR NOT live)
+        RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at,
+                  m.old_status = 'ready' AND t.waiting_on <> m.old_waiting_on AS raced
+    ), written AS (
+        SELECT * FROM created UNION ALL SELECT * FROM changed
+    ), left_ready AS (
+        DELETE FROM ready r USING matched m
+        WHERE m.old_status = 'ready' AND m.old_waiting_on = 0
+          AND r.priority = m.old_priority AND r.position = m.old_position AND r.id = m.id
+    ), left_scheduled AS (
+        DELETE FROM scheduled s USING matched m
+        WHERE m.old_status = 'ready' AND m.old_next_run_at IS NOT NULL AND s.due_at = m.old_next_run_at AND s.id = m.id
+    ), entered_ready AS (
+        INSERT INTO ready (priority, position, id)
+        SELECT w.priority, w.position, w.id FROM written w
+        WHERE w.status = 'ready' AND w.waiting_on = 0 AND w.next_run_at IS NULL
+    ), entered_scheduled AS (
+        INSERT INTO scheduled (due_at, id, priority, position)
+        SELECT w.next_run_at, w.id, w.priority, w.position FROM written w
+        WHERE w.status = 'ready' AND w.waiting_on = 0 AND w.next_run_at IS NOT NULL
+    ), left_running AS (
+        DELETE FROM running g USING matched m WHERE m.old_status = 'running' AND m.status <> 'running' AND g.id = m.id
+    ), entered_running AS (
+        INSERT INTO running (id, run_id, runner)
+        SELECT m.id, m.claim_seq, m.claimed_by FROM matched m WHERE m.status = 'running' AND m.claim_seq IS NOT NULL
+        ON CONFLICT (id) DO UPDATE SET run_id = excluded.run_id, runner = excluded.runner
+    )
+    SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM written), (SELECT array_agg(w.id) FROM written w WHERE w.raced),
+           (SELECT ARRAY[
+                count(*) FILTER (WHERE m.status = 'ready')     - count(*) FILTER (WHERE m.old_status = 'ready'),
+                count(*) FILTER (WHERE m.status = 'running')   - count(*) FILTER (WHERE m.old_status = 'running'),
+                count(*) FILTER (WHERE m.status = 'done')      - count(*) FILTER (WHERE m.old_status = 'done'),
+                count(*) FILTER (WHERE m.status = 'failed')    - count(*) FILTER (WHERE m.old_status = 'failed'),
+                count(*) FILTER (WHERE m.status = 'blocked')   - count(*) FILTER (WHERE m.old_status = 'blocked'),
+                count(*) FILTER (WHERE m.status = 'cancelled') - count(*) FILTER (WHERE m.old_status = 'cancelled')]
+            FROM matched m)
+    INTO expected, folded, raced, delta;
+
+    IF folded <> expected THEN
+        SELECT b.id, b.type, b.version, (b.data->>'run_id')::bigint AS run_id INTO bad
+        FROM (SELECT id, max(version) AS version FROM batch WHERE kind = 'task' GROUP BY id) last
+        LEFT JOIN tasks t ON t.id = last.id JOIN batch b ON b.kind = 'task' AND b.id = last.id
+        WHERE t.version IS DISTINCT FROM last.version ORDER BY b.id, b.version LIMIT 1;
+        PERFORM refuse_task(bad.id, bad.type, bad.version, bad.run_id);
+    END IF;
+    IF raced IS NOT NULL THEN  -- a parent's end made the task ready after this statement had looked
+        DELETE FROM ready r USING tasks t WHERE t.id = ANY (raced) AND r.priority = t.priority AND r.id = t.id;
+        DELETE FROM scheduled s WHERE s.id = ANY (raced);
+    END IF;
+    IF delta <> '{0,0,0,0,0,0}' THEN
+        UPDATE task_counts SET ready = ready + delta[1], running = running + delta[2], done = done + delta[3],
+            failed = failed + delta[4], blocked = blocked + delta[5], cancelled = cancelled + delta[6]
+        WHERE shard = counter_shard();
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- A task waits for its parents: `waiting_on` counts those that are not done now.
+-- New children lock their parents (in id order) before they count them; a parent's end locks the parent first. So
+-- whichever comes second sees the other.
+CREATE FUNCTION fold_dependencies() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    live CONSTANT boolean := TG_TABLE_NAME = 'events';
+    children text[];
+    unknown  record;
+BEGIN
+    WITH edges AS (
+        INSERT INTO task_deps (parent, child)
+        SELECT d.parent, b.id FROM batch b CROSS JOIN LATERAL json_array_elements_text(b.data->'depends_on') AS d (parent)
+        WHERE b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL
+        ON CONFLICT DO NOTHING RETURNING child
+    )
+    SELECT array_agg(DISTINCT child) INTO children FROM edges;
+
+    IF children IS NOT NULL THEN
+        PERFORM FROM tasks p WHERE p.id IN (SELECT d.parent FROM task_deps d WHERE d.child = ANY (children)) ORDER BY p.id FOR SHARE;
+        IF live THEN
+            SELECT d.child, d.parent INTO unknown
+            FROM task_deps d JOIN tasks c ON c.id = d.child LEFT JOIN tasks p ON p.id = d.parent
+            WHERE d.child = ANY (children) AND (p.created_seq IS NULL OR p.created_seq >= c.created_seq) LIMIT 1;
+            IF FOUND THEN
+                RAISE EXCEPTION 'task % depends on %, which does not come before it', unknown.child, unknown.parent
+                    USING ERRCODE = 'ER004', HINT = 'create parents first, or in the same request before their children';
+            END IF;
+        END IF;
+        WITH counted AS (
+            SELECT d.child, count(*) FILTER (WHERE p.status IS DISTINCT FROM 'done')::integer AS waiting_on
+            FROM task_deps d LEFT JOIN tasks p ON p.id = d.parent WHERE d.child = ANY (children) GROUP BY d.child ORDER BY d.child
+        ), freed AS (
+            UPDATE tasks t SET waiting_on = c.waiting_on FROM counted c WHERE t.id = c.child
+            RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
+        ), into_ready AS (
+            INSERT INTO ready (priority, position, id)
+            SELECT priority, position, id FROM freed WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NULL
+        )
+        INSERT INTO scheduled (due_at, id, priority, position)
+        SELECT next_run_at, id, priority, position FROM freed WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NOT NULL;
+    END IF;
+
+    IF EXISTS (SELECT FROM batch WHERE type = 'task.done') THEN
+        WITH counted AS (
+            SELECT d.child, count(*)::integer AS ended
+            FROM batch b JOIN task_deps d ON d.parent = b.id
+            WHERE b.type = 'task.done' AND (children IS NULL OR d.child <> ALL (children))  -- those counted above saw it already
+            GROUP BY d.child ORDER BY d.child
+        ), freed AS (
+            UPDATE tasks t SET waiting_on = t.waiting_on - c.ended FROM counted c WHERE t.id = c.child
+            RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
+        ), into_ready AS (
+            INSERT INTO ready (priority, position, id)
+            SELECT priority, position, id FROM freed WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NULL
+        )
+        INSERT INTO scheduled (due_at, id, priority, position)
+        SELECT next_run_at, id, priority, position FROM freed WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NOT NULL;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Runs: one row per claim, ended by the event that takes the run away.
+CREATE FUNCTION fold_runs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    any_claim boolean;
+    any_report boolean;
+    any_end boolean;
+BEGIN
+    SELECT bool_or(type = 'task.claimed'), bool_or(type IN ('task.started', 'task.done', 'task.failed', 'task.requeued', 'task.blocked', 'task.cancelled')),
+           bool_or(type IN ('task.done', 'task.failed', 'task.requeued', 'task.blocked', 'task.cancelled'))
+    INTO any_claim, any_report, any_end FROM batch WHERE kind = 'task';
+    IF any_claim THEN
+        INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
+        SELECT b.seq, b.id, b.data->>'runner', (b.data->>'attempt')::integer, 'running', b.at
+        FROM batch b WHERE b.type = 'task.claimed' ORDER BY b.seq;
+    END IF;
+    IF any_report THEN
+        WITH report AS (
+            SELECT (b.data->>'run_id')::bigint AS run_id, b.type, b.at, b.data
+            FROM batch b
+            WHERE b.type IN ('task.started', 'task.done', 'task.failed', 'task.requeued', 'task.blocked', 'task.cancelled')
+        ), net AS (
+            SELECT r.run_id, max(r.at) FILTER (WHERE r.type = 'task.started') AS started_at,
+                   max(r.at) FILTER (WHERE r.type <> 'task.started') AS finished_at,
+                   substr(max(r.type) FILTER (WHERE r.type <> 'task.started'), 6) AS status,
+                   (array_agg(r.data) FILTER (WHERE r.type <> 'task.started'))[1] AS data
+            FROM report r WHERE r.run_id IS NOT NULL GROUP BY r.run_id ORDER BY r.run_id
+        )
+        UPDATE runs SET started_at = coalesce(n.started_at, runs.started_at), finished_at = n.finished_at, status = coalesce(n.status, runs.status),
+            duration_ms = d.duration_ms, branch = d.branch, commit_hash = d.commit_hash, summary = d.summary, error = coalesce(d.error, d.reason)
+        FROM net n LEFT JOIN LATERAL json_to_record(n.data) AS d (duration_ms bigint, branch text, commit_hash text, summary text, error text, reason text) ON true
+        WHERE runs.id = n.run_id;
+    END IF;
+    IF any_end THEN
+        INSERT INTO run_counts AS c (bucket, shard, ended, failed)
+        SELECT date_bin('5 minutes', b.at, 'epoch'), counter_shard(), count(*), count(*) FILTER (WHERE b.type = 'task.failed')
+        FROM batch b
+        WHERE b.type IN ('task.done', 'task.failed', 'task.requeued', 'task.blocked', 'task.cancelled') AND b.data->>'run_id' IS NOT NULL
+        GROUP BY 1 ORDER BY 1
+        ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended, failed = c.failed + excluded.failed;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- What a run did: its steps, and the files it changed.
+CREATE FUNCTION fold_steps() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+BEGIN
+    IF EXISTS (SELECT FROM batch WHERE type = 'task.step') THEN
+        INSERT INTO steps (run_id, number, name, cmd, exit_code, duration_ms, output_excerpt, output_bytes, truncated, error, at)
+        SELECT DISTINCT ON (d.run_id, d.number) d.run_id, d.number, d.name, d.cmd, d.exit_code, d.duration_ms, d.output_excerpt,
+               coalesce(d.output_bytes, 0), coalesce(d.truncated, false), d.error, b.at
+        FROM batch b CROSS JOIN LATERAL json_to_record(b.data) AS d (run_id bigint, number integer, name text, cmd text, exit_code integer,
+            duration_ms bigint, output_excerpt text, output_bytes bigint, truncated boolean, error text)
+        WHERE b.type = 'task.step' ORDER BY d.run_id, d.number, b.version DESC
+        ON CONFLICT (run_id, number) DO UPDATE SET name = excluded.name, cmd = excluded.cmd, exit_code = excluded.exit_code,
+            duration_ms = excluded.duration_ms, output_excerpt = excluded.output_excerpt, output_bytes = excluded.output_bytes,
+            truncated = excluded.truncated, error = excluded.error, at = excluded.at;
+    END IF;
+    IF EXISTS (SELECT FROM batch WHERE type IN ('task.done', 'task.failed')) THEN
+        INSERT INTO file_changes (run_id, path, change, added, removed, renamed_from)
+        SELECT (b.data->>'run_id')::bigint, f.path, coalesce(f.change, 'modified'), f.added, f.removed, f.renamed_from
+        FROM batch b CROSS JOIN LATERAL json_to_recordset(b.data->'file_changes') AS f (path text, change text, added integer, removed integer, renamed_from text)
+        WHERE b.type IN ('task.done', 'task.failed') AND b.data->'file_changes' IS NOT NULL
+        ON CONFLICT (run_id, path) DO NOTHING;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Runners: a heartbeat is one event here and one heap-only update.
+CREATE FUNCTION fold_runners() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    expected bigint;
+    folded   bigint;
+BEGIN
+    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'runner') THEN
+        RETURN NULL;
+    END IF;
+    WITH chain AS (
+        SELECT b.id, b.version, b.at, b.type, b.data, t.target, t.sources,
+               lead(t.target) OVER (PARTITION BY b.id ORDER BY b.version DESC) AS prior_status
+        FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'runner'
+    ), net AS (
+        SELECT c.id, min(c.version) AS first_version, max(c.version) AS version, min(c.at) AS first_at, max(c.at) AS at,
+               (array_agg(c.target))[1] AS status,
+               min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
+               max(c.at) FILTER (WHERE c.type = 'runner.started') AS started_at,
+               (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->'meta' IS NOT NULL))[1] AS meta,
+               max(c.version) - min(c.version) + 1 = count(*)
+                   AND bool_and(c.prior_status IS NULL OR c.prior_status = ANY (c.sources)) AS legal
+        FROM chain c GROUP BY c.id ORDER BY c.id
+    ), created AS (
+        INSERT INTO runners (id, version, status, started_at, last_seen_at, stopped_at, meta)
+        SELECT n.id, n.version, n.status, coalesce(n.started_at, n.first_at), n.at, CASE WHEN n.status = 'stopped' THEN n.at END, coalesce(n.meta, '{}')
+        FROM net n JOIN log.transitions f ON f.type = n.first_type
+        WHERE n.first_version = 1 AND n.legal AND '' = ANY (f.sources)
+        RETURNING id
+    ), changed AS (
+        UPDATE runners r SET version = n.version, status = n.status, started_at = coalesce(n.started_at, r.started_at), last_seen_at = n.at,
+            stopped_at = CASE WHEN n.status = 'stopped' THEN n.at END, meta = coalesce(n.meta, r.meta)
+        FROM net n JOIN log.transitions f ON f.type = n.first_type
+        WHERE r.id = n.id AND r.version = n.first_version - 1 AND n.legal AND r.status = ANY (f.sources)
+        RETURNING r.id
+    )
+    SELECT (SELECT count(*) FROM net), (SELECT count(*) FROM created) + (SELECT count(*) FROM changed) INTO expected, folded;
+    IF folded <> expected THEN
+        PERFORM refuse_stream(b.kind, b.id, b.type, b.version, r.version, r.status)
+        FROM batch b LEFT JOIN runners r ON r.id = b.id
+        WHERE b.kind = 'runner' AND r.version IS DISTINCT FROM (SELECT max(x.version) FROM batch x WHERE x.kind = 'runner' AND x.id = b.id)
+        ORDER BY b.id, b.version LIMIT 1;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Says why a batch of runner or system events was refused.
+CREATE FUNCTION refuse_stream(kind text, id text, type text, version integer, known_version integer, known_status text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF version <> coalesce(known_version, 0) + 1 THEN
+        RAISE EXCEPTION '% %: % would be version %, but the stream is at version %', kind, id, type, version, coalesce(known_version, 0)
+            USING ERRCODE = 'ER001', HINT = 'read the stream again and decide anew';
+    END IF;
+    RAISE EXCEPTION '% %: % is not possible while it is %', kind, id, type, coalesce(known_status, 'unknown') USING ERRCODE = 'ER002';
+END $$;
+
+-- The system: paused or active. Events of it are rare and come one at a time, so they are folded one at a time.
+CREATE FUNCTION fold_system() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    event record;
+BEGIN
+    FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'system' ORDER BY b.id, b.version LOOP
+        INSERT INTO system AS s (id, version, status, reason, changed_at, changed_by)
+        SELECT event.id, event.version, event.target, event.data->>'reason', event.at, event.actor
+        WHERE EXISTS (SELECT FROM system k WHERE k.id = event.id) OR (event.version = 1 AND '' = ANY (event.sources))
+        ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status, reason = excluded.reason,
+            changed_at = excluded.changed_at, changed_by = excluded.changed_by
+        WHERE s.version = excluded.version - 1 AND s.status = ANY (event.sources);
+        IF NOT FOUND THEN
+            PERFORM refuse_stream(event.kind, event.id, event.type, event.version,
+                                  (SELECT s.version FROM system s WHERE s.id = event.id), (SELECT s.status FROM system s WHERE s.id = event.id));
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
