@@ -1,8 +1,11 @@
-"""How El Ruso is run, configured, migrated and repaired. The composition root: nobody imports it but tests.
+"""How El Ruso is run, configured, migrated and repaired.
+
+The composition root: everything is built here and passed down; nobody imports it but tests.
 
     cli          the command line: language, errors, exit codes
     commands     one module per noun of the command line
     config       environment -> validated, frozen Config; the only reader of os.environ
+    settings     one variable: type, limits, default, text
     messages     what the command line says, in Spanish and English
     errors       a refusal the operator can act on
     logs         structlog set-up: format, redaction, request ids

@@ -55,6 +55,16 @@ MESSAGES: dict[str, Text] = {
         en="There are data in {folder}, but server.json, which keeps the password, is missing or unreadable. "
         "Restore it, or move the folder away to start afresh.",
     ),
+    "config.invalid": Text(
+        es="{name}={value!r} no vale: se permite {allowed}.",
+        en="{name}={value!r} will not do: allowed is {allowed}.",
+    ),
+    "config.lease_too_short": Text(
+        es="ELRUSO_LEASE_SECONDS={lease:g} debe ser al menos el doble de ELRUSO_HEARTBEAT_SECONDS={heartbeat:g}: "
+        "con un solo latido perdido el runner perdería sus tareas.",
+        en="ELRUSO_LEASE_SECONDS={lease:g} must be at least twice ELRUSO_HEARTBEAT_SECONDS={heartbeat:g}: "
+        "otherwise one lost heartbeat would cost a runner its tasks.",
+    ),
     "migrate.old_server": Text(
         es="El servidor es PostgreSQL {version}; hace falta el 14 o más nuevo.",
         en="The server is PostgreSQL {version}; 14 or newer is needed.",

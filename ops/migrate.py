@@ -26,7 +26,8 @@ Progress = Callable[..., None]
 class Rebuild(Protocol):
     """Folds the log into new views beside the live ones and swaps the two (projections.rebuild)."""
 
-    async def __call__(self, connect: Connect, view_sql: str, progress: Progress) -> object: ...
+    async def __call__(self, connect: Connect, view_sql: str, progress: Progress) -> object:
+        """`connect` opens connections of the rebuild's own; `view_sql` is the new definition."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -115,7 +116,9 @@ async def _create(connection: "asyncpg.Connection[Any]", schema: Schema) -> None
     if version < OLDEST_SERVER:
         raise OperatorError("migrate.old_server", version=version // 10_000)
     await connection.execute(schema.log)
-    await connection.execute("CREATE TABLE log.migrations (name text PRIMARY KEY, digest text NOT NULL, at timestamptz)")
+    await connection.execute(
+        "CREATE TABLE log.migrations (name text PRIMARY KEY, digest text NOT NULL, at timestamptz)"
+    )
     for migration in schema.migrations:
         await _record(connection, migration.name, migration.digest)
     await connection.execute("CREATE SCHEMA view")

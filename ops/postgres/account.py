@@ -4,7 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,30 +23,50 @@ class Account(msgspec.Struct, frozen=True):
     switch: bool
 
     def run(
-        self, arguments: Sequence[str | Path], folder: Path, environment: dict[str, str] | None = None
+        self,
+        arguments: Sequence[str | Path],
+        folder: Path = Path("/"),
+        environment: Mapping[str, str] | None = None,
+        text: str = "",
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a program as this account in `folder`; output captured, never raises on its exit status."""
+        """Run a program as this account in `folder`, with `text` on stdin; never raises on its exit status."""
         return subprocess.run(
             [str(argument) for argument in arguments],
             cwd=folder,
-            env=SERVER_ENVIRONMENT | (environment or {}),
-            stdin=subprocess.DEVNULL,
+            env=SERVER_ENVIRONMENT | dict(environment or {}),
+            input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            **({"user": self.uid, "group": self.gid, "extra_groups": []} if self.switch else {}),
+            user=self.uid if self.switch else None,
+            group=self.gid if self.switch else None,
+            extra_groups=[] if self.switch else None,
         )
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a private file as this account. Root itself writes nothing in folders that an account could change:
+        a link planted there would lead root's hand anywhere."""
+        self._must(["sh", "-c", 'umask 077 && cat >"$0"', path], text)
+
+    def make_folder(self, path: Path) -> None:
+        """Make a private folder as this account, if it is missing."""
+        self._must(["mkdir", "-p", "-m", "700", path])
 
     def can_write(self, folder: Path) -> bool:
         """Whether this account reaches `folder` and may write there; the kernel answers, not the mode bits."""
-        return self.run(["test", "-w", folder], Path("/")).returncode == 0
+        return self.run(["test", "-w", folder]).returncode == 0
 
     def own(self, path: Path) -> Path:
         """Give `path` to this account."""
         if self.switch:
             os.chown(path, self.uid, self.gid)
         return path
+
+    def _must(self, arguments: Sequence[str | Path], text: str = "") -> None:
+        outcome = self.run(arguments, text=text)
+        if outcome.returncode != 0:
+            raise OSError(f"{arguments[-1]}: {outcome.stdout.strip()}")
 
 
 def choose_account() -> Account:

@@ -24,7 +24,7 @@ def find_binaries(major: int, account: Account) -> Path:
     binaries = package / MAJORS[major] / "bin"
     if not binaries.is_dir():
         raise OperatorError("postgres.no_binaries", folder=binaries)
-    if account.run([binaries / "initdb", "--version"], Path("/")).returncode == 0:
+    if account.run([binaries / "initdb", "--version"]).returncode == 0:
         return binaries
     return _copy(package, MAJORS[major]) / "bin"
 

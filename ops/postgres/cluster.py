@@ -18,6 +18,7 @@ from ops.postgres.tuning import Listening, settings_text
 START_SECONDS = 300  # recovery after a crash replays at most max_wal_size; this is far beyond it
 PORT_ATTEMPTS = 5
 LOCALE = {16: ["--locale=C"], 18: ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]}
+INCLUDE_OURS = "\ninclude 'elruso.conf'  # written anew at every start; settings of your own go below this line\n"
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -95,16 +96,15 @@ class Cluster:
         account = owner_of(self.files)
         draft, password_file = self.files / "data.draft", self.files / "password"
         shutil.rmtree(draft, ignore_errors=True)
-        _write_private(password_file, memory.password)
-        account.own(password_file)
+        account.write(password_file, memory.password)
         options = [f"--username={SUPERUSER}", f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"]
         quick = ["--no-sync"] if self.unsafe else []
         status, output = self._run("initdb", "-D", draft, *options, *LOCALE[self.major], *quick)
         password_file.unlink()
         if status != 0:
             raise OperatorError("postgres.initdb_failed", folder=self.files, output=output)
-        with (draft / "postgresql.conf").open("a") as settings:
-            settings.write("\ninclude 'elruso.conf'  # written anew at every start; put your own settings below\n")
+        settings = draft / "postgresql.conf"
+        account.write(settings, settings.read_text() + INCLUDE_OURS)
         draft.rename(self.data)
 
     def _start(self, memory: Memory) -> Memory:
@@ -116,7 +116,7 @@ class Cluster:
         port = memory.port if memory.port and is_free(memory.port) else free_port()
         for _attempt in range(PORT_ATTEMPTS):
             self._write_settings(account, Listening(port, socket))
-            command = ["-D", self.data, "-l", start_log, "-w", "-t", str(START_SECONDS), "start"]
+            command: list[str | Path] = ["-D", self.data, "-l", start_log, "-w", "-t", str(START_SECONDS), "start"]
             start_log.unlink(missing_ok=True)
             status, output = self._run("pg_ctl", *command)
             if status == 0:
@@ -136,11 +136,8 @@ class Cluster:
 
     def _write_settings(self, account: Account, listening: Listening) -> None:
         log = self.files / "log"
-        log.mkdir(mode=0o700, exist_ok=True)
-        account.own(log)
-        settings = self.data / "elruso.conf"
-        settings.write_text(settings_text(listening, log, unsafe=self.unsafe))
-        account.own(settings)
+        account.make_folder(log)
+        account.write(self.data / "elruso.conf", settings_text(listening, log, unsafe=self.unsafe))
 
     def _first_memory(self) -> Memory:
         self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)

@@ -47,8 +47,8 @@ def socket_folder(files: Path, account: Account) -> Path:
     folder = files / "socket"
     if len(str(folder / ".s.PGSQL.65535").encode()) > SOCKET_PATH_BYTES:
         return account.own(Path(tempfile.mkdtemp(prefix="elruso-")))
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return account.own(folder)
+    account.make_folder(folder)
+    return folder
 
 
 def free_port() -> int:

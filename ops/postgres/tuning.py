@@ -21,7 +21,7 @@ def settings_text(listening: Listening, log: Path, *, unsafe: bool) -> str:
     return "".join(f"{name} = {_quoted(value)}\n" for name, value in settings.items())
 
 
-def _common(listening: Listening, log: Path) -> dict[str, str | int | Path]:
+def _common(listening: Listening, log: Path) -> dict[str, str | float | Path]:
     return {
         "listen_addresses": "127.0.0.1",
         "port": listening.port,
@@ -45,7 +45,7 @@ def _common(listening: Listening, log: Path) -> dict[str, str | int | Path]:
     }
 
 
-_DURABLE: dict[str, str | int | Path] = {
+_DURABLE: dict[str, str | float | Path] = {
     "fsync": "on",
     "synchronous_commit": "on",
     "max_wal_size": "2GB",  # an append-only log writes steadily: fewer checkpoints, fewer full-page images
@@ -53,7 +53,7 @@ _DURABLE: dict[str, str | int | Path] = {
     "checkpoint_timeout": "15min",
 }
 
-_UNSAFE: dict[str, str | int | Path] = {
+_UNSAFE: dict[str, str | float | Path] = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -70,5 +70,5 @@ def _shared_buffers() -> int:
     return max(128, min(512, int(sixteenth)))
 
 
-def _quoted(value: str | int | float | Path) -> str:
+def _quoted(value: str | float | Path) -> str:
     return "'" + str(value).replace("'", "''") + "'"

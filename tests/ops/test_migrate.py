@@ -28,7 +28,9 @@ def connector(url: str) -> Connect:
 async def columns(url: str) -> list[str]:
     """The columns of log.events."""
     connection = await asyncpg.connect(url)
-    rows = await connection.fetch("SELECT attname FROM pg_attribute WHERE attrelid = 'log.events'::regclass AND attnum > 0")
+    rows = await connection.fetch(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'log.events'::regclass AND attnum > 0"
+    )
     await connection.close()
     return [row["attname"] for row in rows]
 

@@ -1,0 +1,154 @@
+"""The environment, read once into a frozen Config. Nothing else in El Ruso reads it.
+
+A field of Config is a setting: its variable is ELRUSO_ and the field's name in capitals (two have another name, see
+OTHER_NAMES), its limits and its text stand in its type, its default beside it. SETTINGS, docs/settings.md and every
+refusal are made from these.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ops.errors import OperatorError
+from ops.messages import Language
+from ops.settings import Setting, describe_settings, read_setting
+
+OTHER_NAMES = {"database_url": ("DATABASE_URL",), "api": ("ELRUSO_API", "API_BASE_URL")}
+LOCALE_NAMES = ("LC_ALL", "LC_MESSAGES", "LANG")
+NOT_OURS = {"ELRUSO_VENV", "ELRUSO_TASK_ID", "ELRUSO_RUN_ID"}  # of the ./elruso script, and what steps are told
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Bytes = Annotated[int, Meta(ge=1, le=1 << 30)]
+Count = Annotated[int, Meta(ge=1, le=1_000)]
+Postgres = Annotated[str, Meta(pattern=r"^postgres(ql)?://")]
+Http = Annotated[str, Meta(pattern=r"^https?://")]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting."""
+
+    home: Annotated[Path, Meta(description="Where El Ruso keeps its data, logs and PID files.")] = Path("~/.elruso")
+
+    # the database
+    database_url: Annotated[
+        Postgres | None,
+        Meta(description="A PostgreSQL server, 14 or newer; `sslmode` and the rest are honoured. Unset: our own."),
+    ] = None
+    listen_url: Annotated[
+        Postgres | None,
+        Meta(description="A direct address of the same database, where `DATABASE_URL` leads through a pooler."),
+    ] = None
+    pooler: Annotated[
+        bool,
+        Meta(description="`DATABASE_URL` is a transaction-mode pooler: no prepared statements, no LISTEN there."),
+    ] = False
+    postgres_major: Annotated[Literal[16, 18], Meta(description="The major version of our own server.")] = 18
+    pool_size: Annotated[Count, Meta(description="Database connections for queries, per process, at most.")] = 8
+    connect_seconds: Annotated[Seconds, Meta(description="How long opening a connection may take.")] = 10.0
+    query_seconds: Annotated[Seconds, Meta(description="How long one query of the API may take.")] = 30.0
+
+    # waking
+    ping_seconds: Annotated[Seconds, Meta(description="How often the listener checks that it still hears.")] = 30.0
+    poll_seconds: Annotated[Seconds, Meta(description="How often a runner looks for work unasked, when idle.")] = 30.0
+    deaf_poll_seconds: Annotated[Seconds, Meta(description="How often, while no listener can be had.")] = 1.0
+
+    # the API
+    host: Annotated[str, Meta(min_length=1, description="Address the API listens on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Its port; 0 picks a free one.")] = 8787
+    body_limit_bytes: Annotated[Bytes, Meta(description="The largest request body; beyond it 413.")] = 16 << 20
+    wait_limit_seconds: Annotated[Seconds, Meta(description="The longest `wait_seconds` of a claim.")] = 60.0
+    shutdown_seconds: Annotated[Seconds, Meta(description="How long open requests may take to finish.")] = 10.0
+
+    # the command line, and a runner without a database
+    api: Annotated[Http | None, Meta(description="The API to speak to. Unset: the one on `ELRUSO_PORT` here.")] = None
+    token: Annotated[str | None, Meta(min_length=1, description="The bearer token to show to the API.")] = None
+    lang: Annotated[
+        Language | None, Meta(description="Language of the command line. Unset: that of `LC_ALL`, `LANG`.")
+    ] = None
+
+    # runners
+    workspace: Annotated[Path | None, Meta(description="The folder tasks work in, best a git repository.")] = None
+    agent: Annotated[
+        str | None, Meta(min_length=1, description="Command line for tasks without steps; gets the prompt on stdin.")
+    ] = None
+    handlers: Annotated[str | None, Meta(min_length=1, description="Module with functions for `python` tasks.")] = None
+    grant: Annotated[str, Meta(description="Names of variables that steps may see, separated by commas.")] = ""
+    concurrency: Annotated[Count, Meta(description="How many tasks a runner executes at once.")] = 4
+    heartbeat_seconds: Annotated[Seconds, Meta(description="How often a runner says that it is alive.")] = 7.0
+    lease_seconds: Annotated[Seconds, Meta(description="A runner unseen for this long loses its tasks.")] = 20.0
+    sweep_seconds: Annotated[Seconds, Meta(description="How often lost tasks are looked for.")] = 5.0
+    step_seconds: Annotated[Seconds, Meta(description="How long a step may take that names no limit itself.")] = 3600.0
+    drain_seconds: Annotated[Seconds, Meta(description="How long a stopping runner waits for its steps.")] = 10.0
+    output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 10 << 20
+    excerpt_bytes: Annotated[Bytes, Meta(description="Output kept in the event of a step, its end.")] = 4096
+
+    # logs
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="What is worth a line in the log.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "console", "json"], Meta(description="How logs look; `auto` is `console` on a terminal.")
+    ] = "auto"
+
+    @property
+    def language(self) -> Language:
+        """The language of the command line."""
+        return self.lang or "en"
+
+    @property
+    def direct_url(self) -> str | None:
+        """Where LISTEN and locks that outlive a transaction work; None where only a pooler is known."""
+        return self.listen_url or (None if self.pooler else self.database_url)
+
+    @property
+    def api_url(self) -> str:
+        """The API that commands and runners without a database speak to, without a slash at its end."""
+        return (self.api or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def granted_names(self) -> tuple[str, ...]:
+        """The variables that steps may see beside the harmless ones."""
+        return tuple(name.strip() for name in self.grant.split(",") if name.strip())
+
+
+SETTINGS: tuple[Setting, ...] = describe_settings(Config, OTHER_NAMES)
+
+
+def read_config(environment: Mapping[str, str] | None = None) -> Config:
+    """The Config of this process's environment, or of the mapping given instead.
+
+    Raises OperatorError naming the variable, its value (never a password) and what is allowed.
+    """
+    given = os.environ if environment is None else environment
+    home = given.get("HOME") or str(Path.home())
+    values = {setting.field: read_setting(setting, given, home) for setting in SETTINGS}
+    if values["lang"] is None:
+        values["lang"] = _locale_language(given)
+    config = Config(**values)
+    if config.heartbeat_seconds * 2 > config.lease_seconds:
+        raise OperatorError("config.lease_too_short", lease=config.lease_seconds, heartbeat=config.heartbeat_seconds)
+    return config
+
+
+def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    """Variables that look like settings and are none, each with the setting it may have meant."""
+    given = os.environ if environment is None else environment
+    known = {name for setting in SETTINGS for name in setting.names}
+    strange = [name for name in given if name.startswith("ELRUSO_") and name not in known | NOT_OURS]
+    close = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.75) for name in sorted(strange)}
+    return {name: matches[0] if matches else None for name, matches in close.items()}
+
+
+def inherited_environment() -> dict[str, str]:
+    """A copy of this process's environment, for those who make one for a child."""
+    return dict(os.environ)
+
+
+def _locale_language(environment: Mapping[str, str]) -> Language:
+    locale = next((environment[name] for name in LOCALE_NAMES if environment.get(name)), "")
+    return "es" if locale.lower().startswith("es") else "en"
