@@ -31,7 +31,8 @@ def is_alive(group: int) -> bool:
         return False
     if not (_PROCESSES / "self" / "stat").exists():
         return True  # without /proc (macOS) a zombie looks alive, and costs the grace period
-    return any(_runs_in(group, entry) for entry in os.scandir(_PROCESSES) if entry.name.isdigit())
+    with os.scandir(_PROCESSES) as entries:
+        return any(_runs_in(group, entry) for entry in entries if entry.name.isdigit())
 
 
 def _send(group: int, number: int) -> bool:

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from events.errors import ElRusoError
 from runner.changes import Changes
-from runner.git import Git, GitFailed
+from runner.git import Git
 from runner.redact import Redactor
+from runner.repository import Repository
 from runner.run_directory import acquire, remove_abandoned, safe_name
 from runner.scratch import Scratch
 from runner.worktree import open_worktree
@@ -66,6 +68,6 @@ class Workspaces(Struct, frozen=True):
         """Clear what killed runners left behind; how many workspaces that were."""
         removed = await asyncio.to_thread(remove_abandoned, self.runs_directory)
         if removed and self.repository is not None:
-            with suppress(GitFailed, OSError):
-                await Git(self.repository, self.environment).read("worktree", "prune")
+            with suppress(ElRusoError, OSError):
+                await (await Repository.at(Git(self.repository, self.environment))).forget_missing()
         return removed

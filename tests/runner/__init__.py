@@ -1,0 +1,1 @@
+"""Tests of the part of the runner that executes one task."""

@@ -1,0 +1,346 @@
+"""A place to work for every run, and what came of it."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.errors import Conflict, InvalidInput
+from runner.changes import PATCH_LIMIT, Changes
+from runner.git import GitFailed
+from runner.redact import Redactor
+from runner.repository import BranchBusy, WorkspaceUnusable
+from runner.run_directory import acquire, safe_name
+from runner.workspace import Workspaces
+from tests.runner.conftest import GitCommand, run_git
+from tests.runner.recording import SECRET
+
+REDACTOR = Redactor([SECRET])
+
+
+def workspaces(root: Path, repository: Path | None) -> Workspaces:
+    """Workspaces below `root`."""
+    return Workspaces(root / "runs", repository, dict(os.environ))
+
+
+def run_script(script: str, directory: Path) -> None:
+    """Run a script, or fail."""
+    subprocess.run(["/bin/sh", "-ec", script], cwd=directory, check=True, capture_output=True)
+
+
+async def change(places: Workspaces, script: str, task_id: str = "T1", run_id: int = 7, keep: bool = True) -> Changes:
+    """Run a script in a workspace of its own and record what it changed."""
+    async with places.open(task_id, run_id) as workspace:
+        run_script(script, workspace.directory)
+        changes = await workspace.snapshot("a message", REDACTOR)
+        if keep:
+            workspace.keep()
+        return changes
+
+
+def counted(changes: Changes) -> list[tuple[str, str, int | None, int | None]]:
+    """Every change with its line counts."""
+    return [(file.path, file.change, file.added, file.removed) for file in changes.files]
+
+
+async def test_every_kind_of_change_is_counted(tmp_path: Path, repository: Path) -> None:
+    """Added (untracked too), modified, deleted and binary files are told with their line counts."""
+    script = r"printf 'x\ny\n' > new; echo three >> README.md; rm src/app.py; printf 'a\0b' > data.bin"
+    changes = await change(workspaces(tmp_path, repository), script)
+    assert sorted(counted(changes)) == [
+        ("README.md", "modified", 1, 0),
+        ("data.bin", "added", None, None),
+        ("new", "added", 2, 0),
+        ("src/app.py", "deleted", 0, 1),
+    ]
+
+
+async def test_a_rename_names_both_paths(tmp_path: Path, repository: Path) -> None:
+    """A moved file is one change that knows where it came from."""
+    [moved] = (await change(workspaces(tmp_path, repository), "mv README.md LIESMICH.md")).files
+    assert (moved.change, moved.path, moved.renamed_from) == ("renamed", "LIESMICH.md", "README.md")
+
+
+async def test_odd_file_names_arrive_as_they_are(tmp_path: Path, repository: Path) -> None:
+    """Spaces, tabs, newlines, quotes, colons and accents survive; invalid UTF-8 becomes harmless."""
+    names = ["a b", "tab\there", "new\nline", 'quo"te', ":100644 colon", "ñandú", "-dash", "{a => b}"]
+    places = workspaces(tmp_path, repository)
+    async with places.open("T1", 7) as workspace:
+        for name in [*names, os.fsdecode(b"bad\xff")]:
+            (workspace.directory / name).write_text("x\n")
+        changes = await workspace.snapshot("odd", REDACTOR)
+    assert {file.path for file in changes.files} == {*names, "bad\ufffd"}
+    assert {(file.change, file.added) for file in changes.files} == {("added", 1)}
+
+
+async def test_ignored_files_do_not_count(tmp_path: Path, repository: Path) -> None:
+    """What .gitignore names is neither committed nor told."""
+    changes = await change(workspaces(tmp_path, repository), "echo junk > .gitignore; echo x > junk")
+    assert [file.path for file in changes.files] == [".gitignore"]
+
+
+async def test_the_patch_is_redacted_and_bounded(tmp_path: Path, repository: Path) -> None:
+    """A secret does not reach the patch, and a huge patch is cut and says so."""
+    places = workspaces(tmp_path, repository)
+    small = await change(places, f"echo {SECRET} > config", "T1")
+    large = await change(places, "seq 1 400000 > numbers", "T2", 8)
+    assert SECRET not in small.patch
+    assert "+[redacted]" in small.patch
+    assert "config | 1 +" in small.diffstat
+    assert PATCH_LIMIT < len(large.patch) < PATCH_LIMIT + 100
+    assert large.patch.endswith("characters are kept]\n")
+
+
+async def test_the_result_is_a_commit_on_the_branch_of_the_task(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """The branch stays when the worktree goes; its commit is El Ruso's; the main checkout is untouched."""
+    changes = await change(workspaces(tmp_path, repository), "echo x > new")
+    assert git("rev-parse", "task/T1") == changes.commit_hash
+    assert git("log", "-1", "--format=%an|%s|%P", "task/T1") == f"El Ruso|a message|{git('rev-parse', 'main')}"
+    assert git("status", "--porcelain") == ""
+    assert len(git("worktree", "list").splitlines()) == 1
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+async def test_no_change_is_no_commit(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """A run that changes nothing has no commit, and its branch is where it started."""
+    changes = await change(workspaces(tmp_path, repository), "true")
+    assert (changes.files, changes.commit_hash) == ([], None)
+    assert git("rev-parse", "task/T1") == git("rev-parse", "main")
+
+
+async def test_hooks_never_run(tmp_path: Path, repository: Path) -> None:
+    """Neither checkout nor commit runs a hook of the repository."""
+    for hook in ("post-checkout", "pre-commit", "prepare-commit-msg", "post-commit", "reference-transaction"):
+        path = repository / ".git" / "hooks" / hook
+        path.write_text(f"#!/bin/sh\ntouch {tmp_path}/hooked\n")
+        path.chmod(0o755)
+    await change(workspaces(tmp_path, repository), "echo x > new")
+    assert not (tmp_path / "hooked").exists()
+
+
+async def test_a_failed_run_leaves_the_branch_and_keeps_its_commit(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """The next attempt finds what this one found, and what this one did can still be looked at."""
+    places = workspaces(tmp_path, repository)
+    first = await change(places, "echo x > new", run_id=7, keep=False)
+    assert git("rev-parse", "task/T1") == git("rev-parse", "main")
+    assert git("rev-parse", "refs/elruso/runs/7") == first.commit_hash
+    second = await change(places, "test ! -e new; echo y > new", run_id=9)
+    assert git("rev-parse", "task/T1") == second.commit_hash
+    assert git("for-each-ref", "refs/elruso/start") == ""
+
+
+async def test_a_second_run_continues_on_the_branch(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """After a success, another run of the task starts from its result and tells its own changes only."""
+    places = workspaces(tmp_path, repository)
+    await change(places, "echo x > first", run_id=7)
+    again = await change(places, "test -e first; echo y > second", run_id=9)
+    assert [file.path for file in again.files] == ["second"]
+    assert git("rev-list", "--count", "main..task/T1") == "2"
+
+
+async def test_a_branch_with_nothing_of_its_own_follows_the_main_checkout(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """When the operator repairs the main checkout, the next attempt starts from the repaired state."""
+    places = workspaces(tmp_path, repository)
+    await change(places, "echo x > new", run_id=7, keep=False)
+    (repository / "repaired").touch()
+    git("add", "--all")
+    git("commit", "--message=repair")
+    await change(places, "test -e repaired", run_id=9)
+
+
+async def test_what_the_steps_committed_themselves_counts(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """Commits of a step, and a branch it switched to, end up on the branch of the task."""
+    script = (
+        "git checkout -qb other; echo x > a; git add a; git -c user.name=A -c user.email=a@b commit -qm own; echo y > b"
+    )
+    changes = await change(workspaces(tmp_path, repository), script)
+    assert sorted(file.path for file in changes.files) == ["a", "b"]
+    assert git("ls-tree", "--name-only", "task/T1", "a", "b").split() == ["a", "b"]
+
+
+async def test_a_killed_run_leaves_nothing_that_disturbs_the_next(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """A worktree, a lock, a half-made commit and a moved branch of a killed runner are cleared away."""
+    places = workspaces(tmp_path, repository)
+    place = acquire(places.runs_directory, "T1", 7)
+    git("update-ref", "refs/elruso/start/task/T1", "main")
+    git("worktree", "add", "-B", "task/T1", str(place.path))
+    (place.path / "half").touch()
+    run_git(place.path, "add", "half")
+    run_git(place.path, "commit", "--message=half")
+    os.close(place.lock)  # the kernel does this when a runner is killed
+    (repository / ".git" / "worktrees" / "T1.7" / "locked").write_text("initializing")
+    changes = await change(places, "test ! -e half; echo x > new", run_id=9)
+    assert [file.path for file in changes.files] == ["new"]
+    assert len(git("worktree", "list").splitlines()) == 1
+    assert not place.path.exists()
+
+
+async def test_leftovers_are_removed_and_the_living_are_spared(tmp_path: Path, repository: Path) -> None:
+    """A sweep removes the directories of dead runners only."""
+    places = workspaces(tmp_path, repository)
+    dead = acquire(places.runs_directory, "dead", 1)
+    os.close(dead.lock)
+    async with places.open("alive", 2) as workspace:
+        assert await places.remove_abandoned() == 1
+        assert workspace.directory.exists()
+    assert not dead.path.exists()
+
+
+async def test_a_newer_run_takes_the_branch_from_an_older_one(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """A zombie loses its worktree to the run that replaced it, and cannot move the branch afterwards."""
+    places = workspaces(tmp_path, repository)
+    async with places.open("T1", 7) as zombie:
+        kept = await change(places, "echo x > new", run_id=9)
+        assert not zombie.directory.exists()
+        with pytest.raises((GitFailed, OSError)):
+            await zombie.snapshot("late", REDACTOR)
+    assert git("rev-parse", "task/T1") == kept.commit_hash
+
+
+async def test_the_branch_of_somebody_else_is_busy(tmp_path: Path, repository: Path) -> None:
+    """A branch that the operator, or a living run of another task, has checked out is a conflict that says where."""
+    places = workspaces(tmp_path, repository)
+    with pytest.raises(BranchBusy, match="main is checked out in"):
+        async with places.open("T1", 7, "main"):
+            pass
+    async with places.open("T1", 7, "shared"):
+        with pytest.raises(BranchBusy, match="shared"):
+            async with places.open("T2", 8, "shared"):
+                pass
+
+
+@pytest.mark.parametrize("branch", ["-x", "a..b", "a b", "x.lock", "", "a/"])
+async def test_bad_branch_names_are_refused(tmp_path: Path, repository: Path, branch: str) -> None:
+    """A branch name that git would not take is invalid input; an empty one means the task's own."""
+    places = workspaces(tmp_path, repository)
+    if not branch:
+        assert places.branch_of("T1", branch) == "task/T1"
+        return
+    with pytest.raises(InvalidInput, match="branch"):
+        async with places.open("T1", 7, branch):
+            pass
+
+
+async def test_many_runs_share_one_repository(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """Eight runs at once each get their worktree, their commit and their branch."""
+    places = workspaces(tmp_path, repository)
+    made = await asyncio.gather(*(change(places, f"echo {n} > file", f"T{n}", n) for n in range(1, 9)))
+    assert [git("rev-parse", f"task/T{n}") for n in range(1, 9)] == [changes.commit_hash for changes in made]
+    assert len(git("worktree", "list").splitlines()) == 1
+
+
+async def test_the_same_run_twice_is_a_conflict(tmp_path: Path) -> None:
+    """One run cannot be executed by two at once."""
+    places = workspaces(tmp_path, None)
+    async with places.open("T1", 7):
+        with pytest.raises(Conflict, match="run 7"):
+            async with places.open("T1", 7):
+                pass
+
+
+async def test_a_directory_that_is_no_repository_is_unusable(tmp_path: Path) -> None:
+    """A workspace without git, without a commit, or that is no directory gives an error that says what to do."""
+    plain, empty = tmp_path / "plain", tmp_path / "empty"
+    plain.mkdir()
+    empty.mkdir()
+    run_git(empty, "init", "--quiet")
+    for path, complaint in ((plain, "git init"), (empty, "no commit yet"), (tmp_path / "none", "not a directory")):
+        with pytest.raises(WorkspaceUnusable, match=complaint):
+            async with workspaces(tmp_path, path).open("T1", 7):
+                pass
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+async def test_a_directory_inside_a_repository_is_a_workspace(tmp_path: Path, repository: Path) -> None:
+    """Steps of a workspace below the top of its repository run in the same place of the worktree."""
+    changes = await change(workspaces(tmp_path, repository / "src"), "test -e app.py; echo x > new")
+    assert [file.path for file in changes.files] == ["src/new"]
+
+
+async def test_a_worktree_without_its_git_is_an_error(tmp_path: Path, repository: Path) -> None:
+    """When a step deletes .git, no repository further up is touched."""
+    run_git(tmp_path, "init", "--quiet")
+    with pytest.raises(GitFailed, match="not a git repository"):
+        await change(workspaces(tmp_path, repository), "rm .git; echo x > new")
+    assert run_git(tmp_path, "ls-files") == ""
+
+
+async def test_a_tree_without_permissions_is_removed(tmp_path: Path, repository: Path) -> None:
+    """Directories that a step made unreadable do not stay behind."""
+    places = workspaces(tmp_path, repository)
+    async with places.open("T1", 7) as workspace:
+        locked = workspace.directory / "locked"
+        locked.mkdir()
+        (locked / "file").touch()
+        locked.chmod(0)
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+async def test_a_lock_of_a_killed_git_is_no_obstacle(tmp_path: Path, repository: Path) -> None:
+    """A step killed in the middle of a commit leaves index.lock; the snapshot is taken all the same."""
+    changes = await change(
+        workspaces(tmp_path, repository), "echo x > new; touch $(git rev-parse --git-path index.lock)"
+    )
+    assert [file.path for file in changes.files] == ["new"]
+
+
+async def test_without_a_repository_a_run_gets_a_scratch_directory(tmp_path: Path) -> None:
+    """What a run makes in its scratch directory is told, and then gone."""
+    changes = await change(
+        workspaces(tmp_path, None), r"mkdir d; printf 'x\n' > d/text; printf 'a\0' > binary; ln -s / out"
+    )
+    assert counted(changes) == [
+        ("binary", "added", None, None),
+        ("d/text", "added", 1, 0),
+        ("out", "added", None, None),
+    ]
+    assert (changes.commit_hash, list((tmp_path / "runs").iterdir())) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("task_id", "name"),
+    [
+        ("T1.2", "T1.2"),
+        ("a/b", "a%2Fb"),
+        ("..", "%2E%2E"),
+        (".x", "%2Ex"),
+        ("a.lock", "a%2Elock"),
+        ("ñ ~", "%C3%B1%20%7E"),
+    ],
+)
+def test_ids_become_safe_names(task_id: str, name: str) -> None:
+    """Ordinary ids stay readable; what git or the file system would trip over is escaped."""
+    assert safe_name(task_id) == name
+
+
+@given(first=st.text(min_size=1, max_size=200), second=st.text(min_size=1, max_size=200))
+def test_different_ids_have_different_names(first: str, second: str) -> None:
+    """Names never collide, are never longer than a file system allows, and never leave their directory."""
+    names = {safe_name(first), safe_name(second)}
+    assert len(names) == len({first, second})
+    assert all(len(name) <= 120 and "/" not in name and name not in (".", "..") for name in names)
+
+
+@given(task_id=st.text(min_size=1, max_size=200))
+def test_every_id_makes_a_valid_branch_name(task_id: str) -> None:
+    """The rules of git check-ref-format hold for every safe name."""
+    name = safe_name(task_id)
+    assert not any(bad in name for bad in ("..", "@{", "~", "^", ":", "?", "*", "[", "\\", " ", "//"))
+    assert not name.startswith(".")
+    assert not name.endswith((".", ".lock"))
+    assert name.isascii()
+    assert name.isprintable()
