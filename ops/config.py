@@ -58,7 +58,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     deaf_poll_seconds: Annotated[Seconds, Meta(description="How often, while no listener can be had.")] = 1.0
 
     # the API
-    host: Annotated[str, Meta(min_length=1, description="Address the API listens on.")] = "127.0.0.1"
+    host: Annotated[str, Meta(description="Address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="Its port; 0 picks a free one.")] = 8787
     body_limit_bytes: Annotated[Bytes, Meta(description="The largest request body; beyond it 413.")] = 16 << 20
     wait_limit_seconds: Annotated[Seconds, Meta(description="The longest `wait_seconds` of a claim.")] = 60.0
@@ -66,7 +66,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     # the command line, and a runner without a database
     api: Annotated[Http | None, Meta(description="The API to speak to. Unset: the one on `ELRUSO_PORT` here.")] = None
-    token: Annotated[str | None, Meta(min_length=1, description="The bearer token to show to the API.")] = None
+    token: Annotated[str | None, Meta(description="The bearer token to show to the API.")] = None
     lang: Annotated[
         Language | None, Meta(description="Language of the command line. Unset: that of `LC_ALL`, `LANG`.")
     ] = None
@@ -74,9 +74,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     # runners
     workspace: Annotated[Path | None, Meta(description="The folder tasks work in, best a git repository.")] = None
     agent: Annotated[
-        str | None, Meta(min_length=1, description="Command line for tasks without steps; gets the prompt on stdin.")
+        str | None, Meta(description="Command line for tasks without steps; gets the prompt on stdin.")
     ] = None
-    handlers: Annotated[str | None, Meta(min_length=1, description="Module with functions for `python` tasks.")] = None
+    handlers: Annotated[str | None, Meta(description="Module with functions for `python` tasks.")] = None
     grant: Annotated[str, Meta(description="Names of variables that steps may see, separated by commas.")] = ""
     concurrency: Annotated[Count, Meta(description="How many tasks a runner executes at once.")] = 4
     heartbeat_seconds: Annotated[Seconds, Meta(description="How often a runner says that it is alive.")] = 7.0

@@ -57,6 +57,13 @@ class Account(msgspec.Struct, frozen=True):
         """Whether this account reaches `folder` and may write there; the kernel answers, not the mode bits."""
         return self.run(["test", "-w", folder]).returncode == 0
 
+    def can_run(self, program: Path) -> bool:
+        """Whether this account reaches `program` and it runs, its libraries found."""
+        try:
+            return self.run([program, "--version"]).returncode == 0
+        except OSError:
+            return False
+
     def own(self, path: Path) -> Path:
         """Give `path` to this account."""
         if self.switch:

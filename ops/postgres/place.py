@@ -51,6 +51,12 @@ def socket_folder(files: Path, account: Account) -> Path:
     return folder
 
 
+def clear_socket_folder(folder: Path, files: Path) -> None:
+    """Delete a stopped server's socket folder if it is not beside the data."""
+    if files not in folder.parents:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from ops.migrate import migrate
-from ops.postgres.control import remove_unused, use
+from ops.postgres.control import remove_unused, stop, use
 from ops.postgres.server import ROLE, SUPERUSER, Server
 
 MAJOR = int(os.environ.get("ELRUSO_TEST_POSTGRES_MAJOR", "18"))
@@ -22,8 +23,7 @@ TEMPLATE = "elruso_template"
 @contextmanager
 def test_server() -> Iterator[Server]:
     """The run's server, without fsync; the last worker to leave deletes it, and what earlier runs left when killed."""
-    runs = Path(tempfile.gettempdir()) / f"elruso-tests-{os.geteuid()}"
-    runs.mkdir(mode=0o711, exist_ok=True)
+    runs = _runs_folder()
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
     folder = runs / f"{run[:12]}-{MAJOR}"
     with _alone(runs / "lock"):
@@ -71,6 +71,24 @@ async def _administer(server: Server, statement: str) -> None:
         await admin.execute(statement)
     finally:
         await admin.close()
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A short-named folder that PostgreSQL's account can enter, for a test's own server; removed with that server."""
+    folder = Path(tempfile.mkdtemp(prefix="elruso-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        stop(folder, MAJOR, force=True)
+        shutil.rmtree(folder)
+
+
+def _runs_folder() -> Path:
+    runs = Path(tempfile.gettempdir()) / f"elruso-tests-{os.geteuid()}"
+    runs.mkdir(mode=0o711, exist_ok=True)
+    return runs
 
 
 def _sweep(runs: Path, keep: Path) -> None:

@@ -1,0 +1,81 @@
+"""Logs: lines for a human on a terminal, JSON lines for a machine; the same fields either way, secrets removed.
+
+Everything goes to one stream, the standard library's loggers (uvicorn, asyncpg) included; run uvicorn with
+`log_config=None`. Facts that belong to all lines of a request or a run are bound with
+`structlog.contextvars.bound_contextvars(request_id=…)` by whoever knows them.
+"""
+
+import logging
+import sys
+from typing import Any, TextIO
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from ops.config import Config
+from runner.redact import Redactor
+
+
+def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
+    """Set up structlog and the standard library's logging for this process; call once, before the first line."""
+    level = logging.getLevelNamesMapping()[config.log_level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        redaction(config),
+    ]
+    renderer = _renderer(config, stream)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
+
+
+def redaction(config: Config) -> Processor:
+    """A processor that hides the secrets this process knows, and whatever has the shape of one, in every field."""
+    redactor = Redactor(_secrets(config))
+
+    def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: redactor.redact_value(_plain(value)) for key, value in event.items()}
+
+    return redact
+
+
+def _renderer(config: Config, stream: TextIO) -> Processor:
+    console = config.log_format == "console" or (config.log_format == "auto" and stream.isatty())
+    if console:
+        # The plain traceback: the pretty one prints local variables, and with them secrets.
+        return structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        )
+    return structlog.processors.JSONRenderer(serializer=_json)
+
+
+def _json(event: EventDict, **_options: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON knows stays; anything else becomes text, which can be redacted."""
+    return value if isinstance(value, (str, int, float, bool, dict, list, type(None))) else str(value)
+
+
+def _secrets(config: Config) -> list[str]:
+    addresses = [urlsplit(address) for address in (config.database_url, config.listen_url, config.api) if address]
+    passwords = [unquote(address.password) for address in addresses if address.password]
+    return [*passwords, *([config.token] if config.token else [])]

@@ -1,0 +1,102 @@
+"""Logs carry fields, know their request, and never a secret."""
+
+import io
+import logging
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import structlog
+
+from ops.config import Config, read_config
+from ops.logs import configure_logs
+
+SECRET = "correct-horse-battery"
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    structlog.reset_defaults()
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+def logged(config: Config) -> io.StringIO:
+    """A stream that receives the logs of that Config."""
+    stream = io.StringIO()
+    configure_logs(config, stream)
+    return stream
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    """The JSON lines written so far."""
+    return [msgspec.json.decode(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_json_where_nobody_watches() -> None:
+    """Not on a terminal, each line is one JSON object with level, time and fields."""
+    stream = logged(read_config({}))
+    structlog.get_logger().info("task.claimed", task="t-1", attempt=2)
+    (line,) = lines(stream)
+    assert line.pop("timestamp")
+    assert {"event": "task.claimed", "level": "info", "task": "t-1", "attempt": 2} == line
+
+
+def test_request_id_is_on_every_line() -> None:
+    """A request id bound once stands on every line until it is unbound, those of other libraries included."""
+    stream = logged(read_config({}))
+    with structlog.contextvars.bound_contextvars(request_id="r-7"):
+        structlog.get_logger().info("inside")
+        logging.getLogger("uvicorn.error").warning("theirs %s", "too")
+    structlog.get_logger().info("outside")
+    assert ["r-7", "r-7", None] == [line.get("request_id") for line in lines(stream)]
+    assert "theirs too" == lines(stream)[1]["event"]
+
+
+def test_level_is_honoured() -> None:
+    """Lines below the configured level are not written."""
+    stream = logged(read_config({"ELRUSO_LOG_LEVEL": "warning"}))
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().warning("loud")
+    assert ["loud"] == [line["event"] for line in lines(stream)]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_secrets_never_show(log_format: str) -> None:
+    """A known secret is hidden wherever it appears: in a field, in a nested field, in a traceback."""
+    stream = logged(
+        read_config({"DATABASE_URL": f"postgresql://me:{SECRET}@there/db", "ELRUSO_LOG_FORMAT": log_format})
+    )
+    logger = structlog.get_logger()
+    logger.info("connecting", url=f"postgresql://me:{SECRET}@there/db", facts={"password": [SECRET]})
+    try:
+        raise ValueError(f"cannot use {SECRET}")
+    except ValueError:
+        logger.exception("failed")
+        logging.getLogger("asyncpg").exception("theirs")
+    assert "cannot use [redacted]" in stream.getvalue()
+    assert SECRET not in stream.getvalue()
+
+
+def test_token_never_shows() -> None:
+    """The API token is a secret too."""
+    stream = logged(read_config({"ELRUSO_TOKEN": "abcdefgh"}))
+    structlog.get_logger().info("calling", headers={"authorization": "Bearer abcdefgh"})
+    assert "abcdefgh" not in stream.getvalue()
+
+
+def test_console_is_not_json() -> None:
+    """On demand the lines are made for a reader."""
+    stream = logged(read_config({"ELRUSO_LOG_FORMAT": "console"}))
+    structlog.get_logger().info("task.claimed", task="t-1")
+    assert "task.claimed task=t-1" in stream.getvalue()
+
+
+def test_strange_values_do_not_break_a_line() -> None:
+    """A field that JSON does not know is written as text."""
+    stream = logged(read_config({}))
+    structlog.get_logger().info("odd", thing=object, error=ValueError("x"))
+    assert "x" == lines(stream)[0]["error"]

@@ -1,0 +1,36 @@
+"""Every message exists in both languages and speaks of the same facts."""
+
+import string
+
+import pytest
+
+from ops.errors import OperatorError
+from ops.messages import MESSAGES, translate
+
+
+def facts(text: str) -> set[str]:
+    """The names of the facts a text speaks of."""
+    return {name for _text, name, _format, _conversion in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", sorted(MESSAGES))
+def test_both_languages_agree(key: str) -> None:
+    """Both texts are there, differ, and name the same facts."""
+    message = MESSAGES[key]
+    assert message.es.strip()
+    assert message.en.strip()
+    assert message.es != message.en
+    assert facts(message.es) == facts(message.en)
+
+
+def test_translation_fills_in_the_facts() -> None:
+    """A message is given in the language asked for, with its facts."""
+    assert "Arrancando PostgreSQL en /x …" == translate("postgres.starting", "es", folder="/x")
+    assert "Starting PostgreSQL in /x …" == translate("postgres.starting", "en", folder="/x")
+
+
+def test_error_keeps_key_and_facts() -> None:
+    """An operator's error can be said in any language later; as text it is English."""
+    error = OperatorError("migrate.old_server", version=12)
+    assert "PostgreSQL 12" in str(error)
+    assert "hace falta el 14" in translate(error.key, "es", **error.facts)
