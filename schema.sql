@@ -46,6 +46,10 @@ CREATE SCHEMA log;
 CREATE FUNCTION log.now() RETURNS timestamptz LANGUAGE sql VOLATILE
 RETURN coalesce(nullif(current_setting('elruso.now', true), '')::timestamptz, clock_timestamp());
 
+-- How long a task rests after its n-th failed attempt: 10 s, 30 s, then 120 s, give or take 15 % so that failures spread.
+CREATE FUNCTION log.backoff(attempt integer) RETURNS interval LANGUAGE sql VOLATILE
+RETURN (ARRAY[10, 30, 120])[least(greatest(attempt, 1), 3)] * (0.85 + 0.3 * random()) * interval '1 second';
+
 CREATE TABLE log.events (
     seq         bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) PRIMARY KEY,  -- position in the log; CACHE 1: see events/follower.py
     at          timestamptz NOT NULL DEFAULT log.now(),

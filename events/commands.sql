@@ -4,10 +4,10 @@
 
 -- name: create_tasks
 -- Appends task.created for ids that are free. An id or command that is taken is left out of the answer.
--- $1 ids, $2 definitions, $3 actor, $4 command ids (null: none)
+-- $1 ids, $2 definitions, $3 actors, $4 command ids (null: none)
 INSERT INTO log.events (kind, id, version, type, actor, data, command_id)
-SELECT 'task', w.id, 1, 'task.created', $3, w.definition, w.command_id
-FROM unnest($1::text[], $2::json[], $4::uuid[]) WITH ORDINALITY AS w (id, definition, command_id, place)
+SELECT 'task', w.id, 1, 'task.created', w.actor, w.definition, w.command_id
+FROM unnest($1::text[], $2::json[], $3::text[], $4::uuid[]) WITH ORDINALITY AS w (id, definition, actor, command_id, place)
 ORDER BY w.place
 ON CONFLICT DO NOTHING
 RETURNING id, seq;
@@ -29,14 +29,181 @@ SELECT c.id, c.seq, c.version, t.attempts + 1 AS attempt, t.priority, t.position
 FROM claimed c JOIN view.tasks t ON t.id = c.id JOIN log.events d ON d.seq = t.created_seq
 ORDER BY t.priority, t.position, c.id;
 
+-- name: claim_task
+-- Claims one named task, if it is eligible now. $1 task id, $2 runner (as JSON text), $3 actor
+WITH picked AS MATERIALIZED (
+    SELECT t.id FROM view.tasks t
+    WHERE t.id = $1 AND t.status = 'ready' AND t.waiting_on = 0 AND (t.next_run_at IS NULL OR t.next_run_at <= log.now())
+      AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
+    FOR NO KEY UPDATE
+), claimed AS (
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'task', t.id, t.version + 1, 'task.claimed', $3, ('{"runner":' || $2::text || ',"attempt":' || t.attempts + 1 || '}')::json
+    FROM picked p JOIN view.tasks t ON t.id = p.id
+    RETURNING id, seq, version
+)
+SELECT c.id, c.seq, c.version, t.attempts + 1 AS attempt, t.priority, t.position, d.data AS definition
+FROM claimed c JOIN view.tasks t ON t.id = c.id JOIN log.events d ON d.seq = t.created_seq;
+
+-- name: promote_due
+-- Moves scheduled tasks that fell due among the ready ones. Not a change of state: both tables index the same `ready`.
+-- $1 how many at most
+WITH due AS MATERIALIZED (
+    SELECT s.due_at, s.id FROM view.scheduled s WHERE s.due_at <= log.now() ORDER BY s.due_at, s.id LIMIT $1 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM view.scheduled s USING due WHERE s.due_at = due.due_at AND s.id = due.id RETURNING s.priority, s.position, s.id
+)
+INSERT INTO view.ready (priority, position, id) SELECT priority, position, id FROM gone
+RETURNING priority, position;
+
+-- name: look_ahead
+-- When the next scheduled task falls due (seconds from now; null: none is scheduled), and whether the system is paused.
+SELECT extract(epoch FROM (SELECT min(due_at) FROM view.scheduled) - log.now())::float8 AS due_seconds,
+       EXISTS (SELECT FROM view.system WHERE status = 'paused') AS paused;
+
 -- name: report_runs
 -- Appends what runs report, for those that are still their task's current run. Fenced-off ones are left out of the answer.
 -- $1 task ids, $2 run ids, $3 places (1, 2 … within one task), $4 types, $5 data, $6 actors
 WITH written AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'task', t.id, t.version + r.place, r.type, r.actor, r.data
-    FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::json[], $6::text[]) AS r (id, run_id, place, type, data, actor)
+    FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::json[], $6::text[])
+         WITH ORDINALITY AS r (id, run_id, place, type, data, actor, turn)
     JOIN view.tasks t ON t.id = r.id AND t.run_id = r.run_id
-    RETURNING id, type
+    ORDER BY r.turn  -- within a stream seq must rise with version
+    RETURNING id, type, seq, (data->>'run_id')::bigint AS run_id
 )
-SELECT w.id, w.type = 'task.done' AND EXISTS (SELECT FROM view.task_deps d WHERE d.parent = w.id) AS frees FROM written w;
+SELECT w.id, w.run_id, w.seq, w.type = 'task.done' AND EXISTS (SELECT FROM view.task_deps d WHERE d.parent = w.id) AS frees FROM written w;
+
+-- name: fail_runs
+-- Ends runs as failed and decides in the same append: again after a rest while attempts are left, else blocked.
+-- $1 task ids, $2 run ids, $3 places, $4 data, $5 may it be tried again?, $6 actors
+WITH failing AS MATERIALIZED (
+    SELECT t.id, t.version + r.place AS version, t.attempts, t.max_attempts, r.data, r.actor, r.retry AND t.attempts < t.max_attempts AS again
+    FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::json[], $5::boolean[], $6::text[]) AS r (id, run_id, place, data, retry, actor)
+    JOIN view.tasks t ON t.id = r.id AND t.run_id = r.run_id
+), decided AS (
+    SELECT id, version, 'task.failed' AS type, actor, data FROM failing
+    UNION ALL
+    SELECT id, version + 1, 'task.requeued', 'system',
+           json_build_object('reason', format('attempt %s of %s failed', attempts, max_attempts), 'next_run_at', log.now() + log.backoff(attempts))
+    FROM failing WHERE again
+    UNION ALL
+    SELECT id, version + 1, 'task.blocked', 'system', json_build_object('reason', data->>'error') FROM failing WHERE NOT again
+)
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', id, version, type, actor, data FROM decided ORDER BY id, version
+RETURNING id, (data->>'run_id')::bigint AS run_id, seq, type = 'task.requeued' AS frees;
+
+-- name: confirm_reports
+-- Of reports whose acknowledgement was lost: those that had been written. $1 task ids, $2 run ids, $3 types, $4 step numbers
+SELECT r.place
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::integer[]) WITH ORDINALITY AS r (id, run_id, type, number, place)
+WHERE EXISTS (SELECT FROM log.events e WHERE e.kind = 'task' AND e.id = r.id AND e.type = r.type
+              AND (e.data->>'run_id')::bigint = r.run_id AND (e.data->>'number')::integer IS NOT DISTINCT FROM r.number);
+
+-- name: hand_back_runs
+-- Gives claimed tasks back at once; the attempt does not count. $1 task ids, $2 run ids, $3 reason, $4 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', t.id, t.version + 1, 'task.requeued', $4,
+       json_build_object('reason', $3::text, 'run_id', t.run_id, 'attempts', greatest(t.attempts - 1, 0))
+FROM unnest($1::text[], $2::bigint[]) AS r (id, run_id) JOIN view.tasks t ON t.id = r.id AND t.run_id = r.run_id
+ORDER BY t.id
+RETURNING id, seq;
+
+-- name: requeue_task
+-- $1 task id, $2 reason, $3 rest in seconds, $4 last error or null, $5 attempts to go on with or null, $6 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', t.id, t.version + 1, 'task.requeued', $6,
+       json_strip_nulls(json_build_object('reason', $2::text, 'run_id', t.run_id, 'last_error', $4::text, 'attempts', $5::integer,
+           'next_run_at', CASE WHEN $3::float8 > 0 THEN log.now() + $3::float8 * interval '1 second' END))
+FROM view.tasks t JOIN log.transitions m ON m.type = 'task.requeued' AND t.status = ANY (m.sources)
+WHERE t.id = $1
+RETURNING seq;
+
+-- name: stop_task
+-- Blocks, cancels or fails a task by hand. $1 task id, $2 type, $3 reason or null, $4 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', t.id, t.version + 1, m.type, $4,
+       json_strip_nulls(json_build_object(CASE m.type WHEN 'task.failed' THEN 'error' ELSE 'reason' END, $3::text, 'run_id', t.run_id))
+FROM view.tasks t JOIN log.transitions m ON m.type = $2 AND t.status = ANY (m.sources)
+WHERE t.id = $1
+RETURNING seq;
+
+-- name: task_state
+-- What a refused command must know to say why. $1 task id
+SELECT t.status, t.waiting_on, t.run_id, t.last_error, t.claimed_by,
+       extract(epoch FROM t.next_run_at - log.now())::float8 AS due_seconds,
+       (SELECT array_agg(d.parent ORDER BY d.parent) FROM (
+            SELECT d.parent FROM view.task_deps d JOIN view.tasks p ON p.id = d.parent
+            WHERE d.child = t.id AND p.status <> 'done' ORDER BY d.parent LIMIT 5) d) AS waits_for,
+       (SELECT s.reason FROM view.system s WHERE s.status = 'paused') AS pause_reason,
+       EXISTS (SELECT FROM view.system s WHERE s.status = 'paused') AS paused
+FROM view.tasks t WHERE t.id = $1;
+
+-- name: creations_known
+-- The tasks that were created under these ids or by these commands. $1 ids, $2 command ids
+SELECT e.id, e.seq, e.command_id, e.data FROM log.events e WHERE e.kind = 'task' AND e.version = 1 AND e.id = ANY ($1::text[])
+UNION ALL
+SELECT e.id, e.seq, e.command_id, e.data FROM log.events e WHERE e.command_id = ANY ($2::uuid[]);
+
+-- name: sweep_stuck
+-- Takes tasks away from runners that have not been seen for $1 seconds, or that overran their own timeout by as much.
+-- One sweeper at a time; at most $2 tasks.
+WITH stuck AS MATERIALIZED (
+    SELECT t.id, t.version, t.run_id, t.attempts, t.max_attempts,
+           CASE WHEN greatest(r.last_seen_at, t.claimed_at) < log.now() - $1::float8 * interval '1 second'
+                THEN format('runner %s has not been seen for %s s', g.runner, $1::float8)
+                ELSE format('runner %s did not end the run within its %s s', g.runner, t.timeout_seconds) END AS reason
+    FROM view.running g JOIN view.tasks t ON t.id = g.id LEFT JOIN view.runners r ON r.id = g.runner
+    WHERE (greatest(r.last_seen_at, t.claimed_at) < log.now() - $1::float8 * interval '1 second'
+           OR t.started_at + (t.timeout_seconds + $1::float8) * interval '1 second' < log.now())
+      AND (SELECT pg_try_advisory_xact_lock(hashtext('elruso'), hashtext('sweep')))
+    ORDER BY t.id LIMIT $2
+)
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', s.id, s.version + 1, CASE WHEN s.attempts < s.max_attempts THEN 'task.requeued' ELSE 'task.blocked' END, 'system',
+       json_build_object('reason', s.reason, 'run_id', s.run_id)
+FROM stuck s ORDER BY s.id
+RETURNING seq, type;
+
+-- name: beat
+-- One heartbeat, and everything an idle runner needs to know, in one statement.
+-- $1 runner id, $2 type, $3 data, $4 actor, $5 lease in seconds
+WITH beat AS (
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'runner', $1, coalesce((SELECT r.version FROM view.runners r WHERE r.id = $1), 0) + 1, $2, $4, $3::json
+    RETURNING seq
+)
+SELECT b.seq,
+       EXISTS (SELECT FROM view.ready) AS ready,
+       EXISTS (SELECT FROM view.system s WHERE s.status = 'paused') AS paused,
+       extract(epoch FROM (SELECT min(s.due_at) FROM view.scheduled s) - log.now())::float8 AS due_seconds,
+       EXISTS (SELECT FROM view.running g JOIN view.tasks t ON t.id = g.id LEFT JOIN view.runners r ON r.id = g.runner
+               WHERE g.runner <> $1 AND greatest(r.last_seen_at, t.claimed_at) < log.now() - $5::float8 * interval '1 second'
+                  OR t.started_at + (t.timeout_seconds + $5::float8) * interval '1 second' < log.now()) AS stuck
+FROM beat b;
+
+-- name: change_system
+-- Pauses or resumes; appends nothing when it is so already. $1 type, $2 data, $3 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'system', 'main', coalesce(s.version, 0) + 1, m.type, $3, $2::json
+FROM log.transitions m LEFT JOIN view.system s ON s.id = 'main'
+WHERE m.type = $1 AND coalesce(s.status, '') = ANY (m.sources)
+RETURNING seq;
+
+-- name: append_output
+-- Chunks of output, for runs that are still current. A chunk that is there already stays.
+-- $1 task ids, $2 run ids, $3 chunk numbers, $4 steps, $5 streams, $6 texts
+INSERT INTO log.output (run_id, chunk, step, stream, data)
+SELECT o.run_id, o.chunk, o.step, o.stream, o.data
+FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::integer[], $5::text[], $6::text[]) AS o (id, run_id, chunk, step, stream, data)
+JOIN view.tasks t ON t.id = o.id AND t.run_id = o.run_id
+ON CONFLICT DO NOTHING;
+
+-- name: save_artifact
+-- $1 run id, $2 kind, $3 content
+INSERT INTO log.artifacts (run_id, kind, content)
+SELECT r.id, $2, $3 FROM view.runs r WHERE r.id = $1
+ON CONFLICT (run_id, kind) DO UPDATE SET content = excluded.content
+RETURNING run_id;

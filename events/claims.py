@@ -1,0 +1,100 @@
+"""Claiming: one statement, one round trip, starting where work was last found.
+
+Dead index entries in front of the first live one are what makes a queue slow, and a long transaction anywhere keeps
+them from being removed. So each process remembers the key at which it last found work and starts there (`_floor`).
+It is only a hint: it is dropped when a task may have become ready below it, once a second, and before a process
+concludes that there is nothing to do.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from asyncpg import Connection, Record
+from msgspec import Raw, Struct, json
+
+from events.statements import load_statements
+
+SQL = load_statements("events", "commands.sql")
+
+LOWEST = (0, 0)
+FLOOR_SECONDS = 1.0
+PROMOTE_MAX = 1000
+
+
+class Claimed(Struct, frozen=True):
+    """A task in a runner's hands. `run_id` is the fence of everything it reports; `definition` is a TaskCreated as JSON."""
+
+    task_id: str
+    run_id: int
+    attempt: int
+    version: int
+    definition: Raw
+
+
+class ClaimAnswer(Struct, frozen=True):
+    """The claimed tasks; when there are none, seconds until one falls due (None: none will) and whether all is paused."""
+
+    tasks: list[Claimed]
+    due_seconds: float | None = None
+    paused: bool = False
+
+
+class ClaimDesk:
+    """The claims of one process."""
+
+    def __init__(self) -> None:
+        self._floor = LOWEST
+        self._fresh_at = 0.0
+
+    def forget_floor(self) -> None:
+        """Something may have become ready anywhere: look from the beginning next time."""
+        self._floor = LOWEST
+
+    def lower_floor(self, priority: int, position: int) -> None:
+        """Something became ready at this key."""
+        self._floor = min(self._floor, (priority, position))
+
+    async def claim(self, connection: Connection, asked: Sequence[tuple[str, int, str]], _resent: bool) -> list[ClaimAnswer]:
+        """Up to `limit` tasks for a runner, in claim order. `asked` holds one (runner, limit, actor)."""
+        [(runner, limit, actor)] = asked
+        rows = await self._take(connection, runner, limit, actor)
+        if not rows:
+            due_seconds, paused = await self._look_ahead(connection)
+            if paused or due_seconds is None or due_seconds > 0:
+                return [ClaimAnswer([], due_seconds, paused)]
+            await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
+            rows = await self._take(connection, runner, limit, actor)
+        return [ClaimAnswer([_claimed(row) for row in rows], None if rows else 0.0)]
+
+    async def claim_task(self, connection: Connection, asked: Sequence[tuple[str, str, str]], _resent: bool) -> list[Claimed | None]:
+        """One named task, or None when it is not eligible. `asked` holds one (runner, task id, actor)."""
+        [(runner, task_id, actor)] = asked
+        rows = await connection.fetch(SQL["claim_task"], task_id, _text(runner), actor)
+        return [_claimed(rows[0]) if rows else None]
+
+    async def _take(self, connection: Connection, runner: str, limit: int, actor: str) -> list[Record]:
+        now = time.monotonic()
+        if now - self._fresh_at > FLOOR_SECONDS:
+            self._floor, self._fresh_at = LOWEST, now
+            await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
+        floor = self._floor
+        rows = await connection.fetch(SQL["claim_tasks"], *floor, limit, _text(runner), actor)
+        if not rows and floor != LOWEST:
+            self._floor = LOWEST
+            rows = await connection.fetch(SQL["claim_tasks"], *LOWEST, limit, _text(runner), actor)
+        if rows:
+            self._floor = (rows[0]["priority"], rows[0]["position"])
+        return rows
+
+    async def _look_ahead(self, connection: Connection) -> tuple[float | None, bool]:
+        row: Any = await connection.fetchrow(SQL["look_ahead"])
+        return row["due_seconds"], row["paused"]
+
+
+def _text(runner: str) -> str:
+    return json.encode(runner).decode()
+
+
+def _claimed(row: Record) -> Claimed:
+    return Claimed(row["id"], row["seq"], row["attempt"], row["version"], Raw(row["definition"].encode()))

@@ -1,0 +1,300 @@
+"""Every write the product knows, one method each.
+
+`Commands` owns two connections: claims go over one, everything else over the other, each behind a group committer, so
+a runner's reports never wait for its next claim. After a commit that made something claimable it says so through
+`wake` (events/hint.py has the words); the hint is sent by the notifier, never inside the writing transaction.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Connection
+from msgspec import Struct
+
+from events import catalog
+from events.claims import ClaimAnswer, Claimed, ClaimDesk
+from events.committer import Batch, Committer
+from events.connect import Database
+from events.creation import Answer, CreatedTask, Creation, create_singly, create_together
+from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound, Paused
+from events.reports import Report, write_reports
+from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
+from events.statements import load_statements
+from events.system import SystemPaused, SystemResumed
+from events.task import TaskCreated
+
+SQL = load_statements("events", "commands.sql")
+
+
+class Beat(Struct, frozen=True):
+    """What a heartbeat answers: is there work, when does some fall due, is anything stuck, is the system paused?"""
+
+    ready: bool
+    paused: bool
+    due_seconds: float | None
+    stuck: bool
+
+
+class Sweep(Struct, frozen=True):
+    """How many stuck tasks a sweep took back, and how many of them had no attempt left."""
+
+    requeued: int
+    blocked: int
+
+
+class OutputChunk(Struct, frozen=True):
+    """A piece of a step's output; `number` counts the chunks of the run from 1."""
+
+    task_id: str
+    run_id: int
+    number: int
+    step: int
+    stream: str
+    data: str
+
+
+class Call(Struct, frozen=True):
+    """One statement and its arguments, for the writes that are not worth batching."""
+
+    statement: str
+    arguments: tuple[Any, ...]
+
+
+class Commands:
+    """All writes. Use as `async with Commands(database, wake) as commands`."""
+
+    def __init__(self, database: Database, wake: Callable[[str], None] = lambda hint: None) -> None:
+        self.wake = wake
+        self._writes = Committer(database.connect)
+        self._claims = Committer(database.connect)
+        self._desk = ClaimDesk()
+        self._stack = AsyncExitStack()
+        self._singles: Batch[Creation, Answer] = Batch("create", create_singly)
+        self._groups: Batch[Creation, Answer] = Batch("create together", create_together, items_max=1)
+        self._reports = Batch("report", self._write_reports)
+        self._calls = Batch("call", _carry_out)
+        self._claiming = Batch("claim", self._desk.claim, items_max=1)
+        self._claiming_one = Batch("claim_task", self._desk.claim_task, items_max=1)
+
+    async def __aenter__(self) -> "Commands":
+        await self._stack.enter_async_context(self._writes)
+        await self._stack.enter_async_context(self._claims)
+        return self
+
+    async def __aexit__(self, *exception: Any) -> None:
+        await self._stack.__aexit__(*exception)
+
+    # ------------------------------------------------------------------ tasks
+
+    async def create_tasks(
+        self, tasks: Sequence[tuple[str | None, TaskCreated]], actor: str, command_id: UUID | None = None
+    ) -> list[CreatedTask]:
+        """Creates the tasks, all or none; the answers are in the order asked.
+
+        A task whose id exists with the same content is answered as it is (`created` False).
+
+        Raises:
+            DuplicateId: an id is taken by other content.
+            UnknownDependency, DependencyCycle: see events/dependencies.py.
+        """
+        batch = self._singles if len(tasks) == 1 else self._groups
+        answer = await self._writes.submit(batch, Creation.of(tasks, actor, command_id))
+        if isinstance(answer, ElRusoError):
+            raise answer
+        new = [task for task in answer if task.created]
+        if new:
+            self.wake(f"r:{min(task.priority for task in new)}:{min(task.seq for task in new)}")
+            self._announce(max(task.seq for task in new))
+        return answer
+
+    async def claim(self, runner: str, limit: int, actor: str) -> ClaimAnswer:
+        """Claims up to `limit` tasks. When there are none, says when the next one falls due, and whether all is paused."""
+        answer = await self._claims.submit(self._claiming, (runner, limit, actor))
+        if answer.tasks:
+            self._announce(max(task.run_id for task in answer.tasks))
+        return answer
+
+    async def claim_task(self, runner: str, task_id: str, actor: str) -> Claimed:
+        """Claims this task. Raises NotFound, NotEligible with the reason, or Paused."""
+        claimed = await self._claims.submit(self._claiming_one, (runner, task_id, actor))
+        if claimed is None:
+            raise await self._why_not_claimed(task_id)
+        self._announce(claimed.run_id)
+        return claimed
+
+    async def report(self, reports: Sequence[Report]) -> list[ElRusoError | None]:
+        """Writes what runs report; per report None, or LeaseLost when its run is no longer the current one."""
+        futures = [self._writes.submit(self._reports, report) for report in reports]
+        return [await future for future in futures]
+
+    async def hand_back(self, runs: Sequence[tuple[str, int]], reason: str, actor: str) -> list[str]:
+        """Gives claimed tasks back at once, without counting the attempt. Returns the ids that were still held."""
+        rows = await self._call("hand_back_runs", [run[0] for run in runs], [run[1] for run in runs], reason, actor)
+        self._made_ready(rows)
+        return [row["id"] for row in rows]
+
+    async def requeue(
+        self,
+        task_id: str,
+        *,
+        actor: str,
+        backoff_seconds: float = 0.0,
+        last_error: str | None = None,
+        attempts: int | None = 0,
+        reason: str = "requeued by hand",
+    ) -> None:
+        """Makes a task ready again, with `attempts` behind it (None: as many as before). No-op when it is ready.
+
+        Raises NotFound; IllegalTransition when it is done.
+        """
+        rows = await self._call("requeue_task", task_id, reason, backoff_seconds, last_error, attempts, actor)
+        if not rows:
+            await self._settle(task_id, "ready", "task.requeued")
+        self._made_ready(rows)
+
+    async def cancel(self, task_id: str, reason: str | None, actor: str) -> None:
+        """Cancels a task, taking it from its runner. No-op when it is cancelled. Raises NotFound, IllegalTransition."""
+        await self._stop(task_id, "task.cancelled", "cancelled", reason, actor)
+
+    async def block(self, task_id: str, reason: str, actor: str) -> None:
+        """Blocks a task for a human. No-op when it is blocked. Raises NotFound, IllegalTransition."""
+        await self._stop(task_id, "task.blocked", "blocked", reason, actor)
+
+    async def fail_task(self, task_id: str, error: str, actor: str) -> None:
+        """Marks a running task as failed and leaves it so. No-op when it is failed. Raises NotFound, IllegalTransition."""
+        await self._stop(task_id, "task.failed", "failed", error, actor)
+
+    async def sweep(self, lease_seconds: float, limit: int = 500) -> Sweep:
+        """Takes stuck tasks back from runners not seen for `lease_seconds`. Any process may call it, at any time."""
+        rows = await self._call("sweep_stuck", lease_seconds, limit)
+        self._made_ready(rows)
+        requeued = sum(row["type"] == "task.requeued" for row in rows)
+        return Sweep(requeued, len(rows) - requeued)
+
+    # ------------------------------------------------------------------ what runs leave behind
+
+    async def append_output(self, chunks: Sequence[OutputChunk]) -> None:
+        """Stores output of runs that are still current; a chunk sent twice is stored once."""
+        columns = [[getattr(chunk, name) for chunk in chunks] for name in OutputChunk.__struct_fields__]
+        await self._call("append_output", *columns)
+
+    async def save_artifact(self, run_id: int, kind: str, content: str) -> None:
+        """Stores a run's "patch" or "diffstat". Raises NotFound."""
+        if not await self._call("save_artifact", run_id, kind, content):
+            raise NotFound(f"there is no run {run_id}")
+
+    # ------------------------------------------------------------------ runners and the system
+
+    async def runner_started(self, runner: str, meta: dict[str, Any], actor: str, lease_seconds: float) -> Beat:
+        """A runner came up. Answers like a heartbeat."""
+        return await self._beat(runner, RunnerStarted(meta=meta), actor, lease_seconds)
+
+    async def heartbeat(self, runner: str, meta: dict[str, Any] | None, actor: str, lease_seconds: float) -> Beat:
+        """A runner is alive: its lease on everything it holds begins anew."""
+        return await self._beat(runner, RunnerHeartbeat(meta=meta), actor, lease_seconds)
+
+    async def runner_stopped(self, runner: str, reason: str | None, actor: str, lease_seconds: float) -> None:
+        """A runner left in an orderly way."""
+        await self._beat(runner, RunnerStopped(reason=reason), actor, lease_seconds)
+
+    async def pause(self, reason: str | None, actor: str) -> None:
+        """Hands out no work until resumed. No-op when paused."""
+        await self._change_system(SystemPaused(reason=reason), actor)
+
+    async def resume(self, actor: str) -> None:
+        """Hands out work again. No-op when not paused."""
+        await self._change_system(SystemResumed(), actor)
+
+    # ------------------------------------------------------------------ inside
+
+    async def _write_reports(self, connection: Connection, reports: Sequence[Report], resent: bool) -> list[ElRusoError | None]:
+        written = await write_reports(connection, reports, resent)
+        if written.frees:
+            self._desk.forget_floor()
+            self.wake("*")
+        if written.last_seq:
+            self._announce(written.last_seq)
+        return written.refusals
+
+    async def _call(self, statement: str, *arguments: Any) -> list[Any]:
+        return await self._writes.submit(self._calls, Call(statement, arguments))
+
+    async def _beat(self, runner: str, event: Struct, actor: str, lease_seconds: float) -> Beat:
+        data = catalog.encode(event).decode()
+        [row] = await self._call("beat", runner, catalog.type_name(event), data, actor, lease_seconds)
+        self._announce(row["seq"])
+        return Beat(row["ready"], row["paused"], row["due_seconds"], row["stuck"])
+
+    async def _change_system(self, event: Struct, actor: str) -> None:
+        rows = await self._call("change_system", catalog.type_name(event), catalog.encode(event).decode(), actor)
+        if rows:
+            self.wake("p")
+            self._announce(rows[0]["seq"])
+
+    async def _stop(self, task_id: str, event_type: str, status: str, reason: str | None, actor: str) -> None:
+        rows = await self._call("stop_task", task_id, event_type, reason, actor)
+        if not rows:
+            await self._settle(task_id, status, event_type)
+        else:
+            self._announce(rows[0]["seq"])
+
+    async def _settle(self, task_id: str, wanted: str, event_type: str) -> None:
+        """Nothing was written: fine when the task is so already, else a refusal."""
+        state = await self._state(task_id)
+        if state["status"] != wanted:
+            raise IllegalTransition(f"{event_type} is not possible: task {task_id} is {state['status']}")
+
+    async def _why_not_claimed(self, task_id: str) -> ElRusoError:
+        state = await self._state(task_id)
+        if state["paused"]:
+            return Paused(_pause_detail(state["pause_reason"]))
+        if state["status"] != "ready":
+            holder = f" by {state['claimed_by']} (run {state['run_id']})" if state["run_id"] else ""
+            return NotEligible(f"task {task_id} is {state['status']}{holder}", status=state["status"])
+        if state["waiting_on"]:
+            parents = ", ".join(state["waits_for"] or [])
+            return NotEligible(f"task {task_id} waits for {state['waiting_on']} task(s) that are not done: {parents}")
+        if state["due_seconds"] is not None and state["due_seconds"] > 0:
+            return NotEligible(f"task {task_id} is not due for another {state['due_seconds']:.0f} s")
+        return NotEligible(f"task {task_id} is being claimed by another runner")
+
+    async def _state(self, task_id: str) -> Any:
+        rows = await self._call("task_state", task_id)
+        if not rows:
+            raise NotFound(f"there is no task {task_id}")
+        return rows[0]
+
+    def _made_ready(self, rows: Sequence[Any]) -> None:
+        if rows:
+            self._desk.forget_floor()
+            self.wake("*")
+            self._announce(max(row["seq"] for row in rows))
+
+    def _announce(self, seq: int) -> None:
+        self.wake(f"e:{seq}")
+
+
+async def _carry_out(connection: Connection, calls: Sequence[Call], _resent: bool) -> list[list[Any]]:
+    """Carries out one call alone, or several in one transaction."""
+    if len(calls) == 1:
+        return [await connection.fetch(SQL[calls[0].statement], *calls[0].arguments)]
+    async with connection.transaction():
+        return [await connection.fetch(SQL[call.statement], *call.arguments) for call in calls]
+
+
+def _pause_detail(reason: str | None) -> str:
+    return f"the system is paused{f' ({reason})' if reason else ''}; resume it with POST /ops/system/resume"
+
+
+def paused(reason: str | None) -> Paused:
+    """The refusal of a claim while the system is paused."""
+    return Paused(_pause_detail(reason))
+
+
+def definition_of(claimed: Claimed) -> TaskCreated:
+    """The decoded definition of a claimed task."""
+    definition: TaskCreated = catalog.decode("task.created", claimed.definition)
+    return definition
+

@@ -1,0 +1,127 @@
+"""Creating tasks: all or nothing per request, many requests in one statement, each with its own answer.
+
+An id that is taken is not an error when the content is the same: the task is answered as it is. The same holds for a
+repeated idempotency key. So a client that did not hear the answer may simply ask again.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from asyncpg import Connection, Record
+from msgspec import Struct
+
+from events import catalog
+from events.dependencies import in_order
+from events.errors import DuplicateId, ElRusoError, InvalidInput
+from events.ids import new_task_id
+from events.statements import load_statements
+from events.task import TaskCreated
+
+SQL = load_statements("events", "commands.sql")
+
+
+class CreatedTask(Struct, frozen=True):
+    """The answer for one task: `created` False when it existed already with the same content."""
+
+    id: str
+    seq: int
+    priority: int
+    created: bool
+
+
+class NewTask(Struct, frozen=True):
+    """One task to create, encoded."""
+
+    id: str
+    data: str
+    priority: int
+    actor: str
+    command_id: UUID | None
+
+
+class Creation(Struct, frozen=True):
+    """One request: its tasks with parents before children, and where each stood in the request."""
+
+    tasks: list[NewTask]
+    places: list[int]
+
+    @classmethod
+    def of(cls, tasks: Sequence[tuple[str | None, TaskCreated]], actor: str, command_id: UUID | None) -> "Creation":
+        """Names the unnamed, orders, encodes. Raises DependencyCycle, InvalidInput."""
+        named = [(task_id or new_task_id(), definition) for task_id, definition in tasks]
+        if len({task_id for task_id, _ in named}) < len(named):
+            raise InvalidInput("an id stands twice in the request; each task needs its own")
+        places = in_order({task_id: definition.depends_on for task_id, definition in named})
+        return cls([_encoded(*named[place], actor, _derived(command_id, place)) for place in places], places)
+
+
+def _encoded(task_id: str, definition: TaskCreated, actor: str, command_id: UUID | None) -> NewTask:
+    return NewTask(task_id, catalog.encode(definition).decode(), definition.priority, actor, command_id)
+
+
+def _derived(command_id: UUID | None, place: int) -> UUID | None:
+    """A request's idempotency key, made unique for each of its tasks."""
+    if command_id is None or place == 0:
+        return command_id
+    return uuid.uuid5(command_id, str(place))
+
+
+Answer = list[CreatedTask] | ElRusoError
+
+
+async def create_singly(connection: Connection, creations: Sequence[Creation], _resent: bool) -> list[Answer]:
+    """Requests of one task each: one statement for all of them. Refusals are answers."""
+    return await _create(connection, creations)
+
+
+async def create_together(connection: Connection, creations: Sequence[Creation], _resent: bool) -> list[Answer]:
+    """One request of several tasks: a transaction, so that a taken id takes the whole request back."""
+    async with connection.transaction():
+        [answer] = await _create(connection, creations)
+        if isinstance(answer, ElRusoError):
+            raise answer
+    return [answer]
+
+
+async def _create(connection: Connection, creations: Sequence[Creation]) -> list[Answer]:
+    tasks = [task for creation in creations for task in creation.tasks]
+    rows = await connection.fetch(
+        SQL["create_tasks"],
+        [task.id for task in tasks],
+        [task.data for task in tasks],
+        [task.actor for task in tasks],
+        [task.command_id for task in tasks],
+    )
+    seqs = {row["id"]: row["seq"] for row in rows}
+    left_out = [task for task in tasks if task.id not in seqs]
+    known = await _known(connection, left_out) if left_out else {}
+    return [_answer(creation, seqs, known) for creation in creations]
+
+
+Known = Mapping[str | UUID, Record]
+
+
+async def _known(connection: Connection, tasks: Sequence[NewTask]) -> Known:
+    """What stands in the log under the ids and idempotency keys of tasks that were left out."""
+    command_ids = [task.command_id for task in tasks if task.command_id is not None]
+    rows = await connection.fetch(SQL["creations_known"], [task.id for task in tasks], command_ids)
+    return {row["id"]: row for row in rows} | {row["command_id"]: row for row in rows if row["command_id"]}
+
+
+def _answer(creation: Creation, seqs: Mapping[str, int], known: Known) -> Answer:
+    answers: list[CreatedTask | None] = [None] * len(creation.tasks)
+    for task, place in zip(creation.tasks, creation.places, strict=True):
+        if task.id in seqs:
+            answers[place] = CreatedTask(task.id, seqs[task.id], task.priority, True)
+            continue
+        row = known[task.id] if task.id in known else known[task.command_id or task.id]
+        if not _same(row["data"], task.data):
+            name = "its idempotency key" if task.id not in known else f"the id {task.id}"
+            return DuplicateId(f"{name} is taken by a task of other content ({row['id']}); choose another", id=row["id"])
+        answers[place] = CreatedTask(row["id"], row["seq"], task.priority, False)
+    return [answer for answer in answers if answer is not None]
+
+
+def _same(known: str, asked: str) -> bool:
+    return known == asked or catalog.decode("task.created", known) == catalog.decode("task.created", asked)

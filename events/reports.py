@@ -1,0 +1,110 @@
+"""What runs report — started, a step, done, failed — in batches, each fenced by its run.
+
+A report counts only while its run is the task's current one. One that does not is answered with LeaseLost and
+changes nothing; the others of its batch are not touched by it.
+"""
+
+from collections.abc import Sequence
+
+from asyncpg import Connection, Record
+from msgspec import Struct
+
+from events import catalog
+from events.errors import ElRusoError, LeaseLost
+from events.statements import load_statements
+from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
+
+SQL = load_statements("events", "commands.sql")
+
+RunEvent = TaskStarted | TaskStep | TaskDone | TaskFailed
+
+
+class Report(Struct, frozen=True):
+    """One event of a run. `retry` False on a failure: do not try the task again."""
+
+    task_id: str
+    run_id: int
+    event: RunEvent
+    actor: str
+    retry: bool = True
+
+
+class Written(Struct, frozen=True):
+    """What a batch of reports did: per report a refusal or None, the last seq, and whether children may be free now."""
+
+    refusals: list[ElRusoError | None]
+    last_seq: int
+    frees: bool
+
+
+async def write_reports(connection: Connection, reports: Sequence[Report], resent: bool) -> Written:
+    """Appends the reports in order, failures last (each is the last word of its run), in one transaction."""
+    told = [report for report in reports if not isinstance(report.event, TaskFailed)]
+    failed = [report for report in reports if isinstance(report.event, TaskFailed)]
+    if told and failed:
+        async with connection.transaction():
+            rows = [*await _tell(connection, told), *await _fail(connection, failed)]
+    else:
+        rows = await (_tell(connection, told) if told else _fail(connection, failed))
+    accepted = {(row["id"], row["run_id"]) for row in rows}
+    if resent:
+        accepted |= await _confirm(connection, [report for report in reports if _key(report) not in accepted])
+    return Written(
+        refusals=[None if _key(report) in accepted else _lost(report) for report in reports],
+        last_seq=max((row["seq"] for row in rows), default=0),
+        frees=any(row["frees"] for row in rows),
+    )
+
+
+def _key(report: Report) -> tuple[str, int]:
+    return report.task_id, report.run_id
+
+
+def _places(reports: Sequence[Report]) -> list[int]:
+    """1, 2 … per run: how far each report's version lies above its task's current one."""
+    seen: dict[tuple[str, int], int] = {}
+    places = []
+    for report in reports:
+        place = seen[_key(report)] = seen.get(_key(report), 0) + 1
+        places.append(place)
+    return places
+
+
+async def _tell(connection: Connection, reports: Sequence[Report]) -> list[Record]:
+    return await connection.fetch(
+        SQL["report_runs"],
+        [report.task_id for report in reports],
+        [report.run_id for report in reports],
+        _places(reports),
+        [catalog.type_name(report.event) for report in reports],
+        [catalog.encode(report.event).decode() for report in reports],
+        [report.actor for report in reports],
+    )
+
+
+async def _fail(connection: Connection, reports: Sequence[Report]) -> list[Record]:
+    return await connection.fetch(
+        SQL["fail_runs"],
+        [report.task_id for report in reports],
+        [report.run_id for report in reports],
+        _places(reports),
+        [catalog.encode(report.event).decode() for report in reports],
+        [report.retry for report in reports],
+        [report.actor for report in reports],
+    )
+
+
+async def _confirm(connection: Connection, reports: Sequence[Report]) -> set[tuple[str, int]]:
+    """The runs of those reports that stand in the log already: their acknowledgement was lost, not they."""
+    rows = await connection.fetch(
+        SQL["confirm_reports"],
+        [report.task_id for report in reports],
+        [report.run_id for report in reports],
+        [catalog.type_name(report.event) for report in reports],
+        [report.event.number if isinstance(report.event, TaskStep) else None for report in reports],
+    )
+    return {_key(reports[row["place"] - 1]) for row in rows}
+
+
+def _lost(report: Report) -> LeaseLost:
+    return LeaseLost(f"run {report.run_id} is not the current run of task {report.task_id}; its report was not written")
