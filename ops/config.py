@@ -152,3 +152,10 @@ def inherited_environment() -> dict[str, str]:
 def _locale_language(environment: Mapping[str, str]) -> Language:
     locale = next((environment[name] for name in LOCALE_NAMES if environment.get(name)), "")
     return "es" if locale.lower().startswith("es") else "en"
+
+
+def environment_language(environment: Mapping[str, str] | None = None) -> Language:
+    """The operator's language, also where the rest of the settings is wrong and that must be said."""
+    given = os.environ if environment is None else environment
+    chosen = given.get("ELRUSO_LANG", "").strip().lower()
+    return "es" if chosen == "es" else "en" if chosen == "en" else _locale_language(given)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import asyncpg
 import msgspec
@@ -21,6 +21,7 @@ OLDEST_SERVER = 140_000  # server_version_num of PostgreSQL 14
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[Any]"]]
 Progress = Callable[..., None]
+State = Literal["missing", "behind", "current"]
 
 
 class Rebuild(Protocol):
@@ -99,6 +100,15 @@ def schema_sql() -> str:
     raise FileNotFoundError("schema.sql")
 
 
+async def state_of(connection: "asyncpg.Connection[Any]", schema: Schema) -> State:
+    """How the database stands to this checkout's schema; changes nothing."""
+    if await connection.fetchval("SELECT to_regclass('log.migrations') IS NULL"):
+        return "missing"
+    recorded = dict(await connection.fetch("SELECT name, digest FROM log.migrations"))
+    expected = {migration.name: migration.digest for migration in schema.migrations} | {"view": _digest(schema.view)}
+    return "current" if recorded == expected else "behind"
+
+
 async def record_view(connection: "asyncpg.Connection[Any]", view_sql: str) -> None:
     """Note that the live views are those of `view_sql`."""
     await _record(connection, "view", _digest(view_sql))
@@ -108,6 +118,7 @@ async def _lock(connection: "asyncpg.Connection[Any]") -> None:
     """Hold the migration lock until the transaction ends, however long the process before us takes."""
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("SET LOCAL lock_timeout = 0")
+    await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # a rebuild works on its own session
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('elruso.migrate', 0))")
 
 

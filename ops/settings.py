@@ -9,9 +9,19 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 
 from ops.errors import OperatorError
+from ops.texts.text import Text
 
-KINDS = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
-ADDRESSES = {"^postgres(ql)?://": "postgresql://… address", "^https?://": "http://… or https://… address"}
+KINDS = {
+    bool: Text(es="true o false", en="true or false"),
+    int: Text(es="número entero", en="whole number"),
+    float: Text(es="número", en="number"),
+    str: Text(es="texto", en="text"),
+    Path: Text(es="ruta", en="path"),
+}
+ADDRESSES = {
+    "^postgres(ql)?://": Text(es="dirección postgresql://…", en="postgresql://… address"),
+    "^https?://": Text(es="dirección http://… o https://…", en="http://… or https://… address"),
+}
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -21,7 +31,7 @@ class Setting(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     type: Any
     default: Any
-    allowed: str
+    allowed: Text
     text: str
 
     @property
@@ -84,14 +94,17 @@ def _unwrap(hint: Any) -> tuple[Any, list[msgspec.Meta]]:
     return hint, []
 
 
-def _allowed(base: Any, metas: list[msgspec.Meta]) -> str:
+def _allowed(base: Any, metas: list[msgspec.Meta]) -> Text:
     if get_origin(base) is Literal:
-        return ", ".join(str(choice) for choice in get_args(base))
-    address = next((ADDRESSES[meta.pattern] for meta in metas if meta.pattern), None)
-    least = next((f"from {meta.ge}" for meta in metas if meta.ge is not None), "")
-    above = next((f"above {meta.gt}" for meta in metas if meta.gt is not None), "")
-    most = next((f"to {meta.le}" for meta in metas if meta.le is not None), "")
-    return " ".join(part for part in (address or KINDS[base], least, above, most) if part)
+        choices = ", ".join(str(choice) for choice in get_args(base))
+        return Text(es=choices, en=choices)
+    kind = next((ADDRESSES[meta.pattern] for meta in metas if meta.pattern), None) or KINDS[base]
+    limits = [
+        *(Text(es=f"desde {meta.ge}", en=f"from {meta.ge}") for meta in metas if meta.ge is not None),
+        *(Text(es=f"mayor que {meta.gt}", en=f"above {meta.gt}") for meta in metas if meta.gt is not None),
+        *(Text(es=f"hasta {meta.le}", en=f"up to {meta.le}") for meta in metas if meta.le is not None),
+    ]
+    return Text(es=" ".join(part.es for part in (kind, *limits)), en=" ".join(part.en for part in (kind, *limits)))
 
 
 def _spelled(base: Any, value: str) -> str:

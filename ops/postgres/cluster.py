@@ -11,7 +11,7 @@ from ops.errors import OperatorError
 from ops.postgres.account import Account, choose_account, owner_of
 from ops.postgres.binaries import find_binaries
 from ops.postgres.place import clear_socket_folder, free_port, is_free, place_files, remove_files, socket_folder
-from ops.postgres.postmaster import clear_stale_pid_file, settled_state
+from ops.postgres.postmaster import clear_stale_pid_file, postmaster_pid, settled_state
 from ops.postgres.server import DATABASE, ROLE, SUPERUSER, Server
 from ops.postgres.tuning import Listening, settings_text
 
@@ -74,6 +74,15 @@ class Cluster:
         memory = self._recall()
         if memory is not None:
             clear_socket_folder(Path(memory.socket), self.files)
+
+    def keep(self) -> None:
+        """Note that this run of the server is to outlive its users. The note dies with the run: it names its pid."""
+        (self.folder / "kept").write_text(str(postmaster_pid(self.data)))
+
+    def is_kept(self) -> bool:
+        """Whether `keep` was called for this run of the server."""
+        note = self.folder / "kept"
+        return note.exists() and note.read_text() == str(postmaster_pid(self.data))
 
     def clients(self) -> int:
         """How many client connections are open, beside the one that asks."""

@@ -2,7 +2,8 @@
 
 Every user holds a shared lock on `users.lock` while it lives, and the kernel lets go of it whatever becomes of the
 process. A user that leaves tries for the exclusive lock: who gets it was the last, and stops the server, unless a
-client that is none of ours (psql, a report) is still connected. `start.lock` lets one process at a time decide.
+client that is none of ours (psql, a report) is still connected, or the server was started to be left running.
+`start.lock` lets one process at a time decide.
 """
 
 import fcntl
@@ -43,10 +44,15 @@ def use(folder: Path, major: int = 18, *, unsafe: bool = False, announce: Announ
 
 
 def start(folder: Path, major: int = 18, *, announce: Announce = _silent) -> Server:
-    """The server, started if need be and left running until `stop` or until the last user leaves."""
+    """The server; if this starts it, it is left running until `stop`, whoever uses it in between."""
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    cluster = Cluster(folder, major)
     with _locked(folder):
-        return _ensure_running(Cluster(folder, major), announce)
+        server = cluster.running()
+        if server is None:
+            server = _ensure_running(cluster, announce)
+            cluster.keep()
+        return server
 
 
 def find_running(folder: Path, major: int = 18) -> Server | None:
@@ -89,7 +95,7 @@ def _ensure_running(cluster: Cluster, announce: Announce) -> Server:
 
 
 def _leave(cluster: Cluster, users: int) -> None:
-    if _is_last(users) and cluster.running() is not None and cluster.clients() == 0:
+    if _is_last(users) and cluster.running() is not None and not cluster.is_kept() and cluster.clients() == 0:
         cluster.stop()
 
 

@@ -25,6 +25,11 @@ def pid_state(data: Path) -> PidState:
     return "ready" if len(lines) >= 8 and lines[7].strip() == "ready" else "busy"
 
 
+def postmaster_pid(data: Path) -> int:
+    """The number of the server's first process."""
+    return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+
+
 def settled_state(data: Path, seconds: float) -> PidState:
     """As `pid_state`, after waiting at most `seconds` for a server that is starting or stopping."""
     deadline = time.monotonic() + seconds

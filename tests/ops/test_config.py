@@ -43,8 +43,8 @@ def test_values_are_read_by_type() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("ELRUSO_PORT", "http", "whole number from 0 to 65535"),
-        ("ELRUSO_PORT", "65536", "whole number from 0 to 65535"),
+        ("ELRUSO_PORT", "http", "whole number from 0 up to 65535"),
+        ("ELRUSO_PORT", "65536", "whole number from 0 up to 65535"),
         ("ELRUSO_CONCURRENCY", "2.5", "whole number from 1"),
         ("ELRUSO_LEASE_SECONDS", "-1", "number above 0"),
         ("ELRUSO_LEASE_SECONDS", "nan", "number above 0"),

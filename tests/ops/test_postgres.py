@@ -128,6 +128,18 @@ async def test_foreign_client_keeps_the_server(folder: Path) -> None:
     assert control.stop(folder, MAJOR)
 
 
+def test_server_started_to_stay_stays(folder: Path) -> None:
+    """A server that was started to be left running outlives its users, until it is stopped."""
+    started = control.start(folder, MAJOR)
+    with control.use(folder, MAJOR) as used:
+        assert started == used
+    assert started == control.find_running(folder, MAJOR)
+    assert control.stop(folder, MAJOR)
+    with control.use(folder, MAJOR):
+        pass
+    assert control.find_running(folder, MAJOR) is None
+
+
 def test_stop_refuses_while_in_use(folder: Path) -> None:
     """Stopping a server that others use is refused unless forced, and stopping a stopped one is no error."""
     with control.use(folder, MAJOR, unsafe=True):

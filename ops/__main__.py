@@ -1,0 +1,5 @@
+"""`python -m ops` is `elruso`."""
+
+from ops.cli import main
+
+main()

@@ -1,0 +1,90 @@
+"""The command line: its commands, its language, its errors and exit statuses.
+
+Exit status 0: done. 1: refused or failed; the text on stderr says what to do. 2: the command was written wrongly.
+130: interrupted.
+"""
+
+import importlib.util
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from events.errors import ElRusoError
+from ops.commands.db import db
+from ops.commands.doctor import doctor
+from ops.config import environment_language
+from ops.errors import OperatorError
+from ops.messages import Language
+from ops.terminal import LANGUAGE, Terminal, group, option
+
+COMMANDS: tuple[click.Command, ...] = (db, doctor)
+PACKAGES = ("events", "projections", "api", "runner", "ops")
+
+
+def _version() -> str:
+    try:
+        return version("elruso")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0"
+
+
+def _speak(_context: click.Context, _option: click.Parameter, language: Language | None) -> None:
+    LANGUAGE.set(language or LANGUAGE.get())
+
+
+@group("elruso", help="help.elruso", context_settings={"help_option_names": ["-h", "--help"]})
+@option(
+    "--lang",
+    type=click.Choice(["es", "en"]),
+    is_eager=True,
+    expose_value=False,
+    callback=_speak,
+    help="help.lang",
+)
+@click.version_option(_version())
+@click.pass_context
+def elruso(context: click.Context) -> None:
+    """The top; see help.elruso."""
+    context.obj = Terminal()
+
+
+for registered in COMMANDS:
+    elruso.add_command(registered)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit status."""
+    LANGUAGE.set(environment_language())
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    terminal = Terminal()
+    try:
+        _refuse_strangers()
+        outcome = elruso.main(arguments, prog_name="elruso", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        terminal.say("terminal.interrupted")
+        return 130
+    except OperatorError as error:
+        terminal.say("terminal.error", detail=terminal.text(error.key, **error.facts))
+        return 1
+    except ElRusoError as error:
+        terminal.say("terminal.error", detail=error.detail)
+        return 1
+
+
+def _refuse_strangers() -> None:
+    """Our packages have everyday names: make sure that no other distribution's stand in front of them."""
+    ours = Path(__file__).resolve().parent.parent
+    for name in PACKAGES:
+        found = importlib.util.find_spec(name)
+        origin = Path(found.origin).resolve() if found and found.origin else None
+        if origin is None or origin.parent.parent != ours:
+            raise OperatorError("terminal.stranger", name=name, path=origin)

@@ -1,0 +1,57 @@
+"""`elruso db`: the database itself."""
+
+import asyncio
+
+import click
+
+from ops.database import embedded_folder, use_database
+from ops.migrate import Outcome, migrate
+from ops.postgres import control
+from ops.terminal import Terminal, group, option
+
+
+@group("db", help="help.db")
+def db() -> None:
+    """The group; see help.db."""
+
+
+@db.command("migrate", help="help.db.migrate")
+@click.pass_obj
+def migrate_command(terminal: Terminal) -> None:
+    """Create or update the database."""
+    with use_database(terminal.config, terminal.say, "elruso-migrate") as database:
+        report(terminal, asyncio.run(migrate(database.connect)))
+
+
+def report(terminal: Terminal, outcome: Outcome) -> None:
+    """Say what a migration did."""
+    if outcome.created:
+        terminal.say("db.created")
+    for name in outcome.applied:
+        terminal.say("db.applied", name=name)
+    if outcome.rebuilt:
+        terminal.say("db.rebuilt")
+    if outcome == Outcome():
+        terminal.say("db.current")
+
+
+@db.command("url", help="help.db.url")
+@option("--socket", is_flag=True, help="help.db.url.socket")
+@click.pass_obj
+def url_command(terminal: Terminal, socket: bool) -> None:
+    """Print the address for psql; our own server is started if need be, and left running for psql to find."""
+    config = terminal.config
+    if config.database_url:
+        terminal.show(config.database_url)
+        return
+    server = control.start(embedded_folder(config), config.postgres_major, announce=terminal.say)
+    terminal.show(server.url() if socket else server.tcp_url())
+
+
+@db.command("stop", help="help.db.stop")
+@option("--force", is_flag=True, help="help.db.stop.force")
+@click.pass_obj
+def stop_command(terminal: Terminal, force: bool) -> None:
+    """Stop our own server."""
+    stopped = control.stop(embedded_folder(terminal.config), terminal.config.postgres_major, force=force)
+    terminal.say("db.stopped" if stopped else "db.not_running")

@@ -1,0 +1,86 @@
+"""`elruso doctor`: looks at settings, database and workspace, and says what to mend."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+
+import click
+import msgspec
+
+from events.connect import Database
+from events.errors import Unavailable
+from ops.config import Config, unknown_settings
+from ops.database import embedded_folder, given_database
+from ops.migrate import read_schema, state_of
+from ops.postgres import control
+from ops.settings import without_password
+from ops.terminal import Terminal, command
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at: whether it is well, and a message that says what was found and what to do."""
+
+    well: bool
+    key: str
+    facts: dict[str, object] = {}
+
+
+@command("doctor", help="help.doctor")
+@click.pass_obj
+def doctor(terminal: Terminal) -> None:
+    """Look at everything; exit status 1 if anything needs mending. Starts nothing and changes nothing."""
+    findings = asyncio.run(_examine(terminal.config))
+    for finding in findings:
+        terminal.show(f"{'✓' if finding.well else '✗'} {terminal.text(finding.key, **finding.facts)}")
+    if not all(finding.well for finding in findings):
+        raise SystemExit(1)
+    terminal.show(terminal.text("doctor.well"))
+
+
+async def _examine(config: Config) -> list[Finding]:
+    looks = (_look_at_settings, _look_at_workspace, _look_at_database)
+    return [finding for look in looks async for finding in look(config)]
+
+
+async def _look_at_settings(_config: Config) -> AsyncIterator[Finding]:
+    strange = unknown_settings()
+    for name, meant in strange.items():
+        key = "doctor.misspelt_setting" if meant else "doctor.unknown_setting"
+        yield Finding(False, key, {"name": name, "meant": meant})
+    if not strange:
+        yield Finding(True, "doctor.settings")
+
+
+async def _look_at_workspace(config: Config) -> AsyncIterator[Finding]:
+    if shutil.which("git") is None:
+        yield Finding(False, "doctor.no_git")
+    if config.workspace and not config.workspace.is_dir():
+        yield Finding(False, "doctor.no_workspace", {"folder": config.workspace})
+
+
+async def _look_at_database(config: Config) -> AsyncIterator[Finding]:
+    database = _running_database(config)
+    if database is None:
+        yield Finding(True, "doctor.server_stopped")
+        return
+    try:
+        connection = await database.connect()
+    except Unavailable as error:
+        yield Finding(False, "doctor.unreachable", {"detail": error.detail})
+        return
+    try:
+        version = await connection.fetchval("SHOW server_version")
+        yield Finding(True, "doctor.server", {"version": version, "address": without_password(database.url)})
+        state = await state_of(connection, read_schema())
+        yield Finding(state == "current", f"doctor.schema_{state}")
+    finally:
+        await connection.close()
+    if database.direct_url is None:
+        yield Finding(False, "doctor.no_listener")
+
+
+def _running_database(config: Config) -> Database | None:
+    if config.database_url:
+        return given_database(config, "elruso-doctor")
+    server = control.find_running(embedded_folder(config), config.postgres_major)
+    return Database(url=server.url(), application="elruso-doctor") if server else None

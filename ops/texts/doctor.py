@@ -1,0 +1,51 @@
+"""`elruso doctor`."""
+
+from ops.texts.text import Text
+
+TEXTS = {
+    "help.doctor": Text(
+        es="Mira ajustes, base de datos y espacio de trabajo, y dice qué arreglar.",
+        en="Look at settings, database and workspace, and say what to mend.",
+    ),
+    "doctor.settings": Text(es="Los ajustes valen.", en="The settings are valid."),
+    "doctor.unknown_setting": Text(es="{name} no es un ajuste; bórralo.", en="{name} is no setting; remove it."),
+    "doctor.misspelt_setting": Text(
+        es="{name} no es un ajuste. ¿Será {meant}?",
+        en="{name} is no setting. Is {meant} meant?",
+    ),
+    "doctor.server_stopped": Text(
+        es="El PostgreSQL propio está parado; arranca cuando haga falta.",
+        en="Our own PostgreSQL is stopped; it starts when it is needed.",
+    ),
+    "doctor.server": Text(
+        es="PostgreSQL {version} responde en {address}.",
+        en="PostgreSQL {version} answers at {address}.",
+    ),
+    "doctor.unreachable": Text(
+        es="La base de datos no responde: {detail}",
+        en="The database does not answer: {detail}",
+    ),
+    "doctor.schema_missing": Text(
+        es="La base de datos está vacía: elruso db migrate.",
+        en="The database is empty: elruso db migrate.",
+    ),
+    "doctor.schema_current": Text(es="El esquema está al día.", en="The schema is up to date."),
+    "doctor.schema_behind": Text(
+        es="El esquema está atrasado: elruso db migrate.",
+        en="The schema is behind: elruso db migrate.",
+    ),
+    "doctor.no_listener": Text(
+        es="Solo se conoce el pooler: los runners preguntan cada poco en lugar de esperar avisos. "
+        "Pon ELRUSO_LISTEN_URL.",
+        en="Only the pooler is known: runners poll instead of being woken. Set ELRUSO_LISTEN_URL.",
+    ),
+    "doctor.no_git": Text(
+        es="No hay git en el PATH; los runners lo necesitan para trabajar en un repositorio.",
+        en="git is not on the PATH; runners need it to work in a repository.",
+    ),
+    "doctor.no_workspace": Text(
+        es="ELRUSO_WORKSPACE={folder} no es una carpeta.",
+        en="ELRUSO_WORKSPACE={folder} is no folder.",
+    ),
+    "doctor.well": Text(es="Todo en orden.", en="All is well."),
+}

@@ -1,0 +1,22 @@
+"""What concerns every command."""
+
+from ops.texts.text import Text
+
+TEXTS = {
+    "help.elruso": Text(
+        es="El Ruso mantiene el trabajo en marcha: un registro de eventos, vistas plegadas de él, "
+        "runners que despiertan con él.",
+        en="El Ruso keeps work moving: one log of events, views folded from it, runners woken by it.",
+    ),
+    "help.lang": Text(es="Idioma de los mensajes.", en="Language of the messages."),
+    "terminal.error": Text(es="Error: {detail}", en="Error: {detail}"),
+    "terminal.unreachable": Text(
+        es="No se llega a la base de datos ({detail}). Comprueba DATABASE_URL y que el servidor esté en marcha.",
+        en="The database cannot be reached ({detail}). Check DATABASE_URL and that the server runs.",
+    ),
+    "terminal.interrupted": Text(es="Interrumpido.", en="Interrupted."),
+    "terminal.stranger": Text(
+        es="El paquete «{name}» no es el de El Ruso: lo tapa {path}. Usa el entorno que crea ./elruso.",
+        en="The package `{name}` is not El Ruso's: {path} hides it. Use the environment that ./elruso makes.",
+    ),
+}
