@@ -27,6 +27,10 @@
 -- same function serves the live INSERT and a rebuild, which feeds it slices of history; and the whole `view` schema
 -- is disposable: `elruso db rebuild` makes it anew beside the live one and swaps the two.
 --
+-- One idiom: `LATERAL (SELECT … OFFSET 0)` pins the order of a join, from the batch to the table by its key and never
+-- the other way round, whatever the statistics said when the plan was cached (an empty table looks like a good place
+-- to start, until it is not empty any more).
+--
 -- Lock order, everywhere: tasks by id, then ready / scheduled / running by key, then runs by id, then one counter row.
 --
 -- Refusals (class ER; events/errors.py maps them to exceptions):
@@ -383,7 +387,7 @@ CREATE TABLE run_counts (
 CREATE FUNCTION counter_shard() RETURNS integer LANGUAGE sql STABLE RETURN pg_backend_pid() % 32;
 
 -- Says why a batch of task events was refused: the first event that does not follow from its task.
-CREATE FUNCTION refuse_task(event_id text, event_type text, event_version integer, event_run bigint) RETURNS void LANGUAGE plpgsql
+CREATE FUNCTION refuse_task(event_id text, event_type text, event_version integer, event_run bigint, events bigint) RETURNS void LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $$
 DECLARE
     task tasks%ROWTYPE;
@@ -392,12 +396,17 @@ BEGIN
     IF event_version <> coalesce(task.version, 0) + 1 THEN
         RAISE EXCEPTION 'task %: % would be version %, but the task is at version %', event_id, event_type, event_version, coalesce(task.version, 0)
             USING ERRCODE = 'ER001', HINT = 'read the task again and decide anew';
-    ELSIF EXISTS (SELECT FROM log.transitions t WHERE t.type = event_type AND coalesce(task.status, '') = ANY (t.sources))
-        AND event_run IS DISTINCT FROM task.run_id THEN
+    ELSIF NOT EXISTS (SELECT FROM log.transitions t WHERE t.type = event_type AND coalesce(task.status, '') = ANY (t.sources)) THEN
+        RAISE EXCEPTION 'task %: % is not possible while the task is %', event_id, event_type, coalesce(task.status, 'unknown')
+            USING ERRCODE = 'ER002';
+    ELSIF event_run IS DISTINCT FROM task.run_id THEN
         RAISE EXCEPTION 'task %: run % is not its current run (%)', event_id, event_run, task.run_id USING ERRCODE = 'ER003';
+    ELSIF event_type = 'task.claimed' AND task.waiting_on > 0 THEN
+        RAISE EXCEPTION 'task %: it waits for % task(s) that are not done', event_id, task.waiting_on USING ERRCODE = 'ER002';
+    ELSIF events > 1 THEN
+        RAISE EXCEPTION 'task %: its % events do not follow from one another', event_id, events USING ERRCODE = 'ER002';
     END IF;
-    RAISE EXCEPTION 'task %: % is not possible while the task is %', event_id, event_type, coalesce(task.status, 'unknown')
-        USING ERRCODE = 'ER002';
+    RAISE EXCEPTION 'task %: another writer changed it at the same moment', event_id USING ERRCODE = 'ER001', HINT = 'send it again';
 END $$;
 
 -- Tasks, and the three tables that index them.
@@ -439,6 +448,7 @@ BEGIN
                (array_agg(c.target))[1] AS status,
                (array_agg(c.data))[1] AS last_data,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
+               min(c.sources) FILTER (WHERE c.prior_status IS NULL) AS first_sources,
                min(c.run_id) FILTER (WHERE c.prior_status IS NULL) AS first_run,
                max(c.version) - min(c.version) + 1 = count(*)
                    AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.run_id IS NOT DISTINCT FROM c.prior_run)) AS legal,
@@ -456,12 +466,18 @@ BEGIN
                (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
         FROM chain c GROUP BY c.id
     ), matched AS MATERIALIZED (
-        SELECT n.*, o.status AS old_status, o.waiting_on AS old_waiting_on, o.priority AS old_priority, o.position AS old_position,
-               o.next_run_at AS old_next_run_at,
+        SELECT n.*, o.place, o.status AS old_status, o.waiting_on AS old_waiting_on, o.ready_place, o.scheduled_place, o.running_place,
                CASE WHEN n.status = 'ready' THEN (n.last_data->>'next_run_at')::timestamptz END AS next_run_at,
                CASE WHEN n.status = 'blocked' THEN n.last_data->>'parent' END AS blocked_parent,
                CASE WHEN n.status NOT IN ('ready', 'running') THEN n.at END AS finished_at
-        FROM net n LEFT JOIN tasks o ON o.id = n.id
+        FROM net n LEFT JOIN LATERAL (
+            SELECT t.ctid AS place, t.status, t.waiting_on,
+                   CASE WHEN t.status = 'ready' AND t.next_run_at IS NULL THEN (SELECT r.ctid FROM ready r
+                       WHERE r.priority = t.priority AND r.position = t.position AND r.id = t.id) END AS ready_place,
+                   CASE WHEN t.status = 'ready' AND t.next_run_at IS NOT NULL THEN (SELECT s.ctid FROM scheduled s
+                       WHERE s.due_at = t.next_run_at AND s.id = t.id) END AS scheduled_place,
+                   CASE WHEN t.status = 'running' AND n.status <> 'running' THEN (SELECT g.ctid FROM running g WHERE g.id = t.id) END AS running_place
+            FROM tasks t WHERE t.id = n.id AND n.first_type <> 'task.created' OFFSET 0) o ON true
         ORDER BY n.id
     ), created AS (
         INSERT INTO tasks (id, created_seq, position, ready_at, run_id, created_at, claimed_at, started_at, finished_at, next_run_at,
@@ -475,7 +491,7 @@ BEGIN
                CASE WHEN m.status <> 'done' THEN m.error END, d.title
         FROM matched m CROSS JOIN LATERAL json_to_record(m.creation) AS d (title text, phase text, directive_id text, task_type text,
             priority smallint, max_attempts integer, timeout_seconds double precision, depends_on json)
-        WHERE m.first_type = 'task.created' AND m.first_version = 1 AND m.legal AND m.old_status IS NULL
+        WHERE m.first_type = 'task.created' AND m.first_version = 1 AND m.legal
         RETURNING id, status, priority, position, waiting_on, next_run_at, false AS raced
     ), changed AS (
         UPDATE tasks t SET
@@ -494,21 +510,18 @@ BEGIN
             ready_at = coalesce(m.ready_at, t.ready_at),
             last_error = CASE WHEN m.status <> 'done' THEN coalesce(m.error, t.last_error) END,
             blocked_parent = m.blocked_parent
-        FROM matched m JOIN log.transitions f ON f.type = m.first_type
-        WHERE t.id = m.id AND t.version = m.first_version - 1 AND m.legal
-          AND t.status = ANY (f.sources) AND m.first_run IS NOT DISTINCT FROM t.run_id
+        FROM matched m
+        WHERE t.ctid = m.place AND t.id = m.id AND t.version = m.first_version - 1 AND m.legal
+          AND t.status = ANY (m.first_sources) AND m.first_run IS NOT DISTINCT FROM t.run_id
           AND (m.first_type <> 'task.claimed' OR t.waiting_on = 0 OR NOT live)
         RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at,
                   m.old_status = 'ready' AND t.waiting_on <> m.old_waiting_on AS raced
     ), written AS (
         SELECT * FROM created UNION ALL SELECT * FROM changed
     ), left_ready AS (
-        DELETE FROM ready r USING matched m
-        WHERE m.old_status = 'ready' AND m.old_waiting_on = 0
-          AND r.priority = m.old_priority AND r.position = m.old_position AND r.id = m.id
+        DELETE FROM ready r USING matched m WHERE r.ctid = m.ready_place
     ), left_scheduled AS (
-        DELETE FROM scheduled s USING matched m
-        WHERE m.old_status = 'ready' AND m.old_next_run_at IS NOT NULL AND s.due_at = m.old_next_run_at AND s.id = m.id
+        DELETE FROM scheduled s USING matched m WHERE s.ctid = m.scheduled_place
     ), entered_ready AS (
         INSERT INTO ready (priority, position, id)
         SELECT w.priority, w.position, w.id FROM written w
@@ -518,7 +531,7 @@ BEGIN
         SELECT w.next_run_at, w.id, w.priority, w.position FROM written w
         WHERE w.status = 'ready' AND w.waiting_on = 0 AND w.next_run_at IS NOT NULL
     ), left_running AS (
-        DELETE FROM running g USING matched m WHERE m.old_status = 'running' AND m.status <> 'running' AND g.id = m.id
+        DELETE FROM running g USING matched m WHERE g.ctid = m.running_place
     ), entered_running AS (
         INSERT INTO running (id, run_id, runner)
         SELECT m.id, m.claim_seq, m.claimed_by FROM matched m WHERE m.status = 'running' AND m.claim_seq IS NOT NULL
@@ -536,11 +549,11 @@ BEGIN
     INTO expected, folded, raced, delta;
 
     IF folded <> expected THEN
-        SELECT b.id, b.type, b.version, (b.data->>'run_id')::bigint AS run_id INTO bad
-        FROM (SELECT id, max(version) AS version FROM batch WHERE kind = 'task' GROUP BY id) last
+        SELECT b.id, b.type, b.version, (b.data->>'run_id')::bigint AS run_id, last.events INTO bad
+        FROM (SELECT id, max(version) AS version, count(*) AS events FROM batch WHERE kind = 'task' GROUP BY id) last
         LEFT JOIN tasks t ON t.id = last.id JOIN batch b ON b.kind = 'task' AND b.id = last.id
         WHERE t.version IS DISTINCT FROM last.version ORDER BY b.id, b.version LIMIT 1;
-        PERFORM refuse_task(bad.id, bad.type, bad.version, bad.run_id);
+        PERFORM refuse_task(bad.id, bad.type, bad.version, bad.run_id, bad.events);
     END IF;
     IF raced IS NOT NULL THEN  -- a parent's end made the task ready after this statement had looked
         DELETE FROM ready r USING tasks t WHERE t.id = ANY (raced) AND r.priority = t.priority AND r.id = t.id;
@@ -563,6 +576,8 @@ DECLARE
     live CONSTANT boolean := TG_TABLE_NAME = 'events';
     children text[];
     unknown  record;
+    freed    text[];
+    ended    integer[];
 BEGIN
     WITH edges AS (
         INSERT INTO task_deps (parent, child)
@@ -584,34 +599,35 @@ BEGIN
             END IF;
         END IF;
         WITH counted AS (
-            SELECT d.child, count(*) FILTER (WHERE p.status IS DISTINCT FROM 'done')::integer AS waiting_on
-            FROM task_deps d LEFT JOIN tasks p ON p.id = d.parent WHERE d.child = ANY (children) GROUP BY d.child ORDER BY d.child
-        ), freed AS (
-            UPDATE tasks t SET waiting_on = c.waiting_on FROM counted c WHERE t.id = c.child
+            UPDATE tasks t SET waiting_on = (SELECT count(*) FROM task_deps d LEFT JOIN tasks p ON p.id = d.parent
+                                             WHERE d.child = t.id AND p.status IS DISTINCT FROM 'done')
+            WHERE t.id = ANY (children)
             RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
         ), into_ready AS (
             INSERT INTO ready (priority, position, id)
-            SELECT priority, position, id FROM freed WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NULL
+            SELECT priority, position, id FROM counted WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NULL
         )
         INSERT INTO scheduled (due_at, id, priority, position)
-        SELECT next_run_at, id, priority, position FROM freed WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NOT NULL;
+        SELECT next_run_at, id, priority, position FROM counted WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NOT NULL;
     END IF;
 
     IF EXISTS (SELECT FROM batch WHERE type = 'task.done') THEN
-        WITH counted AS (
-            SELECT d.child, count(*)::integer AS ended
-            FROM batch b JOIN task_deps d ON d.parent = b.id
-            WHERE b.type = 'task.done' AND (children IS NULL OR d.child <> ALL (children))  -- those counted above saw it already
-            GROUP BY d.child ORDER BY d.child
-        ), freed AS (
-            UPDATE tasks t SET waiting_on = t.waiting_on - c.ended FROM counted c WHERE t.id = c.child
-            RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
-        ), into_ready AS (
-            INSERT INTO ready (priority, position, id)
-            SELECT priority, position, id FROM freed WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NULL
-        )
-        INSERT INTO scheduled (due_at, id, priority, position)
-        SELECT next_run_at, id, priority, position FROM freed WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NOT NULL;
+        SELECT array_agg(f.child ORDER BY f.child), array_agg(f.ended ORDER BY f.child) INTO freed, ended
+        FROM (SELECT d.child, count(*)::integer AS ended
+              FROM batch b CROSS JOIN LATERAL (SELECT k.child FROM task_deps k WHERE k.parent = b.id OFFSET 0) d
+              WHERE b.type = 'task.done' AND (children IS NULL OR d.child <> ALL (children))  -- those counted above saw it already
+              GROUP BY d.child) f;
+        IF freed IS NOT NULL THEN
+            WITH counted AS (
+                UPDATE tasks t SET waiting_on = t.waiting_on - ended[array_position(freed, t.id)] WHERE t.id = ANY (freed)
+                RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
+            ), into_ready AS (
+                INSERT INTO ready (priority, position, id)
+                SELECT priority, position, id FROM counted WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NULL
+            )
+            INSERT INTO scheduled (due_at, id, priority, position)
+            SELECT next_run_at, id, priority, position FROM counted WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NOT NULL;
+        END IF;
     END IF;
     RETURN NULL;
 END $$;
@@ -620,13 +636,11 @@ END $$;
 CREATE FUNCTION fold_runs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-    any_claim boolean;
+    any_claim  boolean;
     any_report boolean;
-    any_end boolean;
 BEGIN
-    SELECT bool_or(type = 'task.claimed'), bool_or(type IN ('task.started', 'task.done', 'task.failed', 'task.requeued', 'task.blocked', 'task.cancelled')),
-           bool_or(type IN ('task.done', 'task.failed', 'task.requeued', 'task.blocked', 'task.cancelled'))
-    INTO any_claim, any_report, any_end FROM batch WHERE kind = 'task';
+    SELECT bool_or(type = 'task.claimed'), bool_or(type NOT IN ('task.claimed', 'task.created', 'task.step'))
+    INTO any_claim, any_report FROM batch WHERE kind = 'task';
     IF any_claim THEN
         INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
         SELECT b.seq, b.id, b.data->>'runner', (b.data->>'attempt')::integer, 'running', b.at
@@ -635,26 +649,24 @@ BEGIN
     IF any_report THEN
         WITH report AS (
             SELECT (b.data->>'run_id')::bigint AS run_id, b.type, b.at, b.data
-            FROM batch b
-            WHERE b.type IN ('task.started', 'task.done', 'task.failed', 'task.requeued', 'task.blocked', 'task.cancelled')
+            FROM batch b WHERE b.kind = 'task' AND b.type NOT IN ('task.claimed', 'task.created', 'task.step')
         ), net AS (
             SELECT r.run_id, max(r.at) FILTER (WHERE r.type = 'task.started') AS started_at,
                    max(r.at) FILTER (WHERE r.type <> 'task.started') AS finished_at,
                    substr(max(r.type) FILTER (WHERE r.type <> 'task.started'), 6) AS status,
                    (array_agg(r.data) FILTER (WHERE r.type <> 'task.started'))[1] AS data
             FROM report r WHERE r.run_id IS NOT NULL GROUP BY r.run_id ORDER BY r.run_id
+        ), written AS (
+            UPDATE runs SET started_at = coalesce(n.started_at, runs.started_at), finished_at = n.finished_at, status = coalesce(n.status, 'running'),
+                duration_ms = d.duration_ms, branch = d.branch, commit_hash = d.commit_hash, summary = d.summary, error = coalesce(d.error, d.reason)
+            FROM net n CROSS JOIN LATERAL (SELECT r.ctid AS place FROM runs r WHERE r.id = n.run_id OFFSET 0) r
+            LEFT JOIN LATERAL json_to_record(n.data) AS d (duration_ms bigint, branch text, commit_hash text, summary text, error text, reason text) ON true
+            WHERE runs.ctid = r.place
+            RETURNING runs.status, runs.finished_at
         )
-        UPDATE runs SET started_at = coalesce(n.started_at, runs.started_at), finished_at = n.finished_at, status = coalesce(n.status, runs.status),
-            duration_ms = d.duration_ms, branch = d.branch, commit_hash = d.commit_hash, summary = d.summary, error = coalesce(d.error, d.reason)
-        FROM net n LEFT JOIN LATERAL json_to_record(n.data) AS d (duration_ms bigint, branch text, commit_hash text, summary text, error text, reason text) ON true
-        WHERE runs.id = n.run_id;
-    END IF;
-    IF any_end THEN
         INSERT INTO run_counts AS c (bucket, shard, ended, failed)
-        SELECT date_bin('5 minutes', b.at, 'epoch'), counter_shard(), count(*), count(*) FILTER (WHERE b.type = 'task.failed')
-        FROM batch b
-        WHERE b.type IN ('task.done', 'task.failed', 'task.requeued', 'task.blocked', 'task.cancelled') AND b.data->>'run_id' IS NOT NULL
-        GROUP BY 1 ORDER BY 1
+        SELECT date_bin('5 minutes', w.finished_at, 'epoch'), counter_shard(), count(*), count(*) FILTER (WHERE w.status = 'failed')
+        FROM written w WHERE w.finished_at IS NOT NULL GROUP BY 1 ORDER BY 1
         ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended, failed = c.failed + excluded.failed;
     END IF;
     RETURN NULL;

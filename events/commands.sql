@@ -22,11 +22,12 @@ WITH picked AS MATERIALIZED (
 ), claimed AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'task', t.id, t.version + 1, 'task.claimed', $5, ('{"runner":' || $4::text || ',"attempt":' || t.attempts + 1 || '}')::json
-    FROM picked p JOIN view.tasks t ON t.id = p.id
+    FROM picked p CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = p.id OFFSET 0) t
     RETURNING id, seq, version
 )
 SELECT c.id, c.seq, c.version, t.attempts + 1 AS attempt, t.priority, t.position, d.data AS definition
-FROM claimed c JOIN view.tasks t ON t.id = c.id JOIN log.events d ON d.seq = t.created_seq
+FROM claimed c CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = c.id OFFSET 0) t
+CROSS JOIN LATERAL (SELECT e.data FROM log.events e WHERE e.seq = t.created_seq OFFSET 0) d
 ORDER BY t.priority, t.position, c.id;
 
 -- name: claim_task
@@ -69,7 +70,7 @@ WITH written AS (
     SELECT 'task', t.id, t.version + r.place, r.type, r.actor, r.data
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::json[], $6::text[])
          WITH ORDINALITY AS r (id, run_id, place, type, data, actor, turn)
-    JOIN view.tasks t ON t.id = r.id AND t.run_id = r.run_id
+    CROSS JOIN LATERAL (SELECT k.id, k.version FROM view.tasks k WHERE k.id = r.id AND k.run_id = r.run_id OFFSET 0) t
     ORDER BY r.turn  -- within a stream seq must rise with version
     RETURNING id, type, seq, (data->>'run_id')::bigint AS run_id
 )
@@ -81,7 +82,7 @@ SELECT w.id, w.run_id, w.seq, w.type = 'task.done' AND EXISTS (SELECT FROM view.
 WITH failing AS MATERIALIZED (
     SELECT t.id, t.version + r.place AS version, t.attempts, t.max_attempts, r.data, r.actor, r.retry AND t.attempts < t.max_attempts AS again
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::json[], $5::boolean[], $6::text[]) AS r (id, run_id, place, data, retry, actor)
-    JOIN view.tasks t ON t.id = r.id AND t.run_id = r.run_id
+    CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id AND k.run_id = r.run_id OFFSET 0) t
 ), decided AS (
     SELECT id, version, 'task.failed' AS type, actor, data FROM failing
     UNION ALL
@@ -107,7 +108,18 @@ WHERE EXISTS (SELECT FROM log.events e WHERE e.kind = 'task' AND e.id = r.id AND
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'task', t.id, t.version + 1, 'task.requeued', $4,
        json_build_object('reason', $3::text, 'run_id', t.run_id, 'attempts', greatest(t.attempts - 1, 0))
-FROM unnest($1::text[], $2::bigint[]) AS r (id, run_id) JOIN view.tasks t ON t.id = r.id AND t.run_id = r.run_id
+FROM unnest($1::text[], $2::bigint[]) AS r (id, run_id)
+CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id AND k.run_id = r.run_id OFFSET 0) t
+ORDER BY t.id
+RETURNING id, seq;
+
+-- name: release_runs
+-- Gives back at once what a runner holds, save the runs it knows of. $1 runner, $2 known run ids, $3 reason, $4 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', t.id, t.version + 1, 'task.requeued', $4,
+       json_build_object('reason', $3::text, 'run_id', t.run_id, 'attempts', greatest(t.attempts - 1, 0))
+FROM view.running g JOIN view.tasks t ON t.id = g.id AND t.run_id = g.run_id
+WHERE g.runner = $1 AND g.run_id <> ALL ($2::bigint[])
 ORDER BY t.id
 RETURNING id, seq;
 
@@ -155,7 +167,7 @@ WITH stuck AS MATERIALIZED (
            CASE WHEN greatest(r.last_seen_at, t.claimed_at) < log.now() - $1::float8 * interval '1 second'
                 THEN format('runner %s has not been seen for %s s', g.runner, $1::float8)
                 ELSE format('runner %s did not end the run within its %s s', g.runner, t.timeout_seconds) END AS reason
-    FROM view.running g JOIN view.tasks t ON t.id = g.id LEFT JOIN view.runners r ON r.id = g.runner
+    FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
     WHERE (greatest(r.last_seen_at, t.claimed_at) < log.now() - $1::float8 * interval '1 second'
            OR t.started_at + (t.timeout_seconds + $1::float8) * interval '1 second' < log.now())
       AND (SELECT pg_try_advisory_xact_lock(hashtext('elruso'), hashtext('sweep')))
@@ -179,7 +191,8 @@ SELECT b.seq,
        EXISTS (SELECT FROM view.ready) AS ready,
        EXISTS (SELECT FROM view.system s WHERE s.status = 'paused') AS paused,
        extract(epoch FROM (SELECT min(s.due_at) FROM view.scheduled s) - log.now())::float8 AS due_seconds,
-       EXISTS (SELECT FROM view.running g JOIN view.tasks t ON t.id = g.id LEFT JOIN view.runners r ON r.id = g.runner
+       (SELECT count(*)::integer FROM view.running g WHERE g.runner = $1) AS held,
+       EXISTS (SELECT FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
                WHERE g.runner <> $1 AND greatest(r.last_seen_at, t.claimed_at) < log.now() - $5::float8 * interval '1 second'
                   OR t.started_at + (t.timeout_seconds + $5::float8) * interval '1 second' < log.now()) AS stuck
 FROM beat b;
@@ -198,7 +211,7 @@ RETURNING seq;
 INSERT INTO log.output (run_id, chunk, step, stream, data)
 SELECT o.run_id, o.chunk, o.step, o.stream, o.data
 FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::integer[], $5::text[], $6::text[]) AS o (id, run_id, chunk, step, stream, data)
-JOIN view.tasks t ON t.id = o.id AND t.run_id = o.run_id
+CROSS JOIN LATERAL (SELECT FROM view.tasks k WHERE k.id = o.id AND k.run_id = o.run_id OFFSET 0) t
 ON CONFLICT DO NOTHING;
 
 -- name: save_artifact
