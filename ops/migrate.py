@@ -133,8 +133,9 @@ async def _create(connection: "asyncpg.Connection[Any]", schema: Schema) -> None
     for migration in schema.migrations:
         await _record(connection, migration.name, migration.digest)
     await connection.execute("CREATE SCHEMA view")
-    await connection.execute("SET LOCAL search_path = view, log")
+    await connection.execute("SET LOCAL search_path = view, pg_temp")
     await connection.execute(schema.view)
+    await connection.execute("SELECT log.attach_folds('log.events', 'view')")
     await record_view(connection, schema.view)
 
 
