@@ -1,0 +1,90 @@
+"""The log in seq order, without ever missing an event.
+
+A seq is drawn before its transaction commits: a reader that asks for `seq > last` walks past those still to appear.
+This one delivers the unbroken run of seqs after its position, and stops at a gap until it is known what the gap is:
+
+    Each seq is used once (identity, CACHE 1), so if position+1 … k can all be seen, nothing can appear below k.
+
+    Whoever drew a seq below one that can be seen, M, took its lock on log.events before it drew, and keeps it until
+    its events can be seen. So: read up to M; *then* ask who holds that lock. When all of those are gone, a read that
+    begins afterwards sees every event up to M that will ever exist: the gaps left were aborted, and stay empty.
+
+No clock is involved, nothing is asked of writers, and a long transaction that does not append holds nobody up.
+"""
+
+from asyncpg import Connection
+
+from events.event import Event
+from events.log import read_after
+from events.statements import load_statements
+
+_sql = load_statements("events", "follower.sql")
+
+
+class Follower:
+    """Reads the log onward from `after`, over a connection to the primary that is in no transaction of its own."""
+
+    def __init__(self, connection: Connection, after: int) -> None:
+        self._connection = connection
+        self._position = after
+        self._final = 0  # gaps up to here are empty for good
+        self._horizon = 0  # they will be up to here, once …
+        self._fence: list[str] = []  # … these transactions have ended
+        self._blocked = False
+
+    @property
+    def position(self) -> int:
+        """Seq of the last event delivered; begin there again after a restart."""
+        return self._position
+
+    @property
+    def blocked(self) -> bool:
+        """True while events can be seen behind a gap that may still be filled: ask again in a moment."""
+        return self._blocked
+
+    async def advance(self, limit: int = 5000) -> list[Event]:
+        """Everything that can safely be delivered now, in seq order, at most `limit` events; possibly nothing.
+
+        Raises what asyncpg raises; the position has not moved then.
+        """
+        if self._fence and not await self._has_moved():
+            return []
+        events = await read_after(self._connection, self._position, limit)
+        safe = self._safe(events)
+        if safe < len(events) and not self._fence and await self._raise_fence(events[-1].seq):
+            events = await read_after(self._connection, self._position, limit)  # seen after the fence fell: final
+            safe = self._safe(events)
+        if safe:
+            self._position = events[safe - 1].seq
+        if self._position >= self._horizon:
+            self._fence = []  # a gap beyond gets a fence of its own
+        self._blocked = safe < len(events)
+        return events[:safe]
+
+    def _safe(self, events: list[Event]) -> int:
+        """How many of the events, from the first, have nothing before them that could still appear."""
+        expected = self._position + 1
+        for number, event in enumerate(events):
+            if event.seq != expected and event.seq > self._final:
+                return number
+            expected = event.seq + 1
+        return len(events)
+
+    async def _has_moved(self) -> bool:
+        """Did the fence fall, or the next event appear?"""
+        self._fence, filled = await self._probe(self._fence)
+        if not self._fence:
+            self._final = self._horizon
+        return filled or not self._fence
+
+    async def _raise_fence(self, horizon: int) -> bool:
+        """Wait for all who may still append below `horizon`; True when there is nobody to wait for."""
+        self._horizon = horizon
+        self._fence, _ = await self._probe(None)
+        if not self._fence:
+            self._final = horizon
+        return not self._fence
+
+    async def _probe(self, fence: list[str] | None) -> tuple[list[str], bool]:
+        row = await self._connection.fetchrow(_sql["probe_gap"], fence, self._position + 1)
+        return row["holders"], row["filled"]

@@ -1,0 +1,144 @@
+"""The log: append events, read them back.
+
+Reading in `seq` order here is for lists and pages. Whoever must not miss an event follows the log with
+`events.follower`: seqs are drawn before the commit, so a lower one may appear after a higher one.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+from asyncpg import Connection, Record
+from msgspec import Raw, Struct
+
+from events.catalog import EVENT_TYPES, encode, kind_of, type_name
+from events.connect import LOST_CONNECTION, unavailable
+from events.errors import Conflict, from_postgres
+from events.event import Event
+from events.statements import load_statements
+
+LIMIT = 1000
+KINDS = sorted({kind_of(event_type) for event_type in EVENT_TYPES})
+
+_sql = load_statements("events", "log.sql")
+
+
+class NewEvent(Struct, frozen=True, kw_only=True):
+    """An event to be appended as `version` of its stream (kind, id): one more than the stream has.
+
+    `data` are the bytes to keep. `command_id` makes a second append of the same event a no-op with the same answer.
+    """
+
+    kind: str
+    id: str
+    version: int
+    type: str
+    data: Raw
+    actor: str
+    cause: int | None = None
+    command_id: UUID | None = None
+
+    @classmethod
+    def of(cls, data: Struct, id: str, version: int, actor: str, command_id: UUID | None = None) -> "NewEvent":  # noqa: A002
+        """The event behind one of our Structs, which knows its type and its kind."""
+        event_type = type_name(data)
+        return cls(
+            kind=kind_of(event_type),
+            id=id,
+            version=version,
+            type=event_type,
+            data=Raw(encode(data)),
+            actor=actor,
+            command_id=command_id,
+        )
+
+
+async def append(connection: Connection, *events: NewEvent) -> list[Event]:
+    """Append all of the events or none, in one statement; what was written, in the order given.
+
+    Raises:
+        WrongVersion: another writer came first; read the stream again. IllegalTransition, LeaseLost,
+        UnknownDependency, InvalidInput: the log refuses the event. Conflict: a command id was used for another event.
+        Unavailable: the connection is lost; with command ids it is safe to append again.
+    """
+    try:
+        rows = await connection.fetch(_sql["append_events"], *_columns(events))
+        if len(rows) < len(events):
+            rows += await connection.fetch(_sql["read_commands"], [event.command_id for event in events])
+    except asyncpg.PostgresError as error:
+        raise from_postgres(error) or error from error
+    except LOST_CONNECTION as error:
+        raise unavailable(error) from error
+    written = {(event.kind, event.id, event.version): event for event in map(event_of, rows)}
+    return [_answer(new, written) for new in events]
+
+
+async def read_stream(
+    connection: Connection,
+    kind: str,
+    id: str,  # noqa: A002
+    after_version: int = 0,
+    limit: int = LIMIT,
+) -> list[Event]:
+    """One stream's events in order of version, from after_version + 1 on, at most `limit`."""
+    return [event_of(row) for row in await connection.fetch(_sql["read_stream"], kind, id, after_version, limit)]
+
+
+async def read_after(
+    connection: Connection,
+    seq: int,
+    limit: int = LIMIT,
+    kind: str | None = None,
+    id: str | None = None,  # noqa: A002
+) -> list[Event]:
+    """The visible events after `seq` in seq order, at most `limit`; of one kind, or of the streams called `id`."""
+    if id is not None:
+        kinds = KINDS if kind is None else [kind]
+        rows = await connection.fetch(_sql["read_log_of_stream"], seq, limit, kinds, id)
+    elif kind is not None:
+        rows = await connection.fetch(_sql["read_log_of_kind"], seq, limit, kind)
+    else:
+        rows = await connection.fetch(_sql["read_log"], seq, limit)
+    return [event_of(row) for row in rows]
+
+
+async def last_seq(connection: Connection) -> int:
+    """The highest visible seq; 0 when the log is empty. Lower ones may still appear."""
+    seq: int = await connection.fetchval(_sql["last_seq"])
+    return seq
+
+
+def event_of(row: Record) -> Event:
+    """The envelope behind a row with the columns of log.events."""
+    return Event(
+        seq=row["seq"],
+        kind=row["kind"],
+        id=row["id"],
+        version=row["version"],
+        type=row["type"],
+        data=Raw(row["data"]),
+        actor=row["actor"],
+        at=row["at"],
+        cause=row["cause"],
+        command_id=row["command_id"],
+    )
+
+
+def _columns(events: Sequence[NewEvent]) -> tuple[list[object], ...]:
+    return (
+        [event.kind for event in events],
+        [event.id for event in events],
+        [event.version for event in events],
+        [event.type for event in events],
+        [bytes(event.data).decode() for event in events],
+        [event.actor for event in events],
+        [event.cause for event in events],
+        [event.command_id for event in events],
+    )
+
+
+def _answer(new: NewEvent, written: dict[tuple[str, str, int], Event]) -> Event:
+    event = written.get((new.kind, new.id, new.version))
+    if event is None or (event.command_id, event.type, event.data) != (new.command_id, new.type, new.data):
+        raise Conflict(f"command {new.command_id} was used for another event; a new event needs a new command id")
+    return event
