@@ -8,11 +8,20 @@ import pytest
 
 from ops.config import SETTINGS
 from tests.support.documents import commands_page, settings_page
+from tests.support.event_documents import events_page, machines_page
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
 
-@pytest.mark.parametrize(("name", "page"), [("settings.md", settings_page), ("commands.md", commands_page)])
+PAGES = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "events.md": events_page,
+    "state-machines.md": machines_page,
+}
+
+
+@pytest.mark.parametrize(("name", "page"), PAGES.items())
 def test_page_is_current(name: str, page: Callable[[], str]) -> None:
     """The page in docs/ is the one the program makes."""
     if os.environ.get("ELRUSO_TEST_WRITE_DOCS"):
