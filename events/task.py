@@ -253,7 +253,7 @@ def _changes(task: Task, data: TaskEvent, seq: int, at: datetime) -> dict[str, A
                 "last_error": task.last_error if data.last_error is None else data.last_error,
             }
         case TaskBlocked():
-            return {"run_id": None, "next_run_at": None, "last_error": data.reason, "blocked_parent": data.parent}
+            return _ended(at) | {"last_error": data.reason, "blocked_parent": data.parent}
         case TaskCancelled():
             return _ended(at) | {"blocked_parent": None}
 
