@@ -648,17 +648,18 @@ BEGIN
     END IF;
     IF any_report THEN
         WITH report AS (
-            SELECT (b.data->>'run_id')::bigint AS run_id, b.type, b.at, b.data
+            SELECT (b.data->>'run_id')::bigint AS run_id, b.version, b.type, b.at, b.data
             FROM batch b WHERE b.kind = 'task' AND b.type NOT IN ('task.claimed', 'task.created', 'task.step')
         ), net AS (
             SELECT r.run_id, max(r.at) FILTER (WHERE r.type = 'task.started') AS started_at,
                    max(r.at) FILTER (WHERE r.type <> 'task.started') AS finished_at,
                    substr(max(r.type) FILTER (WHERE r.type <> 'task.started'), 6) AS status,
+                   (array_agg(r.data->>'branch' ORDER BY r.version DESC) FILTER (WHERE r.type = 'task.started' AND r.data->>'branch' IS NOT NULL))[1] AS branch,
                    (array_agg(r.data) FILTER (WHERE r.type <> 'task.started'))[1] AS data
             FROM report r WHERE r.run_id IS NOT NULL GROUP BY r.run_id ORDER BY r.run_id
         ), written AS (
             UPDATE runs SET started_at = coalesce(n.started_at, runs.started_at), finished_at = n.finished_at, status = coalesce(n.status, 'running'),
-                duration_ms = d.duration_ms, branch = d.branch, commit_hash = d.commit_hash, summary = d.summary, error = coalesce(d.error, d.reason)
+                duration_ms = d.duration_ms, branch = coalesce(d.branch, n.branch, runs.branch), commit_hash = d.commit_hash, summary = d.summary, error = coalesce(d.error, d.reason)
             FROM net n CROSS JOIN LATERAL (SELECT r.ctid AS place FROM runs r WHERE r.id = n.run_id OFFSET 0) r
             LEFT JOIN LATERAL json_to_record(n.data) AS d (duration_ms bigint, branch text, commit_hash text, summary text, error text, reason text) ON true
             WHERE runs.ctid = r.place
