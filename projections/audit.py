@@ -1,0 +1,166 @@
+"""Do the two bookkeepers agree? The log, folded in Python, against every row of every view, in one snapshot."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from asyncpg import Connection, Record
+from msgspec import Struct
+
+from events.errors import ElRusoError
+from events.log import event_of, last_seq
+from events.statements import load_statements
+from projections import rows
+from projections.fold import Fold, brief
+from projections.rebuild import Connect, Progress, alone
+
+MOST_DIFFERENCES = 100  # are listed; all are counted
+FETCH = 2_000  # rows at a time
+PROGRESS_EVERY = 10_000  # events
+
+_sql = load_statements("projections", "audit.sql")
+
+
+class Difference(Struct, frozen=True):
+    """One thing on which the log and a view do not agree. `column` is None when the whole row is missing on one side;
+    in the view "log" it is an event that is malformed or does not follow."""
+
+    view: str
+    key: str
+    column: str | None
+    log_says: Any
+    view_says: Any
+
+
+class AuditReport(Struct, frozen=True):
+    """What was compared and what differs. `differences` holds the first MOST_DIFFERENCES of `differing`."""
+
+    events: int
+    rows: dict[str, int]
+    differing: int
+    differences: list[Difference]
+    seconds: float
+
+    @property
+    def identical(self) -> bool:
+        """True when the log and every view agree on every row."""
+        return not self.differing
+
+    @property
+    def compared(self) -> int:
+        """How many rows were compared, in all views."""
+        return sum(self.rows.values())
+
+
+class Table(Struct, frozen=True):
+    """A view as both bookkeepers keep it: the row's Struct, its key, and where the Python side has its rows."""
+
+    name: str
+    row: type[Struct]
+    key: tuple[str, ...]
+    expected: Callable[[Fold], Iterator[Struct]]
+
+
+TABLES = (
+    Table("tasks", rows.TaskRow, ("id",), Fold.tasks),
+    Table("task_deps", rows.DependencyRow, ("parent", "child"), Fold.dependencies),
+    Table("queue", rows.QueueRow, ("id",), Fold.queue),
+    Table("running", rows.RunningRow, ("id",), Fold.running),
+    Table("runs", rows.RunRow, ("id",), Fold.runs),
+    Table("steps", rows.StepRow, ("run_id", "number"), Fold.steps),
+    Table("file_changes", rows.FileChangeRow, ("run_id", "path"), Fold.file_changes),
+    Table("runners", rows.RunnerRow, ("id",), Fold.runners),
+    Table("system", rows.SystemRow, ("id",), Fold.systems),
+    Table("task_counts", rows.TaskCountRow, ("status",), Fold.task_counts),
+    Table("run_counts", rows.RunCountRow, ("bucket",), Fold.run_counts),
+)
+
+
+async def audit(connect: Connect, progress: Progress) -> AuditReport:
+    """Fold the log in Python and compare it with the views, while everybody goes on working.
+
+    `progress` is told how many events of the log are read, and of how many. Waits for a rebuild that is under way.
+    """
+    async with alone(connect):
+        connection = await connect()
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                return await _Audit(connection).run(progress)
+        finally:
+            await connection.close()
+
+
+class _Audit:
+    """One comparison, within one snapshot."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._fold = Fold()
+        self._events = 0
+        self._rows: dict[str, int] = {}
+        self._differing = 0
+        self._differences: list[Difference] = []
+
+    async def run(self, progress: Progress) -> AuditReport:
+        begun = time.monotonic()
+        await self._read_log(progress)
+        for table in TABLES:
+            await self._compare(table)
+        return AuditReport(self._events, self._rows, self._differing, self._differences, time.monotonic() - begun)
+
+    async def _read_log(self, progress: Progress) -> None:
+        last = await last_seq(self._connection)
+        async for record in self._connection.cursor(_sql["audit_log"], prefetch=FETCH):
+            event = event_of(record)
+            self._events += 1
+            try:
+                self._fold.apply(event)
+            except ElRusoError as refusal:
+                self._differ("log", f"{event.kind} {event.id} {event.version}", event.type, refusal.detail, "accepted")
+            if self._events % PROGRESS_EVERY == 0:
+                progress(event.seq, last)
+        progress(last, last)
+
+    async def _compare(self, table: Table) -> None:
+        expected = {_key(table, row): row for row in table.expected(self._fold)}
+        found = 0
+        async for record in self._connection.cursor(_sql[f"audit_{table.name}"], prefetch=FETCH):
+            found += 1
+            row = expected.pop(_key(table, record), None)
+            if row is None:
+                self._differ(table.name, _name(table, record), None, None, _plain(dict(record)))
+            else:
+                self._compare_row(table, row, record)
+        for row in expected.values():
+            self._differ(table.name, _name(table, row), None, msgspec.structs.asdict(row), None)
+        self._rows[table.name] = found + len(expected)
+
+    def _compare_row(self, table: Table, row: Struct, record: Record) -> None:
+        for column in row.__struct_fields__:
+            log_says, view_says = getattr(row, column), record[column]
+            if column == "meta":
+                view_says = msgspec.json.decode(view_says)
+            if log_says != view_says and log_says != brief(view_says):
+                self._differ(table.name, _name(table, row), column, log_says, brief(view_says))
+
+    def _differ(self, view: str, key: str, column: str | None, log_says: Any, view_says: Any) -> None:
+        self._differing += 1
+        if len(self._differences) < MOST_DIFFERENCES:
+            self._differences.append(Difference(view, key, column, log_says, view_says))
+
+
+def _key(table: Table, row: Struct | Record) -> Any:
+    return tuple(_value(row, column) for column in table.key)
+
+
+def _name(table: Table, row: Struct | Record) -> str:
+    return " ".join(str(_value(row, column)) for column in table.key)
+
+
+def _value(row: Struct | Record, column: str) -> Any:
+    return getattr(row, column) if isinstance(row, Struct) else row[column]
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    return {column: brief(value) for column, value in record.items()}

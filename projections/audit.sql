@@ -1,0 +1,48 @@
+-- What the audit reads: the log in order, and every view, all in one snapshot. Columns as in projections/rows.py.
+
+-- name: audit_log
+SELECT seq, kind, id, version, type, data, actor, at, cause, command_id FROM log.events ORDER BY seq;
+
+-- name: audit_tasks
+SELECT id, created_seq, position, ready_at, run_id, created_at, claimed_at, started_at, finished_at, next_run_at, timeout_seconds, version,
+       waiting_on, attempts, max_attempts, priority, status, task_type, phase, directive_id, claimed_by, blocked_parent, last_error, title
+FROM view.tasks;
+
+-- name: audit_task_deps
+SELECT parent, child FROM view.task_deps;
+
+-- name: audit_queue
+-- A task may be in `ready` although it was scheduled: it fell due and was moved over.
+SELECT r.id, r.priority, r.position, t.next_run_at AS due_at
+FROM view.ready r LEFT JOIN view.tasks t ON t.id = r.id AND t.next_run_at <= log.now()
+UNION ALL
+SELECT id, priority, position, due_at FROM view.scheduled;
+
+-- name: audit_running
+SELECT id, run_id, runner FROM view.running;
+
+-- name: audit_runs
+SELECT id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error FROM view.runs;
+
+-- name: audit_steps
+SELECT run_id, number, name, cmd, exit_code, duration_ms, output_excerpt, output_bytes, truncated, error, at FROM view.steps;
+
+-- name: audit_file_changes
+SELECT run_id, path, change, added, removed, renamed_from FROM view.file_changes;
+
+-- name: audit_runners
+SELECT id, version, status, started_at, last_seen_at, stopped_at, meta FROM view.runners;
+
+-- name: audit_system
+SELECT id, version, status, reason, changed_at, changed_by FROM view.system;
+
+-- name: audit_task_counts
+SELECT s.status, s.count
+FROM (SELECT coalesce(sum(ready), 0)::bigint AS ready, coalesce(sum(running), 0)::bigint AS running, coalesce(sum(done), 0)::bigint AS done,
+             coalesce(sum(failed), 0)::bigint AS failed, coalesce(sum(blocked), 0)::bigint AS blocked,
+             coalesce(sum(cancelled), 0)::bigint AS cancelled FROM view.task_counts) c
+CROSS JOIN LATERAL (VALUES ('ready', c.ready), ('running', c.running), ('done', c.done), ('failed', c.failed),
+                           ('blocked', c.blocked), ('cancelled', c.cancelled)) AS s (status, count);
+
+-- name: audit_run_counts
+SELECT bucket, sum(ended)::bigint AS ended, sum(failed)::bigint AS failed FROM view.run_counts GROUP BY bucket;

@@ -1,0 +1,250 @@
+"""The second bookkeeper: the views, computed in Python from the events and their meaning alone.
+
+Nothing here is taken from schema.sql. What a task, a runner or the system is after an event, `evolve` knows (events/);
+what belongs to several streams (dependencies, queues, counts) and what a task leaves behind (runs, steps, file
+changes) is worked out below. `elruso audit` compares the result with what the database keeps.
+
+It holds everything in memory: about a kilobyte per task with its run, half of one per step. Texts longer than
+LONGEST_TEXT are held as their digest, so that a step's output costs no more than its name.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from events import runner, system, task
+from events.catalog import decode
+from events.event import Event
+from projections.rows import (
+    DependencyRow,
+    FileChangeRow,
+    QueueRow,
+    RunCountRow,
+    RunnerRow,
+    RunningRow,
+    RunRow,
+    StepRow,
+    SystemRow,
+    TaskCountRow,
+    TaskRow,
+)
+
+LONGEST_TEXT = 200
+BUCKET = timedelta(minutes=5)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STATUSES = tuple(sorted({transition.target for transition in task.TRANSITIONS.values()}))
+
+
+class Definition(Struct, frozen=True, gc=False):
+    """What a task was created with, as far as the view of it shows that."""
+
+    created_seq: int
+    created_at: datetime
+    title: str
+    task_type: str
+    phase: str | None
+    directive_id: str | None
+    priority: int
+    max_attempts: int
+    timeout_seconds: float | None
+
+
+class Fold:
+    """The state of everything after the events applied so far; any order that keeps each stream's own will do."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, task.Task] = {}
+        self._definitions: dict[str, Definition] = {}
+        self._ready_since: dict[str, datetime] = {}
+        self._parents: dict[str, frozenset[str]] = {}
+        self._runs: dict[int, RunRow] = {}
+        self._steps: dict[tuple[int, int], StepRow] = {}
+        self._changes: dict[tuple[int, str], FileChangeRow] = {}
+        self._ended: Counter[datetime] = Counter()
+        self._failed: Counter[datetime] = Counter()
+        self._runners: dict[str, runner.Runner] = {}
+        self._systems: dict[str, system.System] = {}
+
+    def apply(self, event: Event) -> None:
+        """Take one more event into account. Raises ElRusoError when it is malformed or does not follow; nothing has
+        changed then."""
+        data = decode(event.type, event.data)
+        match event.kind:
+            case "task":
+                self._apply_task(event, data)
+            case "runner":
+                before = self._runners.get(event.id, runner.Runner())
+                self._runners[event.id] = runner.evolve(before, event.type, data, version=event.version, at=event.at)
+            case "system":
+                known = self._systems.get(event.id, system.System())
+                self._systems[event.id] = system.evolve(
+                    known, event.type, data, version=event.version, at=event.at, actor=event.actor
+                )
+
+    def _apply_task(self, event: Event, data: task.TaskEvent) -> None:
+        before = self._tasks.get(event.id, task.Task())
+        after = task.evolve(before, event.type, data, version=event.version, seq=event.seq, at=event.at)
+        self._tasks[event.id] = after
+        if after.status == "ready":
+            self._ready_since[event.id] = max(event.at, after.next_run_at or event.at)
+        match data:
+            case task.TaskCreated():
+                self._define(event, data)
+            case task.TaskClaimed():
+                self._runs[event.seq] = RunRow(event.seq, event.id, data.runner, data.attempt, "running", event.at)
+            case task.TaskStarted():
+                run = self._runs[data.run_id]
+                self._runs[run.id] = replace(
+                    run, started_at=event.at, branch=run.branch if data.branch is None else data.branch
+                )
+            case task.TaskStep():
+                self._steps[data.run_id, data.number] = _step(data, event.at)
+            case _ if before.run_id is not None:
+                self._end_run(self._runs[before.run_id], event, data)
+
+    def _define(self, event: Event, data: task.TaskCreated) -> None:
+        self._definitions[event.id] = Definition(
+            created_seq=event.seq,
+            created_at=event.at,
+            title=brief(data.title),
+            task_type=data.task_type,
+            phase=None if data.phase is None else str(data.phase),
+            directive_id=data.directive_id,
+            priority=data.priority,
+            max_attempts=data.max_attempts,
+            timeout_seconds=data.timeout_seconds,
+        )
+        if data.depends_on:
+            self._parents[event.id] = frozenset(data.depends_on)
+
+    def _end_run(self, run: RunRow, event: Event, data: Any) -> None:
+        """A report of the runner, or whoever takes the run away: an operator, a sweep, a hand-back."""
+        reported = isinstance(data, task.TaskDone | task.TaskFailed)
+        self._runs[run.id] = replace(
+            run,
+            status=event.type.removeprefix("task."),
+            finished_at=event.at,
+            duration_ms=data.duration_ms if reported else None,
+            branch=data.branch if reported and data.branch is not None else run.branch,
+            commit_hash=data.commit_hash if reported else None,
+            summary=brief(data.summary) if reported else None,
+            error=brief(data.error if isinstance(data, task.TaskFailed) else getattr(data, "reason", None)),
+        )
+        for change in data.file_changes if reported else ():
+            fields = (change.change, change.added, change.removed, change.renamed_from)
+            self._changes.setdefault((run.id, change.path), FileChangeRow(run.id, change.path, *fields))
+        bucket = event.at - (event.at - EPOCH) % BUCKET
+        self._ended[bucket] += 1
+        self._failed[bucket] += event.type == "task.failed"
+
+    def tasks(self) -> Iterator[TaskRow]:
+        """Every task; `waiting_on` counts the distinct parents that are not done."""
+        for id, state in self._tasks.items():  # noqa: A001
+            definition = self._definitions[id]
+            yield TaskRow(
+                id=id,
+                created_seq=definition.created_seq,
+                position=state.position,
+                ready_at=self._ready_since[id],
+                run_id=state.run_id,
+                created_at=definition.created_at,
+                claimed_at=state.claimed_at,
+                started_at=state.started_at,
+                finished_at=state.finished_at,
+                next_run_at=state.next_run_at,
+                timeout_seconds=definition.timeout_seconds,
+                version=state.version,
+                waiting_on=self._waiting_on(id),
+                attempts=state.attempts,
+                max_attempts=definition.max_attempts,
+                priority=definition.priority,
+                status=state.status,
+                task_type=definition.task_type,
+                phase=definition.phase,
+                directive_id=definition.directive_id,
+                claimed_by=state.claimed_by,
+                blocked_parent=state.blocked_parent,
+                last_error=brief(state.last_error),
+                title=definition.title,
+            )
+
+    def _waiting_on(self, id: str) -> int:  # noqa: A002
+        parents = (self._tasks.get(parent) for parent in self._parents.get(id, ()))
+        return sum(parent is None or parent.status != "done" for parent in parents)
+
+    def dependencies(self) -> Iterator[DependencyRow]:
+        """Every edge from parent to child."""
+        for child, parents in self._parents.items():
+            yield from (DependencyRow(parent, child) for parent in parents)
+
+    def queue(self) -> Iterator[QueueRow]:
+        """What may be claimed, now or once it is due."""
+        for id, state in self._tasks.items():  # noqa: A001
+            if state.status == "ready" and not self._waiting_on(id):
+                yield QueueRow(id, self._definitions[id].priority, state.position, state.next_run_at)
+
+    def running(self) -> Iterator[RunningRow]:
+        """The runs in flight."""
+        for id, state in self._tasks.items():  # noqa: A001
+            if state.run_id is not None:
+                yield RunningRow(id, state.run_id, self._runs[state.run_id].runner)
+
+    def runs(self) -> Iterator[RunRow]:
+        """Every run."""
+        yield from self._runs.values()
+
+    def steps(self) -> Iterator[StepRow]:
+        """Every step of every run; reported twice, the later report counts."""
+        yield from self._steps.values()
+
+    def file_changes(self) -> Iterator[FileChangeRow]:
+        """Every path that a run changed; named twice, the first counts."""
+        yield from self._changes.values()
+
+    def runners(self) -> Iterator[RunnerRow]:
+        """Every runner that was ever seen."""
+        for id, state in self._runners.items():  # noqa: A001
+            seen = (state.started_at, state.last_seen_at, state.stopped_at)
+            yield RunnerRow(id, state.version, state.status, *seen, state.meta)
+
+    def systems(self) -> Iterator[SystemRow]:
+        """The system, once it has been paused for the first time."""
+        for id, state in self._systems.items():  # noqa: A001
+            yield SystemRow(id, state.version, state.status, state.reason, state.changed_at, state.changed_by)
+
+    def task_counts(self) -> Iterator[TaskCountRow]:
+        """How many tasks there are in each status."""
+        counts = Counter(state.status for state in self._tasks.values())
+        yield from (TaskCountRow(status, counts[status]) for status in STATUSES)
+
+    def run_counts(self) -> Iterator[RunCountRow]:
+        """How many runs ended, and how many of them failed, in each five minutes."""
+        yield from (RunCountRow(bucket, ended, self._failed[bucket]) for bucket, ended in self._ended.items())
+
+
+def _step(data: task.TaskStep, at: datetime) -> StepRow:
+    return StepRow(
+        run_id=data.run_id,
+        number=data.number,
+        name=data.name,
+        cmd=brief(data.cmd),
+        exit_code=data.exit_code,
+        duration_ms=data.duration_ms,
+        output_excerpt=brief(data.output_excerpt),
+        output_bytes=data.output_bytes,
+        truncated=data.truncated,
+        error=brief(data.error),
+        at=at,
+    )
+
+
+def brief(text: Any) -> Any:
+    """A long text as its beginning, its length and its digest; anything else as it is."""
+    if not isinstance(text, str) or len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:40]}… {len(text)} characters, BLAKE2 {blake2b(text.encode(), digest_size=16).hexdigest()}"

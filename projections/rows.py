@@ -1,0 +1,146 @@
+"""The rows of the views: one frozen Struct per table of the `view` schema, fields named as its columns.
+
+What they mean is said in schema.sql, beside the columns. Two tables are seen as the audit sees them: `ready` and
+`scheduled` as one (a scheduled task moves over when it falls due, and no event says so), counters without shards.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+
+class TaskRow(Struct, frozen=True, gc=False):
+    """view.tasks."""
+
+    id: str
+    created_seq: int
+    position: int
+    ready_at: datetime
+    run_id: int | None
+    created_at: datetime
+    claimed_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_run_at: datetime | None
+    timeout_seconds: float | None
+    version: int
+    waiting_on: int
+    attempts: int
+    max_attempts: int
+    priority: int
+    status: str
+    task_type: str
+    phase: str | None
+    directive_id: str | None
+    claimed_by: str | None
+    blocked_parent: str | None
+    last_error: str | None
+    title: str
+
+
+class DependencyRow(Struct, frozen=True, gc=False):
+    """view.task_deps."""
+
+    parent: str
+    child: str
+
+
+class QueueRow(Struct, frozen=True, gc=False):
+    """view.ready and view.scheduled: what may be claimed, now or at `due_at`."""
+
+    id: str
+    priority: int
+    position: int
+    due_at: datetime | None
+
+
+class RunningRow(Struct, frozen=True, gc=False):
+    """view.running."""
+
+    id: str
+    run_id: int
+    runner: str
+
+
+class RunRow(Struct, frozen=True, gc=False):
+    """view.runs."""
+
+    id: int
+    task_id: str
+    runner: str
+    attempt: int
+    status: str
+    claimed_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_ms: int | None = None
+    branch: str | None = None
+    commit_hash: str | None = None
+    summary: str | None = None
+    error: str | None = None
+
+
+class StepRow(Struct, frozen=True, gc=False):
+    """view.steps."""
+
+    run_id: int
+    number: int
+    name: str
+    cmd: str | None
+    exit_code: int | None
+    duration_ms: int | None
+    output_excerpt: str | None
+    output_bytes: int
+    truncated: bool
+    error: str | None
+    at: datetime
+
+
+class FileChangeRow(Struct, frozen=True, gc=False):
+    """view.file_changes."""
+
+    run_id: int
+    path: str
+    change: str
+    added: int | None
+    removed: int | None
+    renamed_from: str | None
+
+
+class RunnerRow(Struct, frozen=True):
+    """view.runners."""
+
+    id: str
+    version: int
+    status: str
+    started_at: datetime | None
+    last_seen_at: datetime | None
+    stopped_at: datetime | None
+    meta: dict[str, Any]
+
+
+class SystemRow(Struct, frozen=True):
+    """view.system."""
+
+    id: str
+    version: int
+    status: str
+    reason: str | None
+    changed_at: datetime | None
+    changed_by: str | None
+
+
+class TaskCountRow(Struct, frozen=True):
+    """view.task_counts, summed over its shards, one row per status."""
+
+    status: str
+    count: int
+
+
+class RunCountRow(Struct, frozen=True):
+    """view.run_counts, summed over its shards."""
+
+    bucket: datetime
+    ended: int
+    failed: int

@@ -1,0 +1,29 @@
+"""A connection to the test's own database, and the view part of the schema."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from asyncpg import Connection
+
+from ops.migrate import read_schema
+from tests.projections.history import connect
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    """A connection to a new, migrated database."""
+    connection = await connect(database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def opens(database: str) -> Callable[[], Awaitable[Connection]]:
+    """What the rebuild and the audit open their connections with."""
+    return lambda: connect(database)
+
+
+@pytest.fixture(scope="session")
+def view_sql() -> str:
+    """The view part of schema.sql."""
+    return read_schema().view

@@ -1,0 +1,152 @@
+"""The audit: two bookkeepers, and every difference between them found."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from asyncpg import Connection
+
+from events.runner import RunnerHeartbeat
+from events.system import SystemPaused
+from events.task import TaskRequeued
+from projections.audit import AuditReport, audit
+from tests.projections.history import Chance, append, claim, create, execute
+
+Opens = Callable[[], Awaitable[Connection]]
+
+
+def silent(done: int, total: int) -> None:
+    """A progress callback for those who do not ask."""
+
+
+@pytest.mark.parametrize("seed", range(20, 26))
+async def test_the_python_fold_and_the_views_agree(connection: Connection, opens: Opens, seed: int) -> None:
+    """After a history with everything in it, no row of any view differs, and every row was compared."""
+    await Chance(connection, seed).write(150)
+
+    report = await audit(opens, silent)
+
+    assert [] == report.differences
+    assert report.identical
+    assert report.events == await connection.fetchval("SELECT count(*) FROM log.events")
+    assert report.rows["tasks"] == await connection.fetchval("SELECT count(*) FROM view.tasks")
+    assert report.rows["runs"] == await connection.fetchval("SELECT count(*) FROM view.runs")
+    assert report.compared == sum(report.rows.values()) > report.rows["tasks"]
+
+
+async def test_an_empty_log_is_identical(connection: Connection, opens: Opens) -> None:
+    """Nothing on both sides is no difference."""
+    assert (await audit(opens, silent)).identical
+
+
+async def _everything(connection: Connection) -> None:
+    """At least one row in every view."""
+    await create(connection, "parent", "second")
+    await create(connection, "child", depends_on=["parent"])
+    await execute(connection, "parent")
+    await execute(connection, "second", fails=True)
+    await claim(connection, "child")
+    await create(connection, "waiting")
+    await append(connection, "r1", RunnerHeartbeat({"host": "here"}))
+    await append(connection, "main", SystemPaused("lunch"))
+
+
+PLANTED = {
+    "tasks": ("UPDATE view.tasks SET last_error = 'other' WHERE id = 'second'", "last_error"),
+    "tasks, one missing": ("DELETE FROM view.tasks WHERE id = 'second'", None),
+    "task_deps": ("DELETE FROM view.task_deps", None),
+    "queue": ("UPDATE view.ready SET priority = 5", "priority"),
+    "queue, twice": ("INSERT INTO view.ready SELECT priority, position, 'second' FROM view.ready", None),
+    "running": ("UPDATE view.running SET runner = 'r9'", "runner"),
+    "runs": ("UPDATE view.runs SET status = 'done', error = null WHERE status = 'failed'", "status"),
+    "steps": ("UPDATE view.steps SET exit_code = 9 WHERE run_id = (SELECT max(run_id) FROM view.steps)", "exit_code"),
+    "file_changes": ("UPDATE view.file_changes SET added = added + 1", "added"),
+    "runners": ("""UPDATE view.runners SET meta = '{"host": "there"}'""", "meta"),
+    "system": ("UPDATE view.system SET reason = null", "reason"),
+    "task_counts": ("UPDATE view.task_counts SET done = done + 1 WHERE shard = 3", "count"),
+    "run_counts": ("UPDATE view.run_counts SET failed = failed + 1", "failed"),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+async def test_a_row_changed_behind_the_logs_back_is_found(connection: Connection, opens: Opens, planted: str) -> None:
+    """Whatever the view, the difference names it, its key and the column."""
+    statement, column = PLANTED[planted]
+    await _everything(connection)
+    assert (await audit(opens, silent)).identical
+
+    await connection.execute(statement)
+    report = await audit(opens, silent)
+
+    assert not report.identical
+    assert (planted.split(",")[0], column) in {(found.view, found.column) for found in report.differences}
+    assert {planted.split(",")[0]} == {found.view for found in report.differences}
+
+
+async def test_a_difference_says_both_sides(connection: Connection, opens: Opens) -> None:
+    """The report shows what the log says and what the view says."""
+    await create(connection, "a", priority=7)
+    await connection.execute("UPDATE view.tasks SET priority = 8")
+
+    (difference,) = (await audit(opens, silent)).differences
+
+    assert ("tasks", "a", "priority", 7, 8) == (
+        difference.view,
+        difference.key,
+        difference.column,
+        difference.log_says,
+        difference.view_says,
+    )
+
+
+async def test_the_list_of_differences_is_bounded(
+    connection: Connection, opens: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All differences are counted, the first ones listed."""
+    monkeypatch.setattr("projections.audit.MOST_DIFFERENCES", 3)
+    await create(connection, *"abcdefgh")
+    await connection.execute("UPDATE view.tasks SET priority = 8")
+
+    report = await audit(opens, silent)
+
+    assert (8, 3) == (report.differing, len(report.differences))
+
+
+async def test_an_event_no_fold_can_read_is_a_difference(connection: Connection, opens: Opens) -> None:
+    """An event with a field that nobody knows, written by a foreign hand, is reported, not passed over."""
+    await connection.execute(
+        "INSERT INTO log.events (kind, id, version, type, actor, data) "
+        """VALUES ('runner', 'r1', 1, 'runner.heartbeat', 'x', '{"metta": {}}')"""
+    )
+
+    report = await audit(opens, silent)
+
+    assert "log" == report.differences[0].view
+    assert "metta" in report.differences[0].log_says
+
+
+async def test_a_scheduled_task_that_fell_due_may_be_in_either_queue(connection: Connection, opens: Opens) -> None:
+    """Moving a due task from `scheduled` to `ready` is no difference; moving one that is not due is."""
+    past = await connection.fetchval("SELECT now() - interval '1 minute'")
+    future = await connection.fetchval("SELECT now() + interval '1 hour'")
+    await create(connection, "due", next_run_at=past)
+    await create(connection, "later", next_run_at=future)
+    move = """WITH gone AS (DELETE FROM view.scheduled WHERE id = $1 RETURNING priority, position, id)
+              INSERT INTO view.ready SELECT * FROM gone"""
+
+    await connection.execute(move, "due")
+    assert (await audit(opens, silent)).identical
+    await connection.execute(move, "later")
+    assert "due_at" == (await audit(opens, silent)).differences[0].column
+
+
+async def test_long_texts_are_compared_whole(connection: Connection, opens: Opens) -> None:
+    """Two long texts that differ in their last character differ."""
+    await create(connection, "a")
+    run = await claim(connection, "a")
+    await append(connection, "a", TaskRequeued("lost", run, last_error="x" * 5000 + "y"))
+    assert (await audit(opens, silent)).identical
+
+    await connection.execute("UPDATE view.tasks SET last_error = left(last_error, 5000) || 'z'")
+    report: AuditReport = await audit(opens, silent)
+
+    assert "last_error" == report.differences[0].column
