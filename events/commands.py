@@ -5,6 +5,7 @@ a runner's reports never wait for its next claim. After a commit that made somet
 `wake` (events/hint.py has the words); the hint is sent by the notifier, never inside the writing transaction.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,11 +15,13 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from events import catalog
+from events.beats import Beat, Life, write_beats
 from events.claims import ClaimAnswer, Claimed, ClaimDesk
 from events.committer import Batch, Committer
 from events.connect import Database
 from events.creation import Answer, CreatedTask, Creation, create_singly, create_together
 from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound, Paused
+from events.hint import Hint
 from events.reports import Report, write_reports
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.statements import load_statements
@@ -26,15 +29,6 @@ from events.system import SystemPaused, SystemResumed
 from events.task import TaskCreated
 
 SQL = load_statements("events", "commands.sql")
-
-
-class Beat(Struct, frozen=True):
-    """What a heartbeat answers: is there work, when does some fall due, is anything stuck, is the system paused?"""
-
-    ready: bool
-    paused: bool
-    due_seconds: float | None
-    stuck: bool
 
 
 class Sweep(Struct, frozen=True):
@@ -65,16 +59,20 @@ class Call(Struct, frozen=True):
 class Commands:
     """All writes. Use as `async with Commands(database, wake) as commands`."""
 
-    def __init__(self, database: Database, wake: Callable[[str], None] = lambda hint: None) -> None:
+    def __init__(
+        self, database: Database, wake: Callable[[str], None] = lambda hint: None, patient: bool = False
+    ) -> None:
+        """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable."""
         self.wake = wake
-        self._writes = Committer(database.connect)
-        self._claims = Committer(database.connect)
+        self._writes = Committer(database.connect, patient)
+        self._claims = Committer(database.connect, patient)
         self._desk = ClaimDesk()
         self._stack = AsyncExitStack()
         self._singles: Batch[Creation, Answer] = Batch("create", create_singly)
         self._groups: Batch[Creation, Answer] = Batch("create together", create_together, items_max=1)
         self._reports = Batch("report", self._write_reports)
         self._calls = Batch("call", _carry_out)
+        self._beats = Batch("beat", write_beats, items_max=1)
         self._claiming = Batch("claim", self._desk.claim, items_max=1)
         self._claiming_one = Batch("claim_task", self._desk.claim_task, items_max=1)
 
@@ -126,12 +124,22 @@ class Commands:
 
     async def report(self, reports: Sequence[Report]) -> list[ElRusoError | None]:
         """Writes what runs report; per report None, or LeaseLost when its run is no longer the current one."""
-        futures = [self._writes.submit(self._reports, report) for report in reports]
+        futures = [self.post(report) for report in reports]
         return [await future for future in futures]
+
+    def post(self, report: Report) -> "asyncio.Future[ElRusoError | None]":
+        """The same for one report, without waiting; reports are written in the order in which they are posted."""
+        return self._writes.submit(self._reports, report)
 
     async def hand_back(self, runs: Sequence[tuple[str, int]], reason: str, actor: str) -> list[str]:
         """Gives claimed tasks back at once, without counting the attempt. Returns the ids that were still held."""
         rows = await self._call("hand_back_runs", [run[0] for run in runs], [run[1] for run in runs], reason, actor)
+        self._made_ready(rows)
+        return [row["id"] for row in rows]
+
+    async def release(self, runner: str, keeping: Sequence[int], reason: str, actor: str) -> list[str]:
+        """Gives back what a runner holds, save the runs in `keeping`, without counting the attempt. Returns the ids."""
+        rows = await self._call("release_runs", runner, list(keeping), reason, actor)
         self._made_ready(rows)
         return [row["id"] for row in rows]
 
@@ -207,6 +215,13 @@ class Commands:
         """Hands out work again. No-op when not paused."""
         await self._change_system(SystemResumed(), actor)
 
+    def hear(self, hint: Hint) -> None:
+        """What the listener heard: the next claim looks there."""
+        if hint.anything:
+            self._desk.forget_floor()
+        elif hint.ready is not None:
+            self._desk.lower_floor(*hint.ready)
+
     # ------------------------------------------------------------------ inside
 
     async def _write_reports(self, connection: Connection, reports: Sequence[Report], resent: bool) -> list[ElRusoError | None]:
@@ -222,10 +237,9 @@ class Commands:
         return await self._writes.submit(self._calls, Call(statement, arguments))
 
     async def _beat(self, runner: str, event: Struct, actor: str, lease_seconds: float) -> Beat:
-        data = catalog.encode(event).decode()
-        [row] = await self._call("beat", runner, catalog.type_name(event), data, actor, lease_seconds)
-        self._announce(row["seq"])
-        return Beat(row["ready"], row["paused"], row["due_seconds"], row["stuck"])
+        beat = await self._writes.submit(self._beats, Life(runner, event, actor, lease_seconds))
+        self._announce(beat.seq)
+        return beat
 
     async def _change_system(self, event: Struct, actor: str) -> None:
         rows = await self._call("change_system", catalog.type_name(event), catalog.encode(event).decode(), actor)

@@ -38,10 +38,15 @@ class Batch(Struct, Generic[Item, Answer], frozen=True):
 
 
 class Committer:
-    """One connection and its queue. Start it with `async with`; `submit` from anywhere in the same loop."""
+    """One connection and its queue. Start it with `async with`; `submit` from anywhere in the same loop.
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+    `patient`: while the database is away everything waits for it, in order; otherwise Unavailable is the answer after
+    some seconds, as it is for everybody once the committer is closing.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], patient: bool = False) -> None:
         self._connect = connect
+        self._patient = patient
         self._connection: Connection | None = None
         self._queue: deque[tuple[Batch[Any, Any], Any, asyncio.Future[Any]]] = deque()
         self._kick = asyncio.Event()
@@ -121,9 +126,9 @@ class Committer:
             except (*LOST_CONNECTION, Unavailable) as error:
                 self._connection = None
                 losses += 1
-                if losses > RECONNECTS:
+                if losses > RECONNECTS and (self._closing or not self._patient):
                     raise unavailable(error) from error
-                await asyncio.sleep(random.uniform(0.5, 1) * min(2.0, 0.05 * 2**losses))
+                await asyncio.sleep(random.uniform(0.5, 1) * min(2.0, 0.05 * 2 ** min(losses, 8)))
             except asyncpg.PostgresError as error:
                 conflicts += 1
                 if not is_retryable(error) or conflicts > CONFLICTS:

@@ -20,3 +20,16 @@ class Reporter(Protocol):
 
     async def output(self, run_id: int, step: int, stream: Stream, text: str) -> None:
         """A step printed something. Redacted, without NUL, at most 64 KiB; often a single line: collect them."""
+
+
+class Unheard:
+    """The Reporter of runs that nobody listens to."""
+
+    async def started(self, task_id: str, event: TaskStarted) -> None:
+        """Goes unheard."""
+
+    async def step(self, task_id: str, event: TaskStep) -> None:
+        """Goes unheard."""
+
+    async def output(self, run_id: int, step: int, stream: Stream, text: str) -> None:
+        """Goes unheard."""

@@ -13,7 +13,7 @@ from runner.changes import Changes
 from runner.environment import child_environment
 from runner.handlers import Handlers
 from runner.redact import Redactor
-from runner.reporting import Reporter
+from runner.reporting import Reporter, Unheard
 from runner.workspace import Workspaces
 
 _decoder = msgspec.json.Decoder(TaskCreated)
@@ -43,12 +43,12 @@ class Context(Struct, frozen=True, kw_only=True):
     """What all runs of a process share. Build it once.
 
     `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it.
-    `agent` is the command line that takes a prompt on stdin.
+    `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter in.
     """
 
-    reporter: Reporter
     workspaces: Workspaces
     redactor: Redactor
+    reporter: Reporter = Unheard()
     handlers: Handlers = msgspec.field(default_factory=Handlers)
     agent: str | None = None
     environment: Mapping[str, str] = {}

@@ -1,0 +1,131 @@
+"""What the runs of a process have to say, on its way to the engine.
+
+Nobody waits for a report to be written: it is posted, and its answer comes when it comes. A run that was taken away
+learns of it by the answer to any of its reports.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from events.claims import Claimed
+from events.errors import ElRusoError, LeaseLost, Unavailable
+from events.reports import Report
+from events.task import TaskFailed, TaskStarted, TaskStep
+from runner.link import Link
+from runner.outcome import Outcome
+from runner.output import Stream
+from runner.transcript import Transcript
+
+FLUSH_SECONDS = 0.2  # how long output may gather before it is sent
+
+log = structlog.get_logger(__name__)
+
+
+class Delivery:
+    """The Reporter of all runs of a process.
+
+    `lost(run_id)` is called when a run turns out not to be ours any more, `progress` set whenever a report is answered.
+    """
+
+    def __init__(self, link: Link, lost: Callable[[int], None], progress: asyncio.Event) -> None:
+        self.outstanding: dict[int, int] = {}  # run id -> its reports that have no answer yet
+        self._link = link
+        self._actor = link.actor
+        self._lost = lost
+        self._task_ids: dict[int, str] = {}
+        self._transcripts: dict[int, Transcript] = {}
+        self._flushing: set[asyncio.Task[None]] = set()
+        self._progress = progress
+
+    async def started(self, task_id: str, event: TaskStarted) -> None:
+        """The run begins to execute."""
+        self._task_ids[event.run_id] = task_id
+        self._post(Report(task_id, event.run_id, event, self._actor))
+
+    async def step(self, task_id: str, event: TaskStep) -> None:
+        """A step ended; its output goes first."""
+        await self._flush(event.run_id)
+        self._post(Report(task_id, event.run_id, event, self._actor))
+
+    async def output(self, run_id: int, step: int, stream: Stream, text: str) -> None:
+        """A step printed something. Slow to return when the engine is slow to take it."""
+        transcript = self._transcripts.get(run_id)
+        if transcript is None:
+            transcript = self._transcripts[run_id] = Transcript(self._task_ids[run_id], run_id)
+        if transcript.is_empty:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_soon, run_id)
+        transcript.add(step, stream, text)
+        if transcript.is_full:
+            await self._flush(run_id)
+
+    async def end(self, claimed: Claimed, outcome: Outcome) -> None:
+        """The run ended: its last output, its artifacts, its end."""
+        run_id = claimed.run_id
+        if run_id in self._transcripts:
+            await self._flush(run_id)
+        if outcome.patch or outcome.diffstat:
+            await self._save_artifacts(run_id, outcome)
+        self._post(Report(claimed.task_id, run_id, outcome.event, self._actor, outcome.retry))
+
+    def forget(self, run_id: int) -> None:
+        """The run has nothing more to say."""
+        self._task_ids.pop(run_id, None)
+        self._transcripts.pop(run_id, None)
+
+    async def settle(self) -> None:
+        """Until every report has its answer."""
+        while self.outstanding:
+            self._progress.clear()
+            await self._progress.wait()
+
+    def _post(self, report: Report) -> None:
+        self.outstanding[report.run_id] = self.outstanding.get(report.run_id, 0) + 1
+        self._link.report(report).add_done_callback(partial(self._answered, report))
+
+    def _answered(self, report: Report, answer: "asyncio.Future[ElRusoError | None]") -> None:
+        left = self.outstanding[report.run_id] - 1
+        if left:
+            self.outstanding[report.run_id] = left
+        else:
+            del self.outstanding[report.run_id]
+            self._progress.set()
+        refusal = None if answer.cancelled() else answer.exception() or answer.result()
+        if refusal is not None:
+            self._refused(report, refusal)
+
+    def _refused(self, report: Report, refusal: BaseException) -> None:
+        """Not ours any more, or not writable: then the task fails with that, rather than hang."""
+        self._lost(report.run_id)
+        if isinstance(refusal, LeaseLost):
+            log.warning("run.lost", task_id=report.task_id, run_id=report.run_id)
+            return
+        log.error("report.refused", task_id=report.task_id, run_id=report.run_id, error=repr(refusal))
+        event = TaskFailed(report.run_id, f"a report of this run was refused: {type(refusal).__name__}")
+        if report.event != event and not isinstance(refusal, Unavailable):
+            self._post(Report(report.task_id, report.run_id, event, self._actor, retry=False))
+
+    def _flush_soon(self, run_id: int) -> None:
+        task = asyncio.ensure_future(self._flush(run_id))
+        self._flushing.add(task)
+        task.add_done_callback(self._flushing.discard)
+
+    async def _flush(self, run_id: int) -> None:
+        transcript = self._transcripts.get(run_id)
+        chunks = transcript.take() if transcript is not None else []
+        if not chunks:
+            return
+        try:
+            await self._link.output(chunks)
+        except ElRusoError as refusal:  # the end of each step stands in its event all the same
+            log.warning("output.dropped", run_id=run_id, chunks=len(chunks), error=refusal.code)
+
+    async def _save_artifacts(self, run_id: int, outcome: Outcome) -> None:
+        for kind, content in (("patch", outcome.patch), ("diffstat", outcome.diffstat)):
+            try:
+                if content:
+                    await self._link.save_artifact(run_id, kind, content)
+            except ElRusoError as refusal:
+                log.warning("artifact.dropped", run_id=run_id, kind=kind, error=refusal.code)

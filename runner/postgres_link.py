@@ -1,0 +1,127 @@
+"""A runner that speaks to the database itself."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Self
+
+import asyncpg
+from asyncpg import Connection
+
+from events.beats import Beat, Life, write_beat
+from events.claims import ClaimAnswer
+from events.commands import Commands, OutputChunk
+from events.connect import LOST_CONNECTION, Database, unavailable
+from events.errors import ElRusoError
+from events.hint import Hint
+from events.listener import Intervals, Listener
+from events.notifier import Notifier
+from events.reports import Report
+from events.runner import RunnerHeartbeat
+from events.session import hang_up
+from runner.settings import Settings
+
+
+class PostgresLink:
+    """Use as `async with PostgresLink(database, settings) as link`; two connections for commands, two for hints."""
+
+    def __init__(self, database: Database, settings: Settings, intervals: Intervals | None = None) -> None:
+        self.actor = f"runner:{settings.runner_id}"
+        self._database = database
+        self._settings = settings
+        self._notifier = Notifier(database)
+        self._listener = Listener(database, self._notifier, intervals)
+        self._commands = Commands(database, self._notifier.wake, patient=True)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Raises Unavailable."""
+        await self._stack.enter_async_context(self._commands)
+        self._listener.subscribe(self._commands.hear)
+        self._notifier.start()
+        self._stack.push_async_callback(self._notifier.stop)
+        self._listener.start()
+        self._stack.push_async_callback(self._listener.stop)
+        return self
+
+    async def __aexit__(self, *exception: Any) -> None:
+        await self._stack.__aexit__(*exception)
+
+    @property
+    def mode(self) -> str:
+        """Whether it is woken ("listening") or has to look ("polling")."""
+        return self._listener.mode
+
+    def subscribe(self, callback: Callable[[Hint], None]) -> Callable[[], None]:
+        """See Link."""
+        return self._listener.subscribe(callback)
+
+    @asynccontextmanager
+    async def pulse(self) -> AsyncIterator["PostgresPulse"]:
+        """See Link."""
+        pulse = PostgresPulse(self._database, self._settings, self.actor)
+        try:
+            yield pulse
+        finally:
+            await pulse.close()
+
+    async def started(self, meta: dict[str, Any]) -> Beat:
+        """See Link."""
+        settings = self._settings
+        return await self._commands.runner_started(settings.runner_id, meta, self.actor, settings.lease_seconds)
+
+    async def stopped(self, reason: str) -> None:
+        """See Link."""
+        settings = self._settings
+        await self._commands.runner_stopped(settings.runner_id, reason, self.actor, settings.lease_seconds)
+
+    async def claim(self, limit: int) -> ClaimAnswer:
+        """See Link."""
+        return await self._commands.claim(self._settings.runner_id, limit, self.actor)
+
+    def report(self, report: Report) -> "asyncio.Future[ElRusoError | None]":
+        """See Link."""
+        return self._commands.post(report)
+
+    async def output(self, chunks: Sequence[OutputChunk]) -> None:
+        """See Link."""
+        await self._commands.append_output(chunks)
+
+    async def save_artifact(self, run_id: int, kind: str, content: str) -> None:
+        """See Link."""
+        await self._commands.save_artifact(run_id, kind, content)
+
+    async def release(self, keeping: Sequence[int], reason: str) -> None:
+        """See Link."""
+        await self._commands.release(self._settings.runner_id, keeping, reason, self.actor)
+
+    async def sweep(self) -> None:
+        """See Link."""
+        await self._commands.sweep(self._settings.lease_seconds)
+
+
+class PostgresPulse:
+    """Heartbeats over a connection of their own, opened when it is needed."""
+
+    def __init__(self, database: Database, settings: Settings, actor: str) -> None:
+        self._database = database
+        self._life = Life(settings.runner_id, RunnerHeartbeat(), actor, settings.lease_seconds)
+        self._connection: Connection | None = None
+
+    async def beat(self) -> Beat:
+        """See Pulse."""
+        if self._connection is None:
+            self._connection = await self._database.connect()
+        try:
+            return await write_beat(self._connection, self._life)
+        except BaseException as error:
+            connection, self._connection = self._connection, None
+            connection.terminate()
+            if isinstance(error, (*LOST_CONNECTION, asyncpg.PostgresError)):
+                raise unavailable(error) from error
+            raise
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            await hang_up(self._connection)

@@ -1,0 +1,112 @@
+"""The runs of one process: begun in slots, known by their ids, cancelled one by one or all together."""
+
+import asyncio
+from asyncio import CancelledError
+from collections.abc import Sequence
+from contextlib import suppress
+
+import structlog
+from msgspec import structs
+
+from events.claims import Claimed
+from events.errors import LeaseLost
+from runner.delivery import Delivery
+from runner.execute import execute
+from runner.link import Link
+from runner.run import Context
+from runner.slots import Slots
+
+log = structlog.get_logger(__name__)
+
+
+class Runs:
+    """At most `slots` runs at once. `progress` is set whenever a run has ended or a report was answered."""
+
+    def __init__(self, link: Link, context: Context, slots: int) -> None:
+        self.progress = asyncio.Event()
+        self.delivery = Delivery(link, self.lose, self.progress)
+        self._context = structs.replace(context, reporter=self.delivery)
+        self._slots: Slots[Claimed] = Slots(slots, self._execute)
+        self._count = slots
+        self._held: dict[int, Claimed] = {}  # claimed, and not ended yet
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._lost: set[int] = set()  # cancelled, and not ended yet
+
+    def start(self) -> None:
+        """Open the slots."""
+        self._slots.start()
+
+    async def close(self) -> None:
+        """Close the slots."""
+        await self._slots.close()
+
+    @property
+    def free(self) -> int:
+        """How many more tasks may be begun."""
+        return self._count - len(self._held)
+
+    @property
+    def are_dying(self) -> bool:
+        """True while runs that were cancelled have not ended."""
+        return bool(self._lost)
+
+    def known(self) -> set[int]:
+        """The runs that are ours, as far as we know, or that have reports under way."""
+        return (self._held.keys() - self._lost) | self.delivery.outstanding.keys()
+
+    def begin(self, tasks: Sequence[Claimed]) -> None:
+        """Execute them, each as soon as a slot takes it."""
+        for claimed in tasks:
+            self._held[claimed.run_id] = claimed
+        self._slots.add(tasks)
+
+    def forget_unbegun(self) -> int:
+        """Let go of the tasks that no slot has taken; how many they are."""
+        unbegun = self._slots.clear()
+        for claimed in unbegun:
+            del self._held[claimed.run_id]
+        return len(unbegun)
+
+    def lose(self, run_id: int) -> None:
+        """The run is not ours any more: stop it. A second call skips the grace of its processes."""
+        slot = self._running.get(run_id)
+        if slot is not None:
+            self._lost.add(run_id)
+            slot.cancel()
+
+    def lose_all(self) -> None:
+        """The same for all of them."""
+        for run_id in list(self._running):
+            self.lose(run_id)
+
+    async def end_within(self, seconds: float | None, unless: asyncio.Event | None = None) -> bool:
+        """Wait for the runs to end; True when they have. Gives up after that time, or when `unless` and progress are set."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._running and not (unless is not None and unless.is_set()):
+                    self.progress.clear()
+                    await self.progress.wait()
+        return not self._running
+
+    async def _execute(self, claimed: Claimed) -> None:
+        run_id = claimed.run_id
+        slot = asyncio.current_task()
+        assert slot is not None
+        self._running[run_id] = slot
+        try:
+            outcome = await execute(claimed, self._context)
+            await self.delivery.end(claimed, outcome)
+        except LeaseLost:
+            log.warning("run.lost", task_id=claimed.task_id, run_id=run_id)
+        except CancelledError:
+            if run_id not in self._lost:
+                raise
+        finally:
+            if run_id in self._lost:
+                self._lost.discard(run_id)
+                while slot.cancelling():
+                    slot.uncancel()
+            self.delivery.forget(run_id)
+            del self._running[run_id]
+            del self._held[run_id]
+            self.progress.set()

@@ -1,0 +1,187 @@
+"""The runner: claims what it has free slots for, has it executed, and sleeps while there is nothing to do."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from events.backoff import Backoff
+from events.beats import Beat
+from events.errors import ElRusoError
+from events.hint import Hint
+from runner.alarm import Alarm
+from runner.heartbeat import Heart
+from runner.link import Link
+from runner.run import Context
+from runner.runs import Runs
+from runner.settings import Settings
+
+LINGER_SECONDS = 0.005  # how long a few free slots wait for more before a claim is made for them
+OUTSTANDING_RUNS = 1000  # with so many runs whose reports have no answer yet, claiming waits
+LAST_CLAIM_SECONDS = 0.3  # how long a claim that is under way may take when the runner stops
+TERM_SECONDS = 0.4  # how long processes may take to heed SIGTERM when the runner stops
+KILL_SECONDS = 2.0  # and how long their workspaces to be removed
+FAREWELL_SECONDS = 5.0  # how long the last reports may take
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """One runner. `run` it once; `stop` ends it, from the same event loop."""
+
+    def __init__(self, link: Link, context: Context, settings: Settings) -> None:
+        self._link = link
+        self._settings = settings
+        self._runs = Runs(link, context, settings.concurrency)
+        self._heart = Heart(link, settings, self._feel, self._fall_silent)
+        self._alarm = Alarm()
+        self._strays = False  # the log may say that we hold more than we know of
+        self._asking = False  # a claim is under way
+        self._stopping = asyncio.Event()
+        self._hard = asyncio.Event()
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Work until stopped, then hand back what is not done. Raises Unavailable when the engine was never reached."""
+        settings = self._settings
+        beat = await self._link.started(settings.meta(self._link.mode))
+        log.info("runner.started", runner=settings.runner_id, concurrency=settings.concurrency, mode=self._link.mode)
+        unsubscribe = self._link.subscribe(self._hear)
+        self._runs.start()
+        self._heart.start()
+        self._feel(beat)
+        claiming = asyncio.create_task(self._claim_for_ever(), name="claims")
+        stopping = asyncio.create_task(self._stopping.wait(), name="stop")
+        try:
+            await asyncio.wait([claiming, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unsubscribe()
+            stopping.cancel()
+            await self._wind_up(claiming)
+
+    def stop(self, hard: bool = False) -> None:
+        """Claim no more and hand back what is not done. `hard`: kill everything at once, and say goodbye to nobody."""
+        self._stopping.set()
+        if hard:
+            self._hard.set()
+            self._runs.progress.set()
+
+    # ------------------------------------------------------------------ claiming
+
+    async def _claim_for_ever(self) -> None:
+        backoff = Backoff(0.2, 5.0)
+        while not self._stopping.is_set():
+            await self._wait_for_room()
+            self._alarm.clear()
+            try:
+                await self._claim()
+                backoff.reset()
+            except ElRusoError as refusal:
+                log.error("claim.failed", error=refusal.detail)
+                await asyncio.sleep(backoff.next_delay())
+
+    async def _claim(self) -> None:
+        if self._strays and not self._runs.are_dying:
+            self._strays = False
+            await self._link.release(list(self._runs.known()), "its runner knows nothing of this run")
+        self._asking = True
+        try:
+            answer = await self._link.claim(self._runs.free)
+        finally:
+            self._asking = False
+        if self._stopping.is_set():
+            return  # what came now goes back with the rest
+        if answer.tasks:
+            self._runs.begin(answer.tasks)
+        else:
+            self._alarm.ring_in(None if answer.paused else answer.due_seconds)
+            await self._alarm.wait()
+
+    async def _wait_for_room(self) -> None:
+        """Until a quarter of the slots is free, or a few have been for a moment."""
+        worthwhile = max(1, self._settings.concurrency // 4)
+        while not self._has_room(1):
+            await self._progress()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self._has_room(worthwhile):
+                    await self._progress()
+
+    def _has_room(self, wanted: int) -> bool:
+        return self._runs.free >= wanted and len(self._runs.delivery.outstanding) < OUTSTANDING_RUNS
+
+    async def _progress(self) -> None:
+        self._runs.progress.clear()
+        await self._runs.progress.wait()
+
+    # ------------------------------------------------------------------ what it is told
+
+    def _hear(self, hint: Hint) -> None:
+        if hint.anything or hint.ready is not None or hint.pause:
+            self._alarm.ring()
+
+    def _feel(self, beat: Beat) -> None:
+        """The answer to a heartbeat."""
+        if beat.held > len(self._runs.known()):
+            self._strays = True
+        if self._strays or (beat.ready and not beat.paused):
+            self._alarm.ring()
+        elif not beat.paused and beat.due_seconds is not None:
+            self._alarm.ring_in(beat.due_seconds)
+        if beat.stuck and (self._sweeping is None or self._sweeping.done()):
+            self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
+
+    def _fall_silent(self, seconds: float) -> None:
+        """No heartbeat got through for as long as the lease lasts: whatever we execute may be another's by now."""
+        log.error("runner.silent", seconds=round(seconds, 1), lease_seconds=self._settings.lease_seconds)
+        self._runs.forget_unbegun()
+        self._runs.lose_all()
+        self._strays = True
+
+    async def _sweep(self) -> None:
+        try:
+            await self._link.sweep()
+        except ElRusoError as refusal:
+            log.warning("sweep.failed", error=refusal.detail)
+
+    # ------------------------------------------------------------------ the end
+
+    async def _wind_up(self, claiming: "asyncio.Task[None]") -> None:
+        """Unbegun tasks go back at once, running ones after their grace; then the runner says goodbye."""
+        await asyncio.wait([claiming], timeout=LAST_CLAIM_SECONDS if self._asking else 0)
+        claiming.cancel()
+        await asyncio.wait([claiming])
+        self._runs.forget_unbegun()
+        if not self._hard.is_set():
+            await self._say(self._link.release(list(self._runs.known()), "its runner stops"))
+        await self._end_runs()
+        await self._heart.stop()
+        if not self._hard.is_set():
+            await self._say(self._farewell())
+        await self._runs.close()
+        log.info("runner.stopped", runner=self._settings.runner_id)
+        if not claiming.cancelled():
+            claiming.result()  # if claiming broke down, so does the runner
+
+    async def _end_runs(self) -> None:
+        if await self._runs.end_within(self._settings.drain_seconds, self._hard):
+            return
+        self._runs.lose_all()
+        if not await self._runs.end_within(TERM_SECONDS, self._hard):
+            self._runs.lose_all()
+            await self._runs.end_within(KILL_SECONDS)
+
+    async def _farewell(self) -> None:
+        await self._runs.delivery.settle()
+        await self._link.release([], "its runner stops")
+        await self._link.stopped("stopped by its operator")
+
+    async def _say(self, words: Coroutine[Any, Any, None]) -> None:
+        """Say it if anybody hears it; the lease takes care of the rest."""
+        try:
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await words
+        except (ElRusoError, TimeoutError) as error:
+            log.warning("runner.unheard", error=str(error) or type(error).__name__)
