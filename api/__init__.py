@@ -1,0 +1,19 @@
+"""El Ruso over HTTP: JSON in, JSON out, one envelope.
+
+app          the route table, on one screen
+deps         what the API is given by whoever starts it
+endpoint     one row of the table: what it reads, who may call it
+call         one request as a handler sees it
+body         a request's bytes: bounded, checked, decoded
+envelope     {"ok": true, "data": …} and {"ok": false, "error": …, "detail": …}
+errors       exception -> answer
+auth         who calls, and may they?
+tokens       bearer tokens: made, revoked, looked up
+request_log  request ids, one line in the log per request, the last net under every error
+claiming     claims that wait for work
+broadcast    one follower of the log, many viewers
+openapi      the contract, generated from the table and the Structs
+server       uvicorn, bounded, without signals of its own
+wire/        the Structs that requests are made of
+routes/      one file per resource
+"""

@@ -1,0 +1,75 @@
+"""The application: every address on one screen, and around it what all requests have in common."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from itertools import groupby
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from api.auth import ANYONE, OPERATE, OPERATE_OR_RUN, READ, RUN
+from api.deps import ApiDeps
+from api.endpoint import Endpoint, Resource
+from api.errors import answer_error
+from api.live import Live
+from api.openapi import describe
+from api.request_log import RequestLog
+from api.routes import artifacts, claims, contract, events, health, metrics, output, runners, runs, system, tasks
+
+# Of one path all methods stand together; a path with a fixed last word comes before one that takes any.
+ENDPOINTS = (
+    Endpoint("GET", "/", ANYONE, health.show_root),
+    Endpoint("GET", "/health", ANYONE, health.show_health),
+    Endpoint("GET", "/openapi.json", ANYONE, contract.show_contract),
+    Endpoint("GET", "/metrics", READ, metrics.show_prometheus),
+    Endpoint("GET", "/ops/metrics", READ, metrics.show_metrics),
+    Endpoint("GET", "/ops/runner/status", READ, runners.list_runners),
+    Endpoint("POST", "/ops/runner/heartbeat", RUN, runners.heartbeat),
+    Endpoint("GET", "/ops/tasks", READ, tasks.list_tasks),
+    Endpoint("POST", "/ops/tasks", OPERATE, tasks.create_tasks),
+    Endpoint("POST", "/ops/tasks/claim", RUN, claims.claim_tasks),
+    Endpoint("POST", "/ops/tasks/{task_id:path}/requeue", OPERATE_OR_RUN, tasks.requeue_task),
+    Endpoint("POST", "/ops/tasks/{task_id:path}/cancel", OPERATE, tasks.cancel_task),
+    Endpoint("GET", "/ops/tasks/{task_id:path}", READ, tasks.show_task),
+    Endpoint("PATCH", "/ops/tasks/{task_id:path}", OPERATE_OR_RUN, tasks.change_task),
+    Endpoint("GET", "/runs", READ, runs.list_runs),
+    Endpoint("POST", "/runs", RUN, runs.start_run),
+    Endpoint("GET", "/runs/{run_id}", READ, runs.show_run),
+    Endpoint("PATCH", "/runs/{run_id}", RUN, runs.finish_run),
+    Endpoint("POST", "/runs/{run_id}/steps", RUN, runs.add_step),
+    Endpoint("GET", "/runs/{run_id}/output", READ, output.list_output),
+    Endpoint("POST", "/runs/{run_id}/output", RUN, output.add_output),
+    Endpoint("POST", "/runs/{run_id}/artifacts", RUN, artifacts.add_artifact),
+    Endpoint("GET", "/runs/{run_id}/artifacts/{kind}", READ, artifacts.show_artifact),
+    Endpoint("GET", "/ops/system/status", READ, system.show_system),
+    Endpoint("POST", "/ops/system/pause", OPERATE, system.pause),
+    Endpoint("POST", "/ops/system/resume", OPERATE, system.resume),
+    Endpoint("GET", "/ops/events", READ, events.list_events),
+    Endpoint("GET", "/ops/events/stream", READ, events.stream_events),
+)
+
+
+def create_app(deps: ApiDeps) -> Starlette:
+    """The API over what it is given. `app.state.live.close()` ends all waits and streams at once."""
+    live = Live(deps)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        live.close()
+
+    app = Starlette(
+        routes=[
+            Route(path, Resource({endpoint.method: endpoint for endpoint in endpoints}, deps, live))
+            for path, endpoints in groupby(ENDPOINTS, key=lambda endpoint: endpoint.path)
+        ],
+        middleware=[Middleware(RequestLog)],
+        exception_handlers={404: lambda _request, error: answer_error(error)},
+        lifespan=lifespan,
+    )
+    app.state.live = live
+    app.state.contract = cache(lambda: msgspec.json.encode(describe(ENDPOINTS, deps.version)))
+    return app

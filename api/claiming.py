@@ -1,0 +1,56 @@
+"""A claim that waits until there is work, its time is up, its client has gone, or the server stops."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from api.call import Call
+from api.wire.task import Claim
+from events.claims import ClaimAnswer, Claimed
+
+HAND_BACK_REASON = "the client had gone before its claim was answered"
+DUE_SECONDS_MIN = 0.05  # a task that is due but in another's hands is not worth a busy loop
+
+
+async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.Task[None]) -> ClaimAnswer:
+    """Claims at once; finding nothing, looks again whenever something may have become ready.
+
+    `gone` is done when the client has gone (api/disconnect.py).
+    """
+    until = time.monotonic() + min(wanted.wait_seconds, call.deps.limits.wait_seconds)
+    closing = asyncio.create_task(call.live.closing.wait())
+    try:
+        with call.live.waiting.join() as baton:
+            while True:
+                baton.clear()
+                answer = await call.deps.commands.claim(wanted.runner_id, wanted.limit or 1, actor)
+                seconds = until - time.monotonic()
+                if answer.tasks or answer.paused:
+                    baton.set()  # there may be more, or the others should be told as well
+                    return answer
+                if seconds <= 0 or closing.done() or gone.done():
+                    return answer
+                if answer.due_seconds is not None:
+                    seconds = min(seconds, max(answer.due_seconds, DUE_SECONDS_MIN))
+                await _any_of(seconds, baton, gone, closing)
+                if not baton.is_set() and (closing.done() or gone.done()):
+                    return answer
+    finally:
+        closing.cancel()
+
+
+async def hand_back(call: Call, claimed: Sequence[Claimed], actor: str) -> None:
+    """Give back what nobody will execute. Not to be interrupted: it runs on when the caller is cancelled."""
+    runs = [(task.task_id, task.run_id) for task in claimed]
+    if runs:
+        await asyncio.shield(call.deps.commands.hand_back(runs, HAND_BACK_REASON, actor))
+
+
+async def _any_of(timeout: float, baton: asyncio.Event, *others: asyncio.Task[Any]) -> None:
+    """Returns when the baton comes, one of the others is done, or the time is up."""
+    handed = asyncio.create_task(baton.wait())
+    try:
+        await asyncio.wait({handed, *others}, timeout=max(0.0, timeout), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        handed.cancel()

@@ -1,0 +1,36 @@
+"""What the API is given by whoever starts it, and the limits it keeps."""
+
+from asyncpg import Pool
+from msgspec import Struct
+
+from api.tokens import TokenStore
+from api.views import Views
+from events.commands import Commands
+from events.listener import Listener
+
+
+class Limits(Struct, frozen=True):
+    """How much one request may ask for. Bytes and seconds."""
+
+    body_bytes: int = 1 << 20
+    wait_seconds: float = 60.0
+    keep_alive_seconds: float = 15.0
+    """How often a silent event stream says that it is there."""
+    viewers: int = 200
+    """Event streams at once."""
+    viewer_events: int = 1000
+    """Events that may wait for one viewer to read on, before it is dropped."""
+
+
+class ApiDeps(Struct, frozen=True):
+    """Everything the API works with. Whoever made it also ends it."""
+
+    commands: Commands
+    views: Views
+    listener: Listener
+    tokens: TokenStore
+    pool: Pool
+    """For reading the log; its connections must keep no state and reach the primary."""
+    lease_seconds: float
+    version: str
+    limits: Limits = Limits()

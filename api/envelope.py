@@ -1,0 +1,30 @@
+"""What every answer is wrapped in. JSON bytes from the views pass through as they are."""
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+_encoder = msgspec.json.Encoder()
+
+
+class JsonResponse(Response):
+    """A response whose body is JSON already."""
+
+    media_type = "application/json"
+
+
+def answer(data: bytes, *, meta: bytes | None = None, status: int = 200) -> JsonResponse:
+    """`data` (and `meta`) are JSON bytes: they are put into the envelope without being read."""
+    tail = b"}" if meta is None else b',"meta":' + meta + b"}"
+    return JsonResponse(b"".join((b'{"ok":true,"data":', data, tail)), status)
+
+
+def answer_value(data: Any, *, meta: Any = None, status: int = 200) -> JsonResponse:
+    """As `answer`, for values that are yet to be encoded."""
+    return answer(_encoder.encode(data), meta=None if meta is None else _encoder.encode(meta), status=status)
+
+
+def refuse(code: str, detail: str, *, status: int, headers: dict[str, str] | None = None) -> JsonResponse:
+    """The envelope of an error: a stable code, and what to do about it."""
+    return JsonResponse(_encoder.encode({"ok": False, "error": code, "detail": detail}), status, headers)

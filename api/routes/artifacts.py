@@ -1,0 +1,36 @@
+"""The patch a run made, and its diffstat."""
+
+from typing import Literal
+
+from starlette.responses import PlainTextResponse, Response
+
+from api.call import Call
+from api.envelope import answer_value
+from api.wire.field import RunId
+from api.wire.run import NewArtifact
+from events.errors import InvalidInput, NotFound
+
+ArtifactKind = Literal["patch", "diffstat"]
+
+
+async def show_artifact(call: Call, run_id: RunId, kind: ArtifactKind) -> Response:
+    """A run's patch or diffstat, redacted by its runner; as plain text if that is what is asked for."""
+    content = await call.deps.views.artifact(int(run_id), kind)
+    if content is None:
+        raise NotFound(f"run {run_id} has no {kind}")
+    if "text/plain" in (call.header("accept") or ""):
+        return PlainTextResponse(content)
+    return answer_value({"run_id": run_id, "kind": kind, "content": content})
+
+
+async def add_artifact(call: Call, run_id: RunId, body: NewArtifact) -> Response:
+    """Store a run's patch or diffstat, or both."""
+    given = {"patch": body.patch, "diffstat": body.diffstat}
+    if body.kind is not None:
+        given[body.kind] = body.content
+    contents = {kind: content for kind, content in given.items() if content is not None}
+    if not contents:
+        raise InvalidInput("say what to store: `kind` and `content`, or `patch`, or `diffstat`")
+    for kind, content in contents.items():
+        await call.deps.commands.save_artifact(int(run_id), kind, content)
+    return answer_value({"run_id": run_id, "stored": sorted(contents)}, status=201)

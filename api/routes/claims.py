@@ -1,0 +1,47 @@
+"""Runners that speak HTTP ask for work."""
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from api.call import Call
+from api.claiming import claim_when_ready, hand_back
+from api.disconnect import leaving
+from api.envelope import answer
+from api.known import know_system, read_task
+from api.wire.task import Claim
+from events.claims import Claimed
+from events.commands import paused
+
+
+async def claim_tasks(call: Call, body: Claim) -> Response:
+    """Claim one task (or null), up to `limit` tasks, or a named one; wait for work up to `wait_seconds`."""
+    actor = call.caller.acting_as(body.runner_id)
+    async with leaving(call.request) as gone:
+        claimed = await _claim(call, body, actor, gone)
+        try:
+            response = await _hand_out(call, body, claimed)
+            if gone.done():
+                raise ClientDisconnect
+        except BaseException:
+            await hand_back(call, claimed, actor)
+            raise
+    return response
+
+
+async def _claim(call: Call, body: Claim, actor: str, gone: "asyncio.Task[None]") -> Sequence[Claimed]:
+    if body.task_id is not None:
+        return [await call.deps.commands.claim_task(body.runner_id, body.task_id, actor)]
+    found = await claim_when_ready(call, body, actor, gone)
+    if found.paused:
+        raise paused((await know_system(call.deps.views)).reason)
+    return found.tasks
+
+
+async def _hand_out(call: Call, body: Claim, claimed: Sequence[Claimed]) -> Response:
+    views = call.deps.views
+    if body.limit is not None:
+        return answer(await views.tasks_by_id([task.task_id for task in claimed]) if claimed else b"[]")
+    return answer(await read_task(views, claimed[0].task_id) if claimed else b"null")

@@ -1,0 +1,31 @@
+"""The log: pages of it, and what happens as it happens."""
+
+import msgspec
+from starlette.responses import Response
+
+from api.call import Call
+from api.envelope import answer
+from api.event_stream import EventStream
+from api.wire.event import EventFilter, StreamStart
+from events.errors import InvalidInput
+from events.log import read_after
+
+_encoder = msgspec.json.Encoder()
+
+
+async def list_events(call: Call, query: EventFilter) -> Response:
+    """A page of the log in order of position. For following it use the stream: a page may miss what commits late."""
+    events = await read_after(call.deps.pool, query.after, query.limit, query.kind, query.id)
+    more = str(events[-1].seq) if len(events) == query.limit else None
+    return answer(_encoder.encode(events), meta=_encoder.encode({"next": more}))
+
+
+async def stream_events(call: Call, query: StreamStart) -> Response:
+    """Server-sent events: each event of the log, in order, none left out. Resumes behind Last-Event-ID."""
+    after = query.after
+    last = call.header("last-event-id")
+    if last:
+        if not (last.isascii() and last.isdigit() and len(last) <= 18):
+            raise InvalidInput(f"Last-Event-ID is the seq of an event, not {last[:50]!r}")
+        after = int(last)
+    return EventStream(call.live.broadcast, after, call.deps.limits.keep_alive_seconds)

@@ -1,0 +1,18 @@
+"""The numbers, as JSON and for Prometheus."""
+
+from starlette.responses import Response
+
+from api.call import Call
+from api.envelope import answer
+from api.prometheus import CONTENT_TYPE, exposition
+
+
+async def show_metrics(call: Call) -> Response:
+    """How many tasks in which status, runners online, runs of late, the age of the backlog."""
+    return answer(await call.deps.views.metrics())
+
+
+async def show_prometheus(call: Call) -> Response:
+    """The same numbers in Prometheus' text format."""
+    text = exposition(await call.deps.views.metrics(), call.deps.listener.mode)
+    return Response(text, media_type=CONTENT_TYPE)

@@ -1,0 +1,34 @@
+"""Runners: who is there, and signs of life."""
+
+from starlette.responses import Response
+
+from api.call import Call
+from api.envelope import answer, answer_value
+from api.wire.runner import Heartbeat
+
+
+async def list_runners(call: Call) -> Response:
+    """All runners; online are those seen within the last minute."""
+    return answer(await call.deps.views.runners())
+
+
+async def heartbeat(call: Call, body: Heartbeat) -> Response:
+    """A runner is alive, and keeps what it holds. Answers whether there is work, and when some falls due."""
+    commands, lease = call.deps.commands, call.deps.lease_seconds
+    actor = call.caller.acting_as(body.runner_id)
+    if body.status == "stopped":
+        await commands.runner_stopped(body.runner_id, None, actor, lease)
+        return answer_value({"runner_id": body.runner_id, "status": "stopped"})
+    if body.status == "started":
+        beat = await commands.runner_started(body.runner_id, body.meta or {}, actor, lease)
+    else:
+        beat = await commands.heartbeat(body.runner_id, body.meta, actor, lease)
+    return answer_value(
+        {
+            "runner_id": body.runner_id,
+            "status": "online",
+            "ready": beat.ready,
+            "paused": beat.paused,
+            "due_seconds": beat.due_seconds,
+        }
+    )

@@ -1,0 +1,87 @@
+"""Runs: what was executed, and how runners without a database report it.
+
+A report counts only while its run is the task's current one; later it is refused with `lease_lost` and changes nothing.
+"""
+
+from starlette.responses import Response
+
+from api.call import Call
+from api.envelope import answer, answer_value
+from api.known import KnownRun, know_run, know_task, read_run
+from api.routes.tasks import answer_page
+from api.wire.field import RunId
+from api.wire.run import ENDS, NewRun, NewRunStep, RunChange, RunFilter
+from events.errors import LeaseLost, NotEligible
+from events.reports import Report, RunEvent
+from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
+
+
+async def list_runs(call: Call, query: RunFilter) -> Response:
+    """Runs, newest first."""
+    page = await call.deps.views.runs(
+        status=query.status, task_id=query.task_id, limit=query.limit, cursor=query.cursor
+    )
+    return answer_page(page)
+
+
+async def show_run(call: Call, run_id: RunId) -> Response:
+    """One run, with its steps and the files it changed."""
+    return answer(await read_run(call.deps.views, run_id))
+
+
+async def start_run(call: Call, body: NewRun) -> Response:
+    """The current run of a claimed task begins."""
+    task = await know_task(call.deps.views, body.task_id)
+    if task.run_id is None:
+        raise NotEligible(f"task {task.id} is {task.status}; claim it first with POST /ops/tasks/claim")
+    if body.runner_id not in (None, task.claimed_by):
+        raise LeaseLost(f"task {task.id} is {task.claimed_by}'s by now; {body.runner_id} lost it")
+    run = await know_run(call.deps.views, task.run_id)
+    if run.started_at is None:
+        await report(call, run, TaskStarted(int(run.id), body.branch))
+    return answer(await read_run(call.deps.views, run.id), status=201)
+
+
+async def add_step(call: Call, run_id: RunId, body: NewRunStep) -> Response:
+    """A step of a run has ended."""
+    run = await know_run(call.deps.views, run_id)
+    step = TaskStep(
+        run_id=int(run.id),
+        number=body.number or run.next_number,
+        name=body.step_name,
+        cmd=body.cmd,
+        exit_code=body.exit_code,
+        duration_ms=body.duration_ms,
+        output_excerpt=body.output_excerpt,
+        output_bytes=len((body.output_excerpt or "").encode()) if body.output_bytes is None else body.output_bytes,
+        truncated=body.truncated,
+        error=body.error,
+    )
+    await report(call, run, step)
+    return answer_value({"run_id": run.id, "number": step.number, "name": step.name}, status=201)
+
+
+async def finish_run(call: Call, run_id: RunId, body: RunChange) -> Response:
+    """A run has ended, well or not. Saying so twice is no error."""
+    run = await know_run(call.deps.views, run_id)
+    if run.status != ENDS[body.status]:
+        await report(call, run, _end(run, body), retry=body.retry)
+    return await show_run(call, run_id)
+
+
+async def report(call: Call, run: KnownRun, event: RunEvent, *, retry: bool = True) -> None:
+    """Append what happened to a run. Raises LeaseLost when it is not the task's current run any more."""
+    actor = call.caller.acting_as(run.runner)
+    [refusal] = await call.deps.commands.report([Report(run.task_id, int(run.id), event, actor, retry)])
+    if refusal is not None:
+        raise refusal
+
+
+def _end(run: KnownRun, body: RunChange) -> TaskDone | TaskFailed:
+    run_id = int(run.id)
+    changes = [change.event() for change in body.file_changes]
+    end = (body.branch, body.commit_hash, changes)
+    if ENDS[body.status] == "done":
+        return TaskDone(run_id, body.duration_ms, body.summary, body.result, *end)
+    error = body.error or body.summary or "the runner gave no reason"
+    return TaskFailed(run_id, error, body.duration_ms, body.summary, *end)

@@ -1,0 +1,92 @@
+"""Tasks: list, create, look at, change."""
+
+import uuid
+
+import msgspec
+from starlette.responses import Response
+
+from api.call import Call
+from api.envelope import answer
+from api.known import know_task, read_task
+from api.task_status import change_status
+from api.views import Page
+from api.wire.field import TaskId
+from api.wire.task import Cancel, NewTasks, Requeue, TaskChange, TaskFilter
+from events.errors import InvalidInput, LeaseLost
+
+KEY_MAX = 255
+KEYS = uuid.UUID("5a0f6a3e-6d0f-4c1c-9a55-0c4d3f0f8f3b")
+"""The namespace in which an Idempotency-Key that is not a UUID becomes one."""
+
+
+async def list_tasks(call: Call, query: TaskFilter) -> Response:
+    """Tasks in order of creation."""
+    page = await call.deps.views.tasks(
+        status=query.status, phase=query.phase, directive_id=query.directive_id, limit=query.limit, cursor=query.cursor
+    )
+    return answer_page(page)
+
+
+async def create_tasks(call: Call, body: NewTasks) -> Response:
+    """Create one task or many, all or none.
+
+    The same again, by id or by Idempotency-Key, is answered with what exists.
+    """
+    key = _command_id(call.header("idempotency-key"))
+    wanted = [(task.id, task.definition()) for task in body.tasks]
+    created = await call.deps.commands.create_tasks(wanted, call.actor, key)
+    status = 201 if any(task.created for task in created) else 200
+    if body.single:
+        return answer(await read_task(call.deps.views, created[0].id), status=status)
+    return answer(await call.deps.views.tasks_by_id([task.id for task in created]), status=status)
+
+
+async def show_task(call: Call, task_id: TaskId) -> Response:
+    """One task, with all that was asked for and what became of it."""
+    return answer(await read_task(call.deps.views, task_id))
+
+
+async def change_task(call: Call, task_id: TaskId, body: TaskChange) -> Response:
+    """Ask for a status; it is translated into the event it means. What is so already is left as it is."""
+    await change_status(call, await know_task(call.deps.views, task_id), body)
+    return await show_task(call, task_id)
+
+
+async def requeue_task(call: Call, task_id: TaskId, body: Requeue) -> Response:
+    """Make a task ready again, at once or after a rest; or hand a run back."""
+    if body.run_id is None:
+        await call.deps.commands.requeue(
+            task_id,
+            actor=call.actor,
+            backoff_seconds=body.backoff_seconds,
+            last_error=body.last_error,
+            reason=body.reason or "requeued by hand",
+        )
+        return await show_task(call, task_id)
+    task = await know_task(call.deps.views, task_id)
+    actor = call.caller.acting_as(task.claimed_by or "unknown")
+    if not await call.deps.commands.hand_back([(task_id, int(body.run_id))], body.reason or "handed back", actor):
+        raise LeaseLost(f"run {body.run_id} is not the current run of task {task_id}")
+    return await show_task(call, task_id)
+
+
+async def cancel_task(call: Call, task_id: TaskId, body: Cancel) -> Response:
+    """Never run a task; if it runs, its runner loses it."""
+    await call.deps.commands.cancel(task_id, body.reason or body.last_error, call.actor)
+    return await show_task(call, task_id)
+
+
+def answer_page(page: Page) -> Response:
+    """A part of a list, and where the next one begins."""
+    return answer(page.data, meta=msgspec.json.encode({"total": page.total, "next": page.next}))
+
+
+def _command_id(key: str | None) -> uuid.UUID | None:
+    if not key:
+        return None
+    if len(key) > KEY_MAX:
+        raise InvalidInput(f"an Idempotency-Key has at most {KEY_MAX} characters")
+    try:
+        return uuid.UUID(key)
+    except ValueError:
+        return uuid.uuid5(KEYS, key)

@@ -1,0 +1,131 @@
+"""What is said about runs."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from api.wire.field import Count, Limit, Line, Milliseconds, RunnerId, TaskId, Text
+from events.task import FileChange
+
+Change = Literal["added", "modified", "deleted", "renamed"]
+
+# Words of older runners for the same two ends.
+ENDS: dict[str, Literal["done", "failed"]] = {
+    "done": "done",
+    "success": "done",
+    "succeeded": "done",
+    "completed": "done",
+    "failed": "failed",
+    "error": "failed",
+}
+
+
+class RunFilter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which runs to list, newest first."""
+
+    status: Literal["running", "done", "failed", "requeued", "blocked", "cancelled"] | None = None
+    task_id: TaskId | None = None
+    limit: Limit = 50
+    cursor: Annotated[str, Meta(max_length=100)] | None = None
+
+
+class NewRun(Struct, frozen=True, forbid_unknown_fields=True):
+    """A runner begins the run of a task that it has claimed."""
+
+    task_id: TaskId
+    branch: Line | None = None
+    commit_hash: Line | None = None
+    status: str | None = None
+    runner_id: RunnerId | None = None
+
+
+class NewRunStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """A step of a run has ended. `number` counts from 1; left out, it is the next one."""
+
+    step_name: Line
+    number: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    cmd: Text | None = None
+    exit_code: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
+    duration_ms: Milliseconds | None = None
+    output_excerpt: Text | None = None
+    output_bytes: Milliseconds | None = None
+    truncated: bool = False
+    error: Text | None = None
+    status: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class ReportedChange(Struct, frozen=True):
+    """A file that a run changed. Runners of all ages report them, so here what is not known is not refused."""
+
+    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    change: str | None = None
+    change_type: str | None = None
+    added: Count | None = None
+    removed: Count | None = None
+    renamed_from: str | None = None
+    diffstat: Any = None
+
+    def event(self) -> FileChange:
+        """The change as it goes into the log."""
+        return FileChange(self.path, self._kind(), self.added, self.removed, self.renamed_from)
+
+    def _kind(self) -> Change:
+        word = (self.change or self.change_type or "").lower()
+        return next((kind for letters, kind in _KINDS if word.startswith(letters)), "modified")
+
+
+# git's letters and the words people use
+_KINDS: tuple[tuple[tuple[str, ...], Change], ...] = (
+    (("a", "create", "new", "?"), "added"),
+    (("d", "remove"), "deleted"),
+    (("r",), "renamed"),
+)
+
+
+class RunChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a run ended. `retry` false: do not try the task again."""
+
+    status: Literal["done", "success", "succeeded", "completed", "failed", "error"]
+    summary: Text | None = None
+    error: Text | None = None
+    file_changes: Annotated[list[ReportedChange], Meta(max_length=100_000)] = field(default_factory=list)
+    branch: Line | None = None
+    commit_hash: Line | None = None
+    duration_ms: Milliseconds | None = None
+    result: Any = None
+    retry: bool = True
+    finished_at: str | None = None
+
+
+class NewArtifact(Struct, frozen=True, forbid_unknown_fields=True):
+    """A patch or diffstat of a run, redacted by its runner."""
+
+    kind: Literal["patch", "diffstat"] | None = None
+    content: str | None = None
+    patch: str | None = None
+    diffstat: str | None = None
+
+
+class OutputPiece(Struct, frozen=True, forbid_unknown_fields=True):
+    """A piece of a step's output. `number` counts the pieces of the run from 1; one sent twice is kept once."""
+
+    number: Annotated[int, Meta(ge=1, le=2_147_483_647)]
+    step: Annotated[int, Meta(ge=1, le=100_000)]
+    stream: Literal["stdout", "stderr"]
+    data: str
+
+
+class NewOutput(Struct, frozen=True, forbid_unknown_fields=True):
+    """Output of a run."""
+
+    chunks: Annotated[list[OutputPiece], Meta(min_length=1, max_length=10_000)]
+
+
+class OutputFilter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which output to read."""
+
+    step: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    after: Annotated[int, Meta(ge=0, le=2_147_483_647)] = 0
+    limit: Limit = 1000
