@@ -12,14 +12,18 @@ from pathlib import Path
 import click
 
 from events.errors import ElRusoError
+from ops.commands.audit import audit_command
 from ops.commands.db import db
 from ops.commands.doctor import doctor
+from ops.commands.tail import tail
+from ops.commands.task import task
+from ops.commands.token import token
 from ops.config import environment_language
 from ops.errors import OperatorError
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
-COMMANDS: tuple[click.Command, ...] = (db, doctor)
+COMMANDS: tuple[click.Command, ...] = (db, task, token, audit_command, tail, doctor)
 PACKAGES = ("events", "projections", "api", "runner", "ops")
 
 

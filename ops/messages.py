@@ -2,18 +2,22 @@
 
 from typing import Any
 
-from ops.texts import config, db, doctor, migrate, postgres, terminal
+from ops.texts import audit, config, db, doctor, migrate, postgres, serve, task, terminal, token
 from ops.texts.text import Language, Text
 
 __all__ = ["MESSAGES", "Language", "Text", "translate"]
 
 MESSAGES: dict[str, Text] = {
+    **audit.TEXTS,
     **config.TEXTS,
     **db.TEXTS,
     **doctor.TEXTS,
     **migrate.TEXTS,
     **postgres.TEXTS,
+    **serve.TEXTS,
+    **task.TEXTS,
     **terminal.TEXTS,
+    **token.TEXTS,
 }
 
 

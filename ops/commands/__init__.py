@@ -1,5 +1,10 @@
 """The command line, one module per noun; each is registered in ops.cli.
 
-db           migrate, url, stop
+db           migrate, rebuild, url, stop
+serve        the API
+task         add, list, show, requeue, cancel
+token        create, revoke, list
+audit        log against views
+tail         the log as it grows
 doctor       looks at everything and says what to mend
 """

@@ -5,9 +5,11 @@ import asyncio
 import click
 
 from ops.database import embedded_folder, use_database
-from ops.migrate import Outcome, migrate
+from ops.migrate import Outcome, migrate, read_schema
 from ops.postgres import control
+from ops.progress import progress
 from ops.terminal import Terminal, group, option
+from projections.rebuild import rebuild
 
 
 @group("db", help="help.db")
@@ -20,7 +22,9 @@ def db() -> None:
 def migrate_command(terminal: Terminal) -> None:
     """Create or update the database."""
     with use_database(terminal.config, terminal.say, "elruso-migrate") as database:
-        report(terminal, asyncio.run(migrate(database.connect)))
+        with progress(terminal, "db.rebuilding") as show:
+            outcome = asyncio.run(migrate(database.connect, rebuild=rebuild, progress=show))
+        report(terminal, outcome)
 
 
 def report(terminal: Terminal, outcome: Outcome) -> None:
@@ -33,6 +37,17 @@ def report(terminal: Terminal, outcome: Outcome) -> None:
         terminal.say("db.rebuilt")
     if outcome == Outcome():
         terminal.say("db.current")
+
+
+@db.command("rebuild", help="help.db.rebuild")
+@click.pass_obj
+def rebuild_command(terminal: Terminal) -> None:
+    """Fold the log into new views and swap them in."""
+    with use_database(terminal.config, terminal.say, "elruso-rebuild") as database:
+        with progress(terminal, "db.rebuilding") as show:
+            done = asyncio.run(rebuild(database.connect, read_schema().view, show))
+    rate = done.events / max(done.seconds, 1e-9)
+    terminal.say("db.rebuild_done", events=done.events, seconds=done.seconds, rate=rate, held=done.held_seconds)
 
 
 @db.command("url", help="help.db.url")

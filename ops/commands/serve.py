@@ -1,0 +1,38 @@
+"""`elruso serve`: the API, without a runner."""
+
+import click
+import uvloop
+from msgspec.structs import replace
+
+from events.connect import Database
+from ops.config import Config
+from ops.database import use_database
+from ops.engine import engine, until_stopped
+from ops.logs import configure_logs
+from ops.progress import progress
+from ops.terminal import Terminal, command, option
+
+
+@command("serve", help="help.serve")
+@option("--host", help="help.serve.host")
+@option("--port", type=click.IntRange(0, 65_535), help="help.serve.port")
+@click.pass_obj
+def serve(terminal: Terminal, host: str | None, port: int | None) -> None:
+    """Serve the API until SIGTERM or SIGINT."""
+    config = addressed(terminal.config, host, port)
+    configure_logs(config)
+    with use_database(config, terminal.say, "elruso-api") as database:
+        uvloop.run(_serve(terminal, config, database))
+
+
+def addressed(config: Config, host: str | None, port: int | None) -> Config:
+    """The settings with the address that was asked for."""
+    return replace(config, host=host or config.host, port=config.port if port is None else port)
+
+
+async def _serve(terminal: Terminal, config: Config, database: Database) -> None:
+    with progress(terminal, "db.rebuilding") as show:
+        async with engine(config, database, show) as address:
+            terminal.say("serve.ready", address=address)
+            await until_stopped()
+    terminal.say("serve.stopped")

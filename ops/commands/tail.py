@@ -1,0 +1,71 @@
+"""`elruso tail`: the log as it grows."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import click
+import msgspec
+
+from events.connect import Database
+from events.event import Event
+from events.follower import Follower
+from events.listener import Listener
+from events.log import last_seq
+from events.notifier import Notifier
+from ops.database import use_database
+from ops.terminal import Terminal, command, option
+
+Show = Callable[[Event], None]
+
+GAP_SECONDS = 0.02
+
+
+@command("tail", help="help.tail")
+@option("--after", type=int, help="help.tail.after")
+@option("--kind", help="help.tail.kind")
+@option("--id", "stream", help="help.tail.id")
+@option("--json", "as_json", is_flag=True, help="help.json")
+@option("--no-follow", is_flag=True, help="help.tail.no_follow")
+@click.pass_obj
+def tail(terminal: Terminal, after: int | None, kind: str | None, stream: str | None, as_json: bool, no_follow: bool) -> None:
+    """Print events in the order of the log, and go on with new ones until interrupted."""
+
+    def show(event: Event) -> None:
+        if kind in (None, event.kind) and stream in (None, event.id):
+            terminal.show(msgspec.json.encode(event).decode() if as_json else _line(event))
+
+    with use_database(terminal.config, terminal.say, "elruso-tail") as database, suppress(KeyboardInterrupt):
+        asyncio.run(_follow(database, after, show, once=no_follow))
+
+
+async def _follow(database: Database, after: int | None, show: Show, once: bool) -> None:
+    connection = await database.connect()
+    notifier = Notifier(database)
+    listener = Listener(database, notifier)
+    news = asyncio.Event()
+    listener.subscribe(lambda _hint: news.set())
+    notifier.start()
+    listener.start()
+    try:
+        follower = Follower(connection, await last_seq(connection) if after is None else after)
+        while True:
+            news.clear()
+            while events := await follower.advance():
+                for event in events:
+                    show(event)
+            if once and not follower.blocked:
+                return
+            if follower.blocked:
+                await asyncio.sleep(GAP_SECONDS)  # a gap is filled by a commit, which nobody announces
+            else:
+                await news.wait()
+    finally:
+        await listener.stop()
+        await notifier.stop()
+        await connection.close()
+
+
+def _line(event: Event) -> str:
+    time = event.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    return f"{event.seq:>8}  {time}  {event.type:<17} {event.id} v{event.version}  {event.actor}  {bytes(event.data).decode()}"

@@ -1,0 +1,115 @@
+"""`elruso task`: what curl can do, in fewer words. Speaks to the API."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ops.client import Client
+from ops.errors import OperatorError
+from ops.terminal import Terminal, group, option
+
+STATUSES = ("ready", "running", "done", "failed", "blocked", "cancelled")
+
+
+@group("task", help="help.task")
+def task() -> None:
+    """The group; see help.task."""
+
+
+@task.command("add", help="help.task.add")
+@click.argument("title", required=False)
+@option("--id", "task_id", help="help.task.add.id")
+@option("--step", "steps", multiple=True, help="help.task.add.step")
+@option("--type", "task_type", help="help.task.add.type")
+@option("--after", "depends_on", multiple=True, help="help.task.add.after")
+@option("--priority", type=int, help="help.task.add.priority")
+@option("--phase", help="help.task.add.phase")
+@option("--param", "params", multiple=True, help="help.task.add.param")
+@option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True), help="help.task.add.file")
+@click.pass_obj
+def add(terminal: Terminal, title: str | None, file: Path | None, **asked: Any) -> None:
+    """Create a task from options, or tasks from a JSON file; print the ids."""
+    if (title is None) == (file is None):
+        raise OperatorError("task.add.title_or_file")
+    body = _read(file) if file else _definition(title, **asked)
+    created = Client(terminal.config).ask("POST", "/ops/tasks", body=body)
+    for each in created if isinstance(created, list) else [created]:
+        terminal.show(each["id"])
+
+
+@task.command("list", help="help.task.list")
+@option("--status", type=click.Choice(STATUSES), help="help.task.list.status")
+@option("--phase", help="help.task.add.phase")
+@option("--limit", type=int, default=50, help="help.task.list.limit")
+@option("--json", "as_json", is_flag=True, help="help.json")
+@click.pass_obj
+def list_command(terminal: Terminal, as_json: bool, **query: Any) -> None:
+    """Print tasks."""
+    tasks = Client(terminal.config).ask("GET", "/ops/tasks", query=query)
+    if as_json:
+        terminal.show(json.dumps(tasks, ensure_ascii=False, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "status", "phase", "priority", "attempts", "title", "last_error"):
+        table.add_column(column, overflow="fold" if column in ("title", "last_error") else "ellipsis")
+    for each in tasks:
+        attempts = f"{each['attempts']}/{each['max_attempts']}"
+        cells = (each["id"], each["status"], each["phase"], each["priority"], attempts, each["title"], each["last_error"])
+        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+    Console(markup=False, highlight=False).print(table)
+
+
+@task.command("show", help="help.task.show")
+@click.argument("task_id")
+@click.pass_obj
+def show(terminal: Terminal, task_id: str) -> None:
+    """Print a task and its runs as JSON."""
+    client = Client(terminal.config)
+    found = client.ask("GET", _path(task_id))
+    runs = client.ask("GET", "/runs", query={"task_id": task_id})
+    terminal.show(json.dumps(found | {"runs": runs}, ensure_ascii=False, indent=2))
+
+
+@task.command("requeue", help="help.task.requeue")
+@click.argument("task_id")
+@option("--backoff", type=float, default=0.0, help="help.task.requeue.backoff")
+@click.pass_obj
+def requeue(terminal: Terminal, task_id: str, backoff: float) -> None:
+    """Make a task ready again."""
+    Client(terminal.config).ask("POST", f"{_path(task_id)}/requeue", body={"backoff_seconds": backoff})
+    terminal.say("task.requeued", id=task_id)
+
+
+@task.command("cancel", help="help.task.cancel")
+@click.argument("task_id")
+@option("--reason", help="help.task.cancel.reason")
+@click.pass_obj
+def cancel(terminal: Terminal, task_id: str, reason: str | None) -> None:
+    """Cancel a task, taking it from its runner."""
+    Client(terminal.config).ask("POST", f"{_path(task_id)}/cancel", body={"reason": reason} if reason else {})
+    terminal.say("task.cancelled", id=task_id)
+
+
+def _path(task_id: str) -> str:
+    return f"/ops/tasks/{quote(task_id, safe='')}"
+
+
+def _read(file: Path) -> Any:
+    text = click.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8")
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise OperatorError("task.add.not_json", file=file, detail=error) from error
+
+
+def _definition(title: str | None, *, task_id: str | None, steps: tuple[str, ...], params: tuple[str, ...], **rest: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {"title": title, "id": task_id, **rest}
+    body["depends_on"] = list(rest["depends_on"])
+    body["steps"] = [{"name": f"step {number}", "cmd": cmd} for number, cmd in enumerate(steps, start=1)]
+    body["params"] = dict(param.partition("=")[::2] for param in params)
+    return {name: value for name, value in body.items() if value not in (None, [], {}, ())}

@@ -1,0 +1,76 @@
+"""The engine in one process: database, wake-ups, commands, views and the API over them. The composition root of `serve`."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from api.app import create_app
+from api.auth import check_binding
+from api.deps import ApiDeps, Limits
+from api.server import serve
+from api.tokens import TokenStore
+from events.commands import Commands
+from events.connect import Database
+from events.listener import Intervals, Listener
+from events.notifier import Notifier
+from ops.config import Config
+from ops.migrate import migrate
+from ops.views import Views
+from projections.rebuild import rebuild
+
+Progress = Callable[[int, int], None]
+
+
+def own_version() -> str:
+    """The version that is installed; "0" in a checkout that never was."""
+    try:
+        return version("elruso")
+    except PackageNotFoundError:
+        return "0"
+
+
+@asynccontextmanager
+async def engine(config: Config, database: Database, progress: Progress) -> AsyncIterator[str]:
+    """Everything but runners, until the block is left; yields the API's address.
+
+    Raises:
+        Forbidden: the address is not this machine's own and no token exists.
+        OSError: the address is taken.
+    """
+    await migrate(database.connect, rebuild=rebuild, progress=progress)
+    notifier = Notifier(database)
+    listener = Listener(database, notifier, Intervals(ping=config.ping_seconds, idle_poll=config.deaf_poll_seconds))
+    async with database.pool(config.pool_size) as pool, Commands(database, notifier.wake) as commands:
+        tokens = TokenStore(pool)
+        check_binding(config.host, await tokens.any_tokens())
+        listener.subscribe(commands.hear)
+        notifier.start()
+        listener.start()
+        deps = ApiDeps(
+            commands=commands,
+            views=Views(pool),
+            listener=listener,
+            tokens=tokens,
+            pool=pool,
+            lease_seconds=config.lease_seconds,
+            version=own_version(),
+            limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),
+        )
+        try:
+            async with serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds) as address:
+                yield address
+        finally:
+            await listener.stop()
+            await notifier.stop()
+
+
+async def until_stopped() -> None:
+    """Returns at the first SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+

@@ -1,0 +1,21 @@
+"""`elruso token`."""
+
+from ops.texts.text import Text
+
+TEXTS = {
+    "help.token": Text(es="Quién puede hablar con la API, y como qué.", en="Who may speak to the API, and as what."),
+    "help.token.create": Text(es="Crea un token y lo muestra, esta única vez.", en="Make a token and print it, this once."),
+    "help.token.role": Text(
+        es="viewer ve, operator actúa, runner ejecuta, admin administra.",
+        en="viewer sees, operator acts, runner executes, admin administers.",
+    ),
+    "help.token.revoke": Text(es="Anula un token.", en="Make a token void."),
+    "help.token.list": Text(es="Los tokens, nunca su texto.", en="The tokens, never their text."),
+    "token.created": Text(
+        es="Token de {name} ({role}) creado. Guárdalo ahora: no se puede volver a ver.",
+        en="Token of {name} ({role}) made. Keep it now: it cannot be seen again.",
+    ),
+    "token.revoked": Text(es="El token de {name} ya no vale.", en="The token of {name} is void."),
+    "token.valid": Text(es="válido", en="valid"),
+    "token.void": Text(es="anulado {at:%Y-%m-%d %H:%M}", en="revoked {at:%Y-%m-%d %H:%M}"),
+}
