@@ -12,7 +12,9 @@ from ops.errors import OperatorError
 from ops.migrate import Connect, Migration, Outcome, Progress, Schema, migrate, read_schema
 
 SCHEMA = Schema(
-    log="CREATE SCHEMA log; CREATE TABLE log.events (seq bigint)",
+    log="CREATE SCHEMA log; CREATE TABLE log.events (seq bigint); CREATE TABLE log.attached (target text, folds text);"
+    "CREATE FUNCTION log.attach_folds(target regclass, view_schema name) RETURNS void LANGUAGE sql AS "
+    "'INSERT INTO log.attached VALUES (target, view_schema)'",
     view="CREATE TABLE tasks (id text); CREATE FUNCTION here() RETURNS text LANGUAGE sql "
     "SET search_path FROM CURRENT RETURN current_schema()",
 )
@@ -45,11 +47,12 @@ def recorder(calls: list[str]) -> Callable[[Connect, str, Progress], Awaitable[N
 
 
 async def test_empty_database_gets_the_schema(empty_database: str) -> None:
-    """An empty database gets both parts, and functions of the view part are bound to schema view."""
+    """An empty database gets both parts; the view part is bound to schema view, and its folds hang on the log."""
     outcome = await migrate(connector(empty_database), schema=SCHEMA)
     connection = await asyncpg.connect(empty_database)
     assert Outcome(created=True) == outcome
     assert "view" == await connection.fetchval("SELECT view.here()")
+    assert [("log.events", "view")] == [tuple(row) for row in await connection.fetch("SELECT * FROM log.attached")]
     await connection.close()
 
 
