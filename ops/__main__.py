@@ -1,5 +1,23 @@
-"""`python -m ops` is `elruso`."""
+"""`elruso`, also as `python -m ops`: a look at what would be imported, then the command line."""
 
-from ops.cli import main
+import sys
 
-main()
+from ops.config import environment_language
+from ops.errors import OperatorError
+from ops.messages import translate
+from ops.strangers import refuse_strangers
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit status."""
+    try:
+        refuse_strangers()
+    except OperatorError as error:
+        sys.exit(translate(error.key, environment_language(), **error.facts))
+    from ops.cli import main as command_line  # not earlier: it imports what a stranger would hide
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -4,10 +4,8 @@ Exit status 0: done. 1: refused or failed; the text on stderr says what to do. 2
 130: interrupted.
 """
 
-import importlib.util
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import click
 
@@ -24,7 +22,6 @@ from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
 COMMANDS: tuple[click.Command, ...] = (db, task, token, audit_command, tail, doctor)
-PACKAGES = ("events", "projections", "api", "runner", "ops")
 
 
 def _version() -> str:
@@ -67,7 +64,6 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str] | None) -> int:
     terminal = Terminal()
     try:
-        _refuse_strangers()
         outcome = elruso.main(arguments, prog_name="elruso", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except click.ClickException as error:
@@ -82,13 +78,3 @@ def _run(arguments: list[str] | None) -> int:
     except ElRusoError as error:
         terminal.say("terminal.error", detail=error.detail)
         return 1
-
-
-def _refuse_strangers() -> None:
-    """Our packages have everyday names: make sure that no other distribution's stand in front of them."""
-    ours = Path(__file__).resolve().parent.parent
-    for name in PACKAGES:
-        found = importlib.util.find_spec(name)
-        origin = Path(found.origin).resolve() if found and found.origin else None
-        if origin is None or origin.parent.parent != ours:
-            raise OperatorError("terminal.stranger", name=name, path=origin)
