@@ -93,6 +93,8 @@ class Listener:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+            self._mode, self._since = None, datetime.now(UTC)
+            self._deaf.set()
         if self._forget_notifier is not None:
             self._forget_notifier()
 
@@ -129,6 +131,9 @@ class Listener:
         try:
             keep_alive(connection)
             yield connection
+        except Exception:
+            connection.terminate()  # it is deaf or dead: no farewell
+            raise
         finally:
             await hang_up(connection)
 

@@ -17,7 +17,8 @@ from events.session import hang_up, keep_alive
 from events.statements import load_statements
 from events.subscribers import Subscribers
 
-SEND_SECONDS = 5.0
+SEND_SECONDS = 5.0  # a connection on which a hint takes longer is given up
+PATIENCE_SECONDS = 1.0
 FLUSH_SECONDS = 1.0
 
 _sql = load_statements("events", "notifier.sql")
@@ -27,24 +28,25 @@ log = structlog.get_logger(__name__)
 class Notifier:
     """One connection for hints, one task that sends them, and the waiters of this process, who are told directly.
 
-    `sent` counts notifications; `working` is False while the last try to send one failed.
+    `sent` counts notifications.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, send_seconds: float = SEND_SECONDS) -> None:
         self.subscribers: Subscribers[Hint] = Subscribers()
         self.sent = 0
-        self.working = False
         self._database = database
+        self._send_seconds = send_seconds
         self._connection: Connection | None = None
         self._pending = NOTHING
         self._kick = asyncio.Event()
         self._backoff = Backoff()
         self._task: asyncio.Task[None] | None = None
+        self._waiting_since: float | None = None
+        self._failing = False
 
     def start(self) -> None:
         """Begin to send, what was said before included. Does nothing when it runs already."""
         if self._task is None:
-            self.working = True
             self._task = asyncio.create_task(self._run(), name="notifier")
 
     async def stop(self) -> None:
@@ -56,7 +58,6 @@ class Notifier:
         await asyncio.wait([task], timeout=FLUSH_SECONDS)
         task.cancel()
         await asyncio.wait([task])
-        self.working = False
         if self._connection is not None:
             await hang_up(self._connection)
             self._connection = None
@@ -74,9 +75,16 @@ class Notifier:
         self._kick.set()
 
     @property
+    def working(self) -> bool:
+        """False while it does not run, and while a hint has been trying to get out for more than a second."""
+        waiting = self._waiting_since
+        now = asyncio.get_running_loop().time()
+        return self._task is not None and (waiting is None or now - waiting < PATIENCE_SECONDS)
+
+    @property
     def process_id(self) -> int | None:
-        """The server process from which our own notifications come; None while unknown, and behind a pooler."""
-        if self._connection is None or self._database.direct_url is None:
+        """The server process from which our own notifications come; None while there is none, and behind a pooler."""
+        if self._connection is None or self._connection.is_closed() or self._database.direct_url is None:
             return None
         process_id: int = self._connection.get_server_pid()
         return process_id
@@ -90,18 +98,16 @@ class Notifier:
 
     async def _send_pending(self) -> None:
         hint, self._pending = self._pending, NOTHING
+        self._waiting_since = self._waiting_since or asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(self._send_seconds):
                 connection = await self._connect()
                 await connection.execute(_sql["send_hint"], CHANNEL, hint.encode())
         except Exception as error:  # whatever it was: hints must not end with one that failed
             self._pending |= hint  # said twice does no harm
-            self.working = False
             await self._recover(error)
         else:
-            self.working = True
-            self.sent += 1
-            self._backoff.reset()
+            self._succeed()
 
     async def _connect(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
@@ -111,9 +117,18 @@ class Notifier:
         return self._connection
 
     async def _recover(self, error: Exception) -> None:
+        if not self._failing:
+            self._failing = True
+            log.warning("notifier.failing", error=str(error) or type(error).__name__)
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
-        delay = self._backoff.next_delay()
-        log.warning("notifier.failed", error=str(error) or type(error).__name__, retry_seconds=round(delay, 3))
-        await asyncio.sleep(delay)
+        await asyncio.sleep(self._backoff.next_delay())
+
+    def _succeed(self) -> None:
+        self.sent += 1
+        self._waiting_since = None
+        if self._failing:
+            self._failing = False
+            self._backoff.reset()
+            log.info("notifier.recovered")
