@@ -17,8 +17,8 @@ from events.listener import Intervals, Listener
 from events.notifier import Notifier
 from ops.config import Config
 from ops.migrate import migrate
-from ops.views import Views
 from projections.rebuild import rebuild
+from projections.views import Views
 
 Progress = Callable[[int, int], None]
 

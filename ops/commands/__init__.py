@@ -1,7 +1,7 @@
 """The command line, one module per noun; each is registered in ops.cli.
 
 db           migrate, rebuild, url, stop
-serve        the API
+serve, up    the API; the API and a runner
 task         add, list, show, requeue, cancel
 token        create, revoke, list
 audit        log against views

@@ -1,0 +1,71 @@
+"""`elruso up`: everything on this machine, in the foreground."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+import uvloop
+from msgspec.structs import replace
+
+from events.connect import Database
+from ops.config import Config, inherited_environment
+from ops.commands.serve import addressed
+from ops.database import use_database
+from ops.engine import engine, until_stopped
+from ops.keeper import keep_running
+from ops.logs import configure_logs
+from ops.progress import progress
+from ops.terminal import Terminal, command, option
+
+
+@command("up", help="help.up")
+@option("--host", help="help.serve.host")
+@option("--port", type=click.IntRange(0, 65_535), help="help.serve.port")
+@option("--workspace", type=click.Path(file_okay=False, path_type=Path), help="help.up.workspace")
+@option("--handlers", help="help.up.handlers")
+@option("--concurrency", type=click.IntRange(1, 1000), help="help.up.concurrency")
+@click.pass_obj
+def up(terminal: Terminal, host: str | None, port: int | None, workspace: Path | None, handlers: str | None, concurrency: int | None) -> None:
+    """Start PostgreSQL, the API and a runner; end them all at SIGTERM or Ctrl-C."""
+    config = addressed(terminal.config, host, port)
+    config = replace(
+        config,
+        workspace=workspace.absolute() if workspace else config.workspace,
+        handlers=handlers or config.handlers,
+        concurrency=concurrency or config.concurrency,
+    )
+    configure_logs(config)
+    with use_database(config, terminal.say, "elruso-api") as database:
+        uvloop.run(_up(terminal, config, database))
+
+
+async def _up(terminal: Terminal, config: Config, database: Database) -> None:
+    with progress(terminal, "db.rebuilding") as show:
+        async with engine(config, database, show) as address:
+            terminal.say("serve.ready", address=address)
+            runner = asyncio.create_task(_run_runner(terminal, config), name="runner")
+            terminal.say("up.hint", address=address)
+            await until_stopped()
+            runner.cancel()
+            await asyncio.wait([runner])
+    terminal.say("serve.stopped")
+
+
+async def _run_runner(terminal: Terminal, config: Config) -> None:
+    """A process of its own, so that nothing a task does can stop the API."""
+    await keep_running(
+        [sys.executable, "-P", "-m", "ops", "runner", "run", *_options(config)],
+        inherited_environment(),
+        started=lambda pid: terminal.say("up.runner", pid=pid),
+        ended=lambda status, seconds: terminal.say("up.runner_again", status=status, seconds=seconds),
+    )
+
+
+def _options(config: Config) -> list[str]:
+    options = ["--concurrency", str(config.concurrency)]
+    if config.workspace:
+        options += ["--workspace", str(config.workspace)]
+    if config.handlers:
+        options += ["--handlers", config.handlers]
+    return options
