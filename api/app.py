@@ -28,6 +28,7 @@ ENDPOINTS = (
     Endpoint("GET", "/ops/metrics", READ, metrics.show_metrics),
     Endpoint("GET", "/ops/runner/status", READ, runners.list_runners),
     Endpoint("POST", "/ops/runner/heartbeat", RUN, runners.heartbeat),
+    Endpoint("POST", "/ops/runner/release", RUN, runners.release),
     Endpoint("GET", "/ops/tasks", READ, tasks.list_tasks),
     Endpoint("POST", "/ops/tasks", OPERATE, tasks.create_tasks),
     Endpoint("POST", "/ops/tasks/claim", RUN, claims.claim_tasks),

@@ -4,9 +4,9 @@ from asyncpg import Pool
 from msgspec import Struct
 
 from api.tokens import TokenStore
-from api.views import Views
 from events.commands import Commands
 from events.listener import Listener
+from projections.views import Views
 
 
 class Limits(Struct, frozen=True):

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from api.views import Views
 from events.errors import NotFound
+from projections.views import Views
 
 
 class KnownTask(Struct, frozen=True):

@@ -21,6 +21,10 @@ class WaitingLine:
         self._waiting: dict[object, asyncio.Event] = {}
         self._forget: Callable[[], None] = _nothing
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     @contextmanager
     def join(self) -> Iterator[asyncio.Event]:
         """Stand in line while the block runs; yields a baton that is set when it is time to look. Clear it, look."""

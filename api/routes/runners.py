@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer, answer_value
-from api.wire.runner import Heartbeat
+from api.wire.runner import Heartbeat, Release
 
 
 async def list_runners(call: Call) -> Response:
@@ -13,7 +13,7 @@ async def list_runners(call: Call) -> Response:
 
 
 async def heartbeat(call: Call, body: Heartbeat) -> Response:
-    """A runner is alive, and keeps what it holds. Answers whether there is work, and when some falls due."""
+    """A runner is alive, and keeps what it holds. Answers whether there is work, when some falls due, how many it holds."""
     commands, lease = call.deps.commands, call.deps.lease_seconds
     actor = call.caller.acting_as(body.runner_id)
     if body.status == "stopped":
@@ -23,6 +23,8 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
         beat = await commands.runner_started(body.runner_id, body.meta or {}, actor, lease)
     else:
         beat = await commands.heartbeat(body.runner_id, body.meta, actor, lease)
+    if beat.stuck:
+        await commands.sweep(lease)
     return answer_value(
         {
             "runner_id": body.runner_id,
@@ -30,5 +32,14 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
             "ready": beat.ready,
             "paused": beat.paused,
             "due_seconds": beat.due_seconds,
+            "held": beat.held,
         }
     )
+
+
+async def release(call: Call, body: Release) -> Response:
+    """A runner gives back what it holds, save the runs in `keeping`; it costs the tasks no attempt."""
+    actor = call.caller.acting_as(body.runner_id)
+    keeping = [int(run_id) for run_id in body.keeping]
+    released = await call.deps.commands.release(body.runner_id, keeping, body.reason, actor)
+    return answer_value({"runner_id": body.runner_id, "released": released})

@@ -9,10 +9,10 @@ from api.call import Call
 from api.envelope import answer
 from api.known import know_task, read_task
 from api.task_status import change_status
-from api.views import Page
 from api.wire.field import TaskId
 from api.wire.task import Cancel, NewTasks, Requeue, TaskChange, TaskFilter
 from events.errors import InvalidInput, LeaseLost
+from projections.page import Page
 
 KEY_MAX = 255
 KEYS = uuid.UUID("5a0f6a3e-6d0f-4c1c-9a55-0c4d3f0f8f3b")
@@ -20,9 +20,14 @@ KEYS = uuid.UUID("5a0f6a3e-6d0f-4c1c-9a55-0c4d3f0f8f3b")
 
 
 async def list_tasks(call: Call, query: TaskFilter) -> Response:
-    """Tasks in order of creation."""
+    """Tasks: ready ones in claim order, others newest first. `text` stands in the title or the id."""
     page = await call.deps.views.tasks(
-        status=query.status, phase=query.phase, directive_id=query.directive_id, limit=query.limit, cursor=query.cursor
+        status=query.status,
+        phase=query.phase,
+        directive_id=query.directive_id,
+        text=query.text,
+        limit=query.limit,
+        cursor=query.cursor,
     )
     return answer_page(page)
 

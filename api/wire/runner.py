@@ -1,10 +1,10 @@
 """What runners say about themselves."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
-from api.wire.field import Line, RunnerId
+from api.wire.field import Line, RunId, RunnerId
 
 
 class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
@@ -13,3 +13,11 @@ class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
     runner_id: RunnerId
     status: Line | None = None
     meta: dict[str, Any] | None = None
+
+
+class Release(Struct, frozen=True, forbid_unknown_fields=True):
+    """A runner gives back what it holds, save the runs that it goes on with."""
+
+    runner_id: RunnerId
+    keeping: Annotated[list[RunId], Meta(max_length=10_000)] = field(default_factory=list)
+    reason: Line = "given back by its runner"

@@ -100,6 +100,7 @@ class TaskFilter(Struct, frozen=True, forbid_unknown_fields=True):
     status: Status | None = None
     phase: str | None = None
     directive_id: TaskId | None = None
+    text: Annotated[str, Meta(max_length=200)] | None = None
     limit: Limit = 1000
     cursor: Annotated[str, Meta(max_length=100)] | None = None
 

@@ -1,0 +1,91 @@
+"""A whole API for one test: database, notifier, listener, commands, HTTP server on a free port of the loopback."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+from asyncpg import Pool
+from msgspec import Struct
+
+from api.app import create_app
+from api.deps import ApiDeps, Limits
+from api.server import serve
+from api.tokens import TokenStore
+from events.commands import Commands
+from events.connect import Database
+from events.listener import Listener
+from events.notifier import Notifier
+from projections.views import Views
+
+LEASE_SECONDS = 15.0
+LIMITS = Limits()
+
+
+class Served(Struct):
+    """A served API, and what it is made of."""
+
+    url: str
+    client: httpx.AsyncClient
+    commands: Commands
+    pool: Pool
+    tokens: TokenStore
+    app: Any
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        return int(self.url.rpartition(":")[2])
+
+    async def get(self, path: str, **options: Any) -> Any:
+        """The data behind an address; the request must succeed."""
+        return data_of(await self.client.get(path, **options))
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> Any:
+        """The data that a POST answers; it must succeed."""
+        return data_of(await self.client.post(path, json={} if body is None else body, **options))
+
+    async def patch(self, path: str, body: Any, **options: Any) -> Any:
+        """The data that a PATCH answers; it must succeed."""
+        return data_of(await self.client.patch(path, json=body, **options))
+
+    async def claim(self, runner: str = "r1", **more: Any) -> Any:
+        """What a runner is handed."""
+        return await self.post("/ops/tasks/claim", {"runner_id": runner, **more})
+
+
+def data_of(response: httpx.Response) -> Any:
+    """The data of an answer that is a success."""
+    body = response.json()
+    assert response.is_success, f"{response.status_code}: {body}"
+    assert body["ok"] is True
+    return body["data"]
+
+
+def refusal_of(response: httpx.Response) -> tuple[int, str, str]:
+    """Status, code and detail of an answer that is a refusal."""
+    body = response.json()
+    assert body.keys() == {"ok", "error", "detail"}
+    assert body["ok"] is False
+    return response.status_code, body["error"], body["detail"]
+
+
+@asynccontextmanager
+async def serving(url: str, limits: Limits = LIMITS) -> AsyncIterator[Served]:
+    """Serve the database at `url`."""
+    database = Database(url)
+    async with AsyncExitStack() as stack:
+        notifier = Notifier(database)
+        notifier.start()
+        stack.push_async_callback(notifier.stop)
+        listener = Listener(database, notifier)
+        listener.start()
+        stack.push_async_callback(listener.stop)
+        commands = await stack.enter_async_context(Commands(database, notifier.wake))
+        pool = await stack.enter_async_context(database.pool(4))
+        tokens = TokenStore(pool)
+        deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", limits)
+        app = create_app(deps)
+        address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
+        yield Served(address, client, commands, pool, tokens, app)
