@@ -10,7 +10,7 @@ SELECT 'task', w.id, 1, 'task.created', w.actor, w.definition, w.command_id
 FROM unnest($1::text[], $2::json[], $3::text[], $4::uuid[]) WITH ORDINALITY AS w (id, definition, actor, command_id, place)
 ORDER BY w.place
 ON CONFLICT DO NOTHING
-RETURNING id, seq;
+RETURNING id, seq, command_id;
 
 -- name: claim_tasks
 -- Claims up to $3 tasks in claim order, beginning at the key ($1 priority, $2 position), for runner $4 (as JSON text).

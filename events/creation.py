@@ -93,10 +93,12 @@ async def _create(connection: Connection, creations: Sequence[Creation]) -> list
         [task.actor for task in tasks],
         [task.command_id for task in tasks],
     )
-    seqs = {row["id"]: row["seq"] for row in rows}
-    left_out = [task for task in tasks if task.id not in seqs]
+    written = {(row["id"], row["command_id"]): row["seq"] for row in rows}
+    seqs = [written.pop((task.id, task.command_id), None) for task in tasks]  # of two with one id the first was written
+    left_out = [task for task, seq in zip(tasks, seqs, strict=True) if seq is None]
     known = await _known(connection, left_out) if left_out else {}
-    return [_answer(creation, seqs, known) for creation in creations]
+    turn = iter(seqs)
+    return [_answer(creation, [next(turn) for _ in creation.tasks], known) for creation in creations]
 
 
 Known = Mapping[str | UUID, Record]
@@ -109,11 +111,12 @@ async def _known(connection: Connection, tasks: Sequence[NewTask]) -> Known:
     return {row["id"]: row for row in rows} | {row["command_id"]: row for row in rows if row["command_id"]}
 
 
-def _answer(creation: Creation, seqs: Mapping[str, int], known: Known) -> Answer:
+def _answer(creation: Creation, seqs: Sequence[int | None], known: Known) -> Answer:
+    """The answer to one request. `seqs`: where its tasks were written, None for those that were left out."""
     answers: list[CreatedTask | None] = [None] * len(creation.tasks)
-    for task, place in zip(creation.tasks, creation.places, strict=True):
-        if task.id in seqs:
-            answers[place] = CreatedTask(task.id, seqs[task.id], task.priority, True)
+    for task, place, seq in zip(creation.tasks, creation.places, seqs, strict=True):
+        if seq is not None:
+            answers[place] = CreatedTask(task.id, seq, task.priority, True)
             continue
         row = known[task.id] if task.id in known else known[task.command_id or task.id]
         if not _same(row["data"], task.data):
