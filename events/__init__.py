@@ -18,6 +18,10 @@ The part that speaks to PostgreSQL:
     follower     the log in commit order, gap-safe
     committer    many callers, one connection, self-clocked batches
     commands     every write the product knows, as one method each
-    notifier     sends wake-up hints after commit
-    listener     hears them, knows when it is deaf
+    creation, claims, reports, beats    what the commands do, batch by batch
+    dependencies, ids                   parents before children; names for new streams
+    hint         where to look: the words of a wake-up
+    notifier     sends hints after commit
+    listener     hears them, knows when it is deaf (hearing: one connection's proof that it hears)
+    session, backoff, subscribers       small parts of the two
 """

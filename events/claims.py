@@ -79,7 +79,7 @@ class ClaimDesk:
             self._floor, self._fresh_at = LOWEST, now
             await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
         floor = self._floor
-        rows = await connection.fetch(SQL["claim_tasks"], *floor, limit, _text(runner), actor)
+        rows: list[Record] = await connection.fetch(SQL["claim_tasks"], *floor, limit, _text(runner), actor)
         if not rows and floor != LOWEST:
             self._floor = LOWEST
             rows = await connection.fetch(SQL["claim_tasks"], *LOWEST, limit, _text(runner), actor)

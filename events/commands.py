@@ -237,9 +237,8 @@ class Commands:
         return await self._writes.submit(self._calls, Call(statement, arguments))
 
     async def _beat(self, runner: str, event: Struct, actor: str, lease_seconds: float) -> Beat:
-        beat = await self._writes.submit(self._beats, Life(runner, event, actor, lease_seconds))
-        self._announce(beat.seq)
-        return beat
+        """Nobody is told: an idle runner's heartbeats would keep the whole system awake."""
+        return await self._writes.submit(self._beats, Life(runner, event, actor, lease_seconds))
 
     async def _change_system(self, event: Struct, actor: str) -> None:
         rows = await self._call("change_system", catalog.type_name(event), catalog.encode(event).decode(), actor)

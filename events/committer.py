@@ -87,7 +87,9 @@ class Committer:
     def _take(self) -> tuple[Batch[Any, Any], list[Any], list[asyncio.Future[Any]]]:
         """Everything queued of the same kind as the oldest, in order; the other kinds stay."""
         batch = self._queue[0][0]
-        items, futures, rest = [], [], deque()
+        items: list[Any] = []
+        futures: list[asyncio.Future[Any]] = []
+        rest: deque[tuple[Batch[Any, Any], Any, asyncio.Future[Any]]] = deque()
         for entry in self._queue:
             if entry[0] is batch and len(items) < batch.items_max:
                 if not entry[2].cancelled():

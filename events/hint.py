@@ -48,6 +48,11 @@ class Hint(Struct, frozen=True):
     def __bool__(self) -> bool:
         return self != NOTHING
 
+    @property
+    def is_urgent(self) -> bool:
+        """True when somebody sleeps until told; plain news of events can wait a moment."""
+        return bool(self.anything or self.ready is not None or self.pause or self.pings)
+
     def without_pings(self) -> "Hint":
         """What is left for those who do not test their hearing."""
         return replace(self, pings=frozenset()) if self.pings else self

@@ -6,6 +6,7 @@ gathers during a round trip goes with the next one. A hint that is lost with a c
 """
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 from asyncpg import Connection
@@ -20,6 +21,7 @@ from events.subscribers import Subscribers
 SEND_SECONDS = 5.0  # a connection on which a hint takes longer is given up
 PATIENCE_SECONDS = 1.0
 FLUSH_SECONDS = 1.0
+NEWS_SECONDS = 0.05  # a busy process would otherwise notify after every commit, for the sake of followers
 
 _sql = load_statements("events", "notifier.sql")
 log = structlog.get_logger(__name__)
@@ -94,7 +96,16 @@ class Notifier:
             await self._kick.wait()
             self._kick.clear()
             while self._pending:
+                await self._wait_while_patient()
                 await self._send_pending()
+
+    async def _wait_while_patient(self) -> None:
+        """News for followers may gather for a moment; whatever wakes a runner may not."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NEWS_SECONDS):
+                while not self._pending.is_urgent and self._task is not None:
+                    await self._kick.wait()
+                    self._kick.clear()
 
     async def _send_pending(self) -> None:
         hint, self._pending = self._pending, NOTHING

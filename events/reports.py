@@ -71,7 +71,7 @@ def _places(reports: Sequence[Report]) -> list[int]:
 
 
 async def _tell(connection: Connection, reports: Sequence[Report]) -> list[Record]:
-    return await connection.fetch(
+    rows: list[Record] = await connection.fetch(
         SQL["report_runs"],
         [report.task_id for report in reports],
         [report.run_id for report in reports],
@@ -80,10 +80,11 @@ async def _tell(connection: Connection, reports: Sequence[Report]) -> list[Recor
         [catalog.encode(report.event).decode() for report in reports],
         [report.actor for report in reports],
     )
+    return rows
 
 
 async def _fail(connection: Connection, reports: Sequence[Report]) -> list[Record]:
-    return await connection.fetch(
+    rows: list[Record] = await connection.fetch(
         SQL["fail_runs"],
         [report.task_id for report in reports],
         [report.run_id for report in reports],
@@ -92,6 +93,7 @@ async def _fail(connection: Connection, reports: Sequence[Report]) -> list[Recor
         [report.retry for report in reports],
         [report.actor for report in reports],
     )
+    return rows
 
 
 async def _confirm(connection: Connection, reports: Sequence[Report]) -> set[tuple[str, int]]:

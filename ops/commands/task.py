@@ -1,6 +1,8 @@
 """`elruso task`: what curl can do, in fewer words. Speaks to the API."""
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,7 +34,7 @@ def task() -> None:
 @option("--param", "params", multiple=True, help="help.task.add.param")
 @option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True), help="help.task.add.file")
 @click.pass_obj
-def add(terminal: Terminal, title: str | None, file: Path | None, **asked: Any) -> None:
+def add(terminal: Terminal, /, title: str | None, file: Path | None, **asked: Any) -> None:
     """Create a task from options, or tasks from a JSON file; print the ids."""
     if (title is None) == (file is None):
         raise OperatorError("task.add.title_or_file")
@@ -48,7 +50,7 @@ def add(terminal: Terminal, title: str | None, file: Path | None, **asked: Any) 
 @option("--limit", type=int, default=50, help="help.task.list.limit")
 @option("--json", "as_json", is_flag=True, help="help.json")
 @click.pass_obj
-def list_command(terminal: Terminal, as_json: bool, **query: Any) -> None:
+def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
     """Print tasks."""
     tasks = Client(terminal.config).ask("GET", "/ops/tasks", query=query)
     if as_json:
@@ -100,16 +102,17 @@ def _path(task_id: str) -> str:
 
 
 def _read(file: Path) -> Any:
-    text = click.get_text_stream("stdin").read() if str(file) == "-" else file.read_text("utf-8")
+    text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
     try:
         return json.loads(text)
     except ValueError as error:
         raise OperatorError("task.add.not_json", file=file, detail=error) from error
 
 
-def _definition(title: str | None, *, task_id: str | None, steps: tuple[str, ...], params: tuple[str, ...], **rest: Any) -> dict[str, Any]:
-    body: dict[str, Any] = {"title": title, "id": task_id, **rest}
-    body["depends_on"] = list(rest["depends_on"])
+def _definition(
+    title: str | None, *, task_id: str | None, steps: Sequence[str], params: Sequence[str], depends_on: Sequence[str], **rest: Any
+) -> dict[str, Any]:
+    body: dict[str, Any] = {"title": title, "id": task_id, "depends_on": list(depends_on), **rest}
     body["steps"] = [{"name": f"step {number}", "cmd": cmd} for number, cmd in enumerate(steps, start=1)]
     body["params"] = dict(param.partition("=")[::2] for param in params)
-    return {name: value for name, value in body.items() if value not in (None, [], {}, ())}
+    return {name: value for name, value in body.items() if value not in (None, [], {})}
