@@ -75,7 +75,12 @@ def stop(folder: Path, major: int = 18, *, force: bool = False) -> bool:
 
 
 def remove_unused(folder: Path, major: int) -> bool:
-    """Delete the cluster with all it holds, if nobody uses it; for the leavings of tests that were killed."""
+    """Delete the cluster with all it holds, if it is there and nobody uses it; for what tests leave behind.
+
+    Not to be called by two processes at once: the lock it holds lies in the folder that it deletes.
+    """
+    if not folder.is_dir():
+        return False
     with _locked(folder), _opened(folder / "users.lock") as users:
         if not _is_last(users):
             return False

@@ -34,7 +34,8 @@ def test_server() -> Iterator[Server]:
         yield running
     finally:
         server.__exit__(None, None, None)
-        remove_unused(folder, MAJOR)
+        with _alone(runs / "lock"):
+            remove_unused(folder, MAJOR)
 
 
 async def ensure_template(server: Server) -> None:
