@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
 from events import runner, system, task
 from events.catalog import encode, kind_of, type_name
+from projections.page import Page
 
 APPEND = """
     INSERT INTO log.events (kind, id, version, type, actor, data)
@@ -170,6 +172,11 @@ async def connect(url: str) -> Connection:
     """A connection as the product's own: in UTC, and no NOTIFY for foreign writers."""
     settings = {"timezone": "UTC", "elruso.managed": "on", "jit": "off"}
     return await asyncpg.connect(url, server_settings=settings)
+
+
+def ids(page: Page) -> list[str]:
+    """The ids of a page's rows."""
+    return [row["id"] for row in msgspec.json.decode(page.data)]
 
 
 COUNTERS = {"task_counts": "sum(ready), sum(running), sum(done), sum(failed), sum(blocked), sum(cancelled)"}

@@ -1,0 +1,44 @@
+-- The numbers of /ops/metrics. Every part is bounded by what is in flight or by a constant, never by the history.
+
+-- name: show_metrics
+-- $1: a runner is online when it was seen within so many seconds.
+WITH RECURSIVE priority AS (  -- the first of each priority, by one probe of the index per priority
+    SELECT (SELECT min(r.priority) FROM view.ready r) AS value
+  UNION ALL
+    SELECT (SELECT min(r.priority) FROM view.ready r WHERE r.priority > priority.value) FROM priority WHERE priority.value IS NOT NULL
+), oldest AS (
+    SELECT min(t.ready_at) AS ready_at
+    FROM priority
+    CROSS JOIN LATERAL (SELECT r.id FROM view.ready r WHERE r.priority = priority.value ORDER BY r.priority, r.position LIMIT 1) first
+    CROSS JOIN LATERAL (SELECT t.ready_at FROM view.tasks t WHERE t.id = first.id OFFSET 0) t
+    WHERE priority.value IS NOT NULL
+), newest AS MATERIALIZED (
+    SELECT r.id, r.task_id, r.status, r.claimed_at, r.finished_at FROM view.runs r ORDER BY r.id DESC LIMIT 1000
+), ended AS (
+    SELECT n.status FROM newest n WHERE n.status <> 'running' ORDER BY n.id DESC LIMIT 20
+), succeeded AS (
+    SELECT extract(epoch FROM n.finished_at - t.ready_at)::float8 AS seconds
+    FROM (SELECT * FROM newest WHERE status = 'done' ORDER BY id DESC LIMIT 20) n
+    CROSS JOIN LATERAL (SELECT t.ready_at FROM view.tasks t WHERE t.id = n.task_id OFFSET 0) t
+), counts AS (
+    SELECT coalesce(sum(ready), 0)::bigint AS ready, coalesce(sum(running), 0)::bigint AS running, coalesce(sum(blocked), 0)::bigint AS blocked,
+           coalesce(sum(failed), 0)::bigint AS failed, coalesce(sum(done), 0)::bigint AS done, coalesce(sum(cancelled), 0)::bigint AS cancelled
+    FROM view.task_counts
+), day AS (
+    SELECT coalesce(sum(c.ended), 0)::bigint AS ended, coalesce(sum(c.failed), 0)::bigint AS failed
+    FROM view.run_counts c WHERE c.bucket > log.now() - interval '24 hours'
+)
+SELECT json_build_object(
+    'tasks', (SELECT row_to_json(counts) FROM counts),
+    'runners', (SELECT json_build_object(
+        'online', count(*) FILTER (WHERE r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second'),
+        'total', count(*)) FROM view.runners r),
+    'runs', json_build_object(
+        'last_run_at', (SELECT max(n.claimed_at) FROM newest n),
+        'fail_rate_last_20', (SELECT avg((e.status = 'failed')::integer)::float8 FROM ended e),
+        'avg_ready_to_done_seconds_last_20', (SELECT avg(s.seconds) FROM succeeded s),
+        'last_24h', (SELECT day.ended FROM day),
+        'fails_last_24h', (SELECT day.failed FROM day)),
+    'backlog', json_build_object(
+        'oldest_ready_age_seconds', (SELECT extract(epoch FROM greatest(log.now(), o.ready_at) - o.ready_at)::float8 FROM oldest o))
+)::text;

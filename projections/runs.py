@@ -1,0 +1,59 @@
+"""Runs: lists of them, and each with its steps and the files it changed."""
+
+from collections.abc import Sequence
+
+from asyncpg import Pool
+from msgspec import Struct
+
+from events.statements import load_statements
+from projections.ask import ask
+from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page
+
+_sql = load_statements("projections", "runs.sql")
+
+
+class RunQuery(Struct, frozen=True):
+    """Which runs: those that agree with all that is not None."""
+
+    status: str | None = None
+    task_id: str | None = None
+
+    @property
+    def section(self) -> str:
+        """The narrowest list that holds all of what is asked for."""
+        if self.task_id is not None:
+            return "task"
+        return "running" if self.status == "running" else "newest"
+
+
+async def runs_by_id(pool: Pool, ids: Sequence[int], status: str | None = None) -> bytes:
+    """These runs in the order of the ids, as a JSON array; those unknown or of another status are left out."""
+    return await ask(pool, _sql["runs_by_id"], ids, status)
+
+
+async def find_run(pool: Pool, run_id: int) -> bytes | None:
+    """One run with its steps, file changes and the kinds of its artifacts, or None."""
+    return await ask(pool, _sql["run_with_steps"], run_id) or None
+
+
+async def list_runs(pool: Pool, query: RunQuery, limit: int, cursor: str | None) -> Page:
+    """Runs, newest first.
+
+    A page may be short although there is a next one: it looks at WINDOW runs at most, and leaves out those whose
+    status changed while it looked. Raises InvalidInput for a cursor of another list.
+    """
+    after = None if cursor is None else Cursor.read(cursor, [query.section])
+    ids, following = await _find(pool, query, limit, after.first if after else FROM_THE_NEWEST)
+    data = await runs_by_id(pool, ids, query.status) if ids else b"[]"
+    return Page(data, next=None if following is None else str(following))
+
+
+async def _find(pool: Pool, query: RunQuery, limit: int, before: int) -> tuple[list[int], Cursor | None]:
+    rows = await pool.fetch(_sql[f"list_{query.section}"], before, WINDOW, query.status, limit + 1, query.task_id)
+    ids = [row["id"] for row in rows[:limit]]
+    if len(rows) > limit:
+        return ids, Cursor(query.section, ids[-1])
+    if query.section == "newest" and query.status is not None:
+        last = await pool.fetchval(_sql["last_of_newest"], before, WINDOW)
+        return ids, None if last is None else Cursor("newest", last)
+    return ids, None

@@ -1,0 +1,51 @@
+-- Runs: what was executed, step by step. A run's id is the seq of the claim that began it, so the newest has the highest.
+
+-- name: runs_by_id
+-- The runs with the ids $1, in that order, that have the status $2 (null: whatever it is), as a JSON array.
+SELECT coalesce(json_agg(run ORDER BY wanted.place), '[]')::text
+FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (id, place)
+CROSS JOIN LATERAL (
+    SELECT r.id::text AS id, r.task_id, r.status, r.started_at, r.claimed_at, r.finished_at, r.branch, r.commit_hash, r.summary,
+           r.runner, r.attempt, r.duration_ms, r.error
+    FROM view.runs r WHERE r.id = wanted.id AND ($2::text IS NULL OR r.status = $2) OFFSET 0
+) run;
+
+-- name: run_with_steps
+-- One run with its steps, the files it changed, and the names of its artifacts.
+-- A step's event is written when the step has ended; when it began follows from how long it took.
+SELECT row_to_json(run)::text FROM (
+    SELECT r.id::text AS id, r.task_id, r.status, r.started_at, r.claimed_at, r.finished_at, r.branch, r.commit_hash, r.summary,
+           r.runner, r.attempt, r.duration_ms, r.error,
+           (SELECT coalesce(json_agg(step ORDER BY step.number), '[]') FROM (
+                SELECT s.number, s.name, s.name AS step_name, s.cmd, s.exit_code, s.output_excerpt, s.output_bytes, s.truncated, s.duration_ms,
+                       s.at - s.duration_ms * interval '1 millisecond' AS started_at, s.at AS finished_at, s.error
+                FROM view.steps s WHERE s.run_id = r.id) step) AS steps,
+           (SELECT coalesce(json_agg(changed ORDER BY changed.path), '[]') FROM (
+                SELECT c.path, c.change, c.change AS change_type, c.added, c.removed, c.renamed_from
+                FROM view.file_changes c WHERE c.run_id = r.id) changed) AS file_changes,
+           (SELECT coalesce(json_agg(a.kind ORDER BY a.kind), '[]') FROM log.artifacts a WHERE a.run_id = r.id) AS artifacts
+    FROM view.runs r WHERE r.id = $1
+) run;
+
+-- name: list_newest
+-- The newest runs first; looks at $2 of them at most.
+-- $1 before this run, $2 window, $3 status or null, $4 limit, $5 unused
+SELECT r.id FROM (SELECT id, status FROM view.runs WHERE id < $1 ORDER BY id DESC LIMIT $2) r
+WHERE ($3::text IS NULL OR r.status = $3) AND $5::text IS NULL ORDER BY r.id DESC LIMIT $4;
+
+-- name: list_running
+-- The runs in flight, the newest first. Parameters as in list_newest.
+SELECT g.run_id AS id FROM view.running g
+WHERE g.run_id < $1 AND $2::bigint IS NOT NULL AND $3 = 'running' AND $5::text IS NULL ORDER BY g.run_id DESC LIMIT $4;
+
+-- name: list_task
+-- The runs of the task $5, found by the claims in its stream, the newest first. Other parameters as in list_newest.
+SELECT e.seq AS id
+FROM log.events e CROSS JOIN LATERAL (SELECT r.status FROM view.runs r WHERE r.id = e.seq OFFSET 0) r
+WHERE e.kind = 'task' AND e.id = $5 AND e.type = 'task.claimed' AND e.seq < $1
+  AND $2::bigint IS NOT NULL AND ($3::text IS NULL OR r.status = $3)
+ORDER BY e.version DESC LIMIT $4;
+
+-- name: last_of_newest
+-- Where the window of list_newest ends, if the list goes on there. $1 before this run, $2 window
+SELECT id FROM view.runs WHERE id < $1 ORDER BY id DESC OFFSET $2::bigint - 1 LIMIT 1;

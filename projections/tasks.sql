@@ -1,0 +1,87 @@
+-- Tasks: what the view knows of them, together with what they were created with.
+
+-- name: tasks_by_id
+-- The tasks with the ids $1, in that order, that have the status $2 (null: whatever it is), as a JSON array.
+SELECT coalesce(json_agg(task ORDER BY wanted.place), '[]')::text
+FROM unnest($1::text[]) WITH ORDINALITY AS wanted (id, place)
+CROSS JOIN LATERAL (
+    SELECT t.id, d.phase, t.title, d.body, t.status, d.branch,
+           coalesce(d.depends_on, '[]') AS depends_on, coalesce(d.blocked_by, '[]') AS blocked_by, t.directive_id, t.task_type,
+           coalesce(d.steps, '[]') AS steps, coalesce(d.params, '{}') AS params, t.priority, t.attempts, t.max_attempts,
+           t.next_run_at, t.last_error, t.claimed_by, t.claimed_at, t.started_at, t.finished_at, t.created_at, t.ready_at,
+           t.timeout_seconds, t.waiting_on, t.blocked_parent, t.run_id::text AS run_id, d.acceptance,
+           coalesce(d.allowed_scope, '[]') AS allowed_scope, t.version
+    FROM view.tasks t JOIN log.events e ON e.seq = t.created_seq
+    CROSS JOIN LATERAL json_to_record(e.data) AS d (phase json, body text, branch text, depends_on json, blocked_by json,
+        steps json, params json, acceptance json, allowed_scope json)
+    WHERE t.id = wanted.id AND ($2::text IS NULL OR t.status = $2)
+    OFFSET 0
+) task;
+
+-- name: list_ready
+-- What can be claimed now, in claim order. $1 after this priority, $2 and position, $3 limit
+SELECT r.id, r.priority AS first, r.position AS second FROM view.ready r
+WHERE (r.priority, r.position) > ($1::bigint::smallint, $2::bigint) ORDER BY r.priority, r.position LIMIT $3;
+
+-- name: list_scheduled
+-- What falls due later, the next first. $1 after this due time (in microseconds since 1970), $2 and position, $3 limit
+SELECT s.id, (extract(epoch FROM s.due_at) * 1000000)::bigint AS first, s.position AS second
+FROM view.scheduled s
+WHERE s.due_at >= timestamptz 'epoch' + $1::bigint * interval '1 microsecond'
+  AND (s.due_at, s.position) > (timestamptz 'epoch' + $1::bigint * interval '1 microsecond', $2::bigint)
+ORDER BY s.due_at, s.position LIMIT $3;
+
+-- name: list_waiting
+-- What waits for parents, the oldest first. Whatever waits does so, in the end, for something that is ready,
+-- scheduled or running: so it is found from there, and not in all of history. $1 after this created_seq, $2 unused, $3 limit
+WITH RECURSIVE held AS (
+    SELECT d.child FROM (SELECT id FROM view.ready UNION ALL SELECT id FROM view.scheduled UNION ALL SELECT id FROM view.running) active
+    CROSS JOIN LATERAL (SELECT k.child FROM view.task_deps k WHERE k.parent = active.id OFFSET 0) d
+  UNION
+    SELECT d.child FROM held CROSS JOIN LATERAL (SELECT k.child FROM view.task_deps k WHERE k.parent = held.child OFFSET 0) d
+)
+SELECT t.id, t.created_seq AS first, $2::bigint AS second
+FROM held CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = held.child OFFSET 0) t
+WHERE t.status = 'ready' AND t.waiting_on > 0 AND t.created_seq > $1 ORDER BY t.created_seq LIMIT $3;
+
+-- name: list_running
+-- What is in flight, the newest claim first.
+-- $1 before this run, $2 unused, $3 status, $4 phase or null, $5 text or null, $6 limit, $7 unused
+SELECT g.id, g.run_id AS first
+FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = g.id OFFSET 0) t
+WHERE g.run_id < $1 AND $2::bigint IS NOT NULL AND t.status = $3 AND $7::text IS NULL
+  AND ($4::text IS NULL OR t.phase = $4) AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY g.run_id DESC LIMIT $6;
+
+-- name: list_newest
+-- The newest tasks first; looks at $2 of them at most.
+-- $1 before this created_seq, $2 window, $3 status or null, $4 phase or null, $5 text or null, $6 limit, $7 unused
+SELECT t.id, t.created_seq AS first
+FROM (SELECT id, created_seq, status, phase, title FROM view.tasks WHERE created_seq < $1 ORDER BY created_seq DESC LIMIT $2) t
+WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4) AND $7::text IS NULL
+  AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY t.created_seq DESC LIMIT $6;
+
+-- name: list_directive
+-- As list_newest, of one directive. $7 directive
+SELECT t.id, t.created_seq AS first
+FROM (SELECT id, created_seq, status, phase, title FROM view.tasks
+      WHERE directive_id = $7 AND created_seq < $1 ORDER BY created_seq DESC LIMIT $2) t
+WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4)
+  AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY t.created_seq DESC LIMIT $6;
+
+-- name: last_of_newest
+-- Where the window of list_newest ends, if the list goes on there. $1 before this created_seq, $2 window, $3 unused
+SELECT created_seq FROM view.tasks WHERE created_seq < $1 AND $3::text IS NULL ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
+
+-- name: last_of_directive
+-- As last_of_newest. $3 directive
+SELECT created_seq FROM view.tasks WHERE directive_id = $3 AND created_seq < $1 ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
+
+-- name: count_tasks
+-- How many tasks there are in the status $1 (null: in any), from the counters.
+SELECT coalesce(sum(CASE $1::text WHEN 'ready' THEN ready WHEN 'running' THEN running WHEN 'done' THEN done WHEN 'failed' THEN failed
+                    WHEN 'blocked' THEN blocked WHEN 'cancelled' THEN cancelled
+                    ELSE ready + running + done + failed + blocked + cancelled END), 0)::bigint
+FROM view.task_counts;

@@ -1,0 +1,69 @@
+"""The read side in one place: everything one can ask, each answered in JSON bytes that need no further handling."""
+
+from collections.abc import Sequence
+
+from asyncpg import Pool
+
+from projections import metrics, output, runners, runs, system, tasks
+from projections.page import Page
+from projections.runs import RunQuery
+from projections.tasks import TaskQuery
+
+
+class Views:
+    """Asks over `pool`, whose connections need no state. What is looked for and does not exist is None."""
+
+    def __init__(self, pool: Pool, online_seconds: float = runners.ONLINE_SECONDS) -> None:
+        self._pool = pool
+        self._online_seconds = online_seconds
+
+    async def metrics(self) -> bytes:
+        """The numbers of GET /ops/metrics."""
+        return await metrics.show_metrics(self._pool, self._online_seconds)
+
+    async def runners(self) -> bytes:
+        """All runners, as an array."""
+        return await runners.list_runners(self._pool, self._online_seconds)
+
+    async def system(self) -> bytes:
+        """Paused or not, since when, why, by whom."""
+        return await system.show_system(self._pool)
+
+    async def tasks(
+        self,
+        *,
+        status: str | None = None,
+        phase: str | None = None,
+        directive_id: str | None = None,
+        text: str | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+    ) -> Page:
+        """Tasks: ready ones in claim order, all others newest first. Raises InvalidInput for a cursor that is none."""
+        return await tasks.list_tasks(self._pool, TaskQuery(status, phase, directive_id, text), limit, cursor)
+
+    async def task(self, task_id: str) -> bytes | None:
+        """One task with all its fields."""
+        return await tasks.find_task(self._pool, task_id)
+
+    async def tasks_by_id(self, task_ids: Sequence[str]) -> bytes:
+        """These tasks, in the order of the ids, as an array."""
+        return await tasks.tasks_by_id(self._pool, task_ids)
+
+    async def runs(
+        self, *, status: str | None = None, task_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page:
+        """Runs, newest first. Raises InvalidInput for a cursor that is none."""
+        return await runs.list_runs(self._pool, RunQuery(status, task_id), limit, cursor)
+
+    async def run(self, run_id: int) -> bytes | None:
+        """One run with its steps, file changes and the kinds of its artifacts."""
+        return await runs.find_run(self._pool, run_id)
+
+    async def output(self, run_id: int, *, step: int | None = None, after: int = 0, limit: int = 1000) -> Page:
+        """A run's output in pieces: {number, step, stream, at, data}."""
+        return await output.list_output(self._pool, run_id, step, after, limit)
+
+    async def artifact(self, run_id: int, kind: str) -> str | None:
+        """A run's "patch" or "diffstat"."""
+        return await output.find_artifact(self._pool, run_id, kind)

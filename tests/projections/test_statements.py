@@ -1,0 +1,156 @@
+"""The SQL of the read side: it parses, and its work does not grow with the history."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from asyncpg import Connection
+
+from events.statements import load_statements
+from projections.page import FROM_THE_NEWEST, WINDOW
+from tests.projections.history import connect
+
+TASKS = 50_000
+SCRIPTS = {"rebuild.sql"}  # several statements at once, or of tables that exist only then: the rebuild's tests run them
+BIG = {"tasks", "runs", "events", "steps", "file_changes", "task_deps", "output", "artifacts"}
+
+FILES = sorted(path.name for path in files("projections").iterdir() if path.name.endswith(".sql"))
+NAMED = [(file, name) for file in FILES if file not in SCRIPTS for name in load_statements("projections", file)]
+
+# One task in five waits for the one before it, one in a hundred failed; the last 200 are ready, the 20 before run.
+HISTORY = """
+    INSERT INTO log.events (at, kind, id, version, type, actor, data)
+    SELECT now() - ({n} - k) * interval '1 second', 'task', 't' || k, place,
+           CASE place WHEN 1 THEN 'task.created' WHEN 2 THEN 'task.claimed' ELSE ending END, 'human:ana',
+           CASE place WHEN 1 THEN json_build_object('title', 't', 'directive_id', 'd-' || k % 500, 'depends_on',
+                                         CASE WHEN k % 5 = 0 THEN json_build_array('t' || k - 1) ELSE '[]' END)
+                      WHEN 2 THEN '{{"runner":"r1","attempt":1}}'
+                      ELSE json_build_object('error', 'e', 'run_id', 3 * k - 1) END
+    FROM generate_series(1, {n}) k, generate_series(1, 3) place,
+         LATERAL (SELECT CASE WHEN k % 100 = 0 THEN 'task.failed' ELSE 'task.done' END) e (ending)
+    WHERE place = 1 OR k <= {n} - 200 AND (place = 2 OR k <= {n} - 220)
+    ORDER BY k, place
+"""
+
+# What a run leaves behind does not matter to any other table, so it need not come from events.
+TRACES = """
+    INSERT INTO view.steps (run_id, number, name, output_bytes, truncated, at)
+    SELECT id, 1, 'test', 0, false, claimed_at FROM view.runs;
+    INSERT INTO view.file_changes (run_id, path, change) SELECT id, 'a.py', 'modified' FROM view.runs;
+    INSERT INTO log.output (run_id, chunk, step, stream, data) SELECT id, 1, 1, 'stdout', 'output' FROM view.runs;
+    INSERT INTO log.artifacts (run_id, kind, content) SELECT id, 'patch', 'patch' FROM view.runs;
+"""
+
+QUERIES: dict[str, tuple[str, str, tuple[Any, ...], set[str]]] = {
+    "a task": ("tasks.sql", "tasks_by_id", (["t7"], None), {"tasks_pkey", "events_pkey"}),
+    "a page of tasks": (
+        "tasks.sql",
+        "tasks_by_id",
+        ([f"t{k}" for k in range(1000)], None),
+        {"tasks_pkey", "events_pkey"},
+    ),
+    "all tasks": (
+        "tasks.sql",
+        "list_newest",
+        (FROM_THE_NEWEST, WINDOW, None, None, None, 1001, None),
+        {"tasks_by_creation"},
+    ),
+    "failed tasks": (
+        "tasks.sql",
+        "list_newest",
+        (FROM_THE_NEWEST, WINDOW, "failed", None, None, 51, None),
+        {"tasks_by_creation"},
+    ),
+    "tasks of a phase": (
+        "tasks.sql",
+        "list_newest",
+        (90_000, WINDOW, None, "3", None, 51, None),
+        {"tasks_by_creation"},
+    ),
+    "the next window": ("tasks.sql", "last_of_newest", (FROM_THE_NEWEST, WINDOW, None), {"tasks_by_creation"}),
+    "a directive": (
+        "tasks.sql",
+        "list_directive",
+        (FROM_THE_NEWEST, WINDOW, None, None, None, 51, "d-3"),
+        {"tasks_by_directive"},
+    ),
+    "ready tasks": ("tasks.sql", "list_ready", (100, 3, 1001), {"ready_pkey"}),
+    "waiting tasks": ("tasks.sql", "list_waiting", (0, 0, 1001), {"task_deps_pkey", "tasks_pkey"}),
+    "running tasks": (
+        "tasks.sql",
+        "list_running",
+        (FROM_THE_NEWEST, WINDOW, "running", None, None, 51, None),
+        {"tasks_pkey"},
+    ),
+    "all runs": ("runs.sql", "list_newest", (FROM_THE_NEWEST, WINDOW, None, 51, None), {"runs_pkey"}),
+    "failed runs": ("runs.sql", "list_newest", (FROM_THE_NEWEST, WINDOW, "failed", 51, None), {"runs_pkey"}),
+    "runs of a task": (
+        "runs.sql",
+        "list_task",
+        (FROM_THE_NEWEST, WINDOW, None, 51, "t7"),
+        {"events_stream_version", "runs_pkey"},
+    ),
+    "a page of runs": ("runs.sql", "runs_by_id", (list(range(2, 152, 3)), None), {"runs_pkey"}),
+    "a run": ("runs.sql", "run_with_steps", (14,), {"runs_pkey", "steps_pkey", "file_changes_pkey"}),
+    "metrics": ("metrics.sql", "show_metrics", (60.0,), {"runs_pkey", "tasks_pkey", "ready_pkey"}),
+    "output": ("output.sql", "list_output", (14, None, 0, 1001), {"output_pkey"}),
+}
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED, ids=[f"{file}:{name}" for file, name in NAMED])
+async def test_every_statement_is_understood(connection: Connection, file: str, name: str) -> None:
+    """PostgreSQL can prepare it against the schema as it is."""
+    await connection.prepare(load_statements("projections", file)[name])
+
+
+@pytest.fixture(scope="module")
+def history() -> str:
+    """The events of TASKS tasks."""
+    return HISTORY.format(n=TASKS)
+
+
+@pytest.fixture
+async def big(database: str, history: str) -> AsyncIterator[Connection]:
+    """A database with TASKS tasks behind it, analysed."""
+    connection = await connect(database)
+    await connection.execute("SELECT set_config('elruso.now', now()::text, false)")
+    await connection.execute(history)
+    await connection.execute(TRACES)
+    await connection.execute("VACUUM ANALYZE")
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_no_query_reads_all_of_history(big: Connection, mode: str) -> None:
+    """Each goes through the index that is meant for it; none scans a big table, and none touches many rows."""
+    await big.execute(f"SET plan_cache_mode = {mode}")
+    for asked, (file, name, arguments, indexes) in QUERIES.items():
+        plan = await _plan(big, load_statements("projections", file)[name], arguments)
+        scanned = {
+            node["Relation Name"] for node in _nodes(plan) if node["Node Type"] in ("Seq Scan", "Bitmap Heap Scan")
+        }
+        used = {node["Index Name"] for node in _nodes(plan) if "Index Name" in node}
+        assert not scanned & BIG, f"{asked}: scans {scanned & BIG}"
+        assert indexes <= used, f"{asked}: uses {used}"
+
+
+async def test_metrics_touch_a_bounded_number_of_pages(big: Connection) -> None:
+    """However long the history, the numbers cost the same few pages."""
+    plan = await _plan(big, load_statements("projections", "metrics.sql")["show_metrics"], (60.0,))
+
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 600
+
+
+async def _plan(connection: Connection, statement: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    rows = await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *arguments)
+    plan: dict[str, Any] = json.loads(rows[0][0])[0]["Plan"]
+    return plan
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
