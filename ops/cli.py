@@ -13,6 +13,7 @@ from events.errors import ElRusoError
 from ops.commands.audit import audit_command
 from ops.commands.db import db
 from ops.commands.doctor import doctor
+from ops.commands.runner import runner
 from ops.commands.serve import serve
 from ops.commands.tail import tail
 from ops.commands.task import task
@@ -22,7 +23,7 @@ from ops.errors import OperatorError
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
-COMMANDS: tuple[click.Command, ...] = (serve, db, task, token, audit_command, tail, doctor)
+COMMANDS: tuple[click.Command, ...] = (serve, runner, db, task, token, audit_command, tail, doctor)
 
 
 def _version() -> str:

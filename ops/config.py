@@ -83,7 +83,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: Annotated[Seconds, Meta(description="A runner unseen for this long loses its tasks.")] = 15.0
     sweep_seconds: Annotated[Seconds, Meta(description="How often lost tasks are looked for.")] = 5.0
     step_seconds: Annotated[Seconds, Meta(description="How long a step may take that names no limit itself.")] = 3600.0
-    drain_seconds: Annotated[Seconds, Meta(description="How long a stopping runner waits for its steps.")] = 10.0
+    drain_seconds: Annotated[
+        float, Meta(ge=0, le=86_400, description="How long the tasks of a stopping runner may run on.")
+    ] = 0.0
     output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 10 << 20
     excerpt_bytes: Annotated[Bytes, Meta(description="Output kept in the event of a step, its end.")] = 4096
 

@@ -29,6 +29,14 @@ def use_database(config: Config, announce: Announce, application: str = "elruso"
         yield Database(url=server.url(), application=application)
 
 
+def running_database(config: Config, application: str) -> Database | None:
+    """The same if it is there without our doing: a given server, or our own when it runs; starts nothing."""
+    if config.database_url:
+        return given_database(config, application)
+    server = control.find_running(embedded_folder(config), config.postgres_major)
+    return Database(url=server.url(), application=application) if server else None
+
+
 def given_database(config: Config, application: str) -> Database:
     """The server that DATABASE_URL names."""
     assert config.database_url is not None

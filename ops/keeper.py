@@ -19,13 +19,18 @@ async def keep_running(
 ) -> None:
     """Run the command for as long as this is not cancelled.
 
+    The child has a session of its own, so that a Ctrl-C here is not meant for it, and a pipe as its stdin, whose end
+    tells it that its keeper is gone.
+
     `started(pid)` is called for each start, `ended(status, seconds until the next)` for each end that was not asked for.
     """
     backoff = Backoff(0.5, 30.0)
     loop = asyncio.get_running_loop()
     while True:
         began = loop.time()
-        child = await asyncio.create_subprocess_exec(*arguments, env=dict(environment))
+        child = await asyncio.create_subprocess_exec(
+            *arguments, env=dict(environment), stdin=asyncio.subprocess.PIPE, start_new_session=True
+        )
         started(child.pid)
         try:
             status = await child.wait()

@@ -48,7 +48,7 @@ def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
 
 def redaction(config: Config) -> Processor:
     """A processor that hides the secrets this process knows, and whatever has the shape of one, in every field."""
-    redactor = Redactor(_secrets(config))
+    redactor = Redactor(known_secrets(config))
 
     def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {key: redactor.redact_value(_plain(value)) for key, value in event.items()}
@@ -75,7 +75,8 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, dict, list, type(None))) else str(value)
 
 
-def _secrets(config: Config) -> list[str]:
+def known_secrets(config: Config) -> list[str]:
+    """The secrets that the settings hold."""
     addresses = [urlsplit(address) for address in (config.database_url, config.listen_url, config.api) if address]
     passwords = [unquote(address.password) for address in addresses if address.password]
     return [*passwords, *([config.token] if config.token else [])]

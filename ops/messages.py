@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ops.texts import audit, config, db, doctor, migrate, postgres, serve, task, terminal, token
+from ops.texts import audit, config, db, doctor, migrate, postgres, runner, serve, task, terminal, token
 from ops.texts.text import Language, Text
 
 __all__ = ["MESSAGES", "Language", "Text", "translate"]
@@ -14,6 +14,7 @@ MESSAGES: dict[str, Text] = {
     **doctor.TEXTS,
     **migrate.TEXTS,
     **postgres.TEXTS,
+    **runner.TEXTS,
     **serve.TEXTS,
     **task.TEXTS,
     **terminal.TEXTS,

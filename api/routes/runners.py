@@ -13,7 +13,7 @@ async def list_runners(call: Call) -> Response:
 
 
 async def heartbeat(call: Call, body: Heartbeat) -> Response:
-    """A runner is alive, and keeps what it holds. Answers whether there is work, when some falls due, how many it holds."""
+    """A runner is alive, and keeps what it holds. Answers how much that is, and whether or when there is work."""
     commands, lease = call.deps.commands, call.deps.lease_seconds
     actor = call.caller.acting_as(body.runner_id)
     if body.status == "stopped":

@@ -7,12 +7,10 @@ from collections.abc import AsyncIterator
 import click
 import msgspec
 
-from events.connect import Database
 from events.errors import Unavailable
 from ops.config import Config, unknown_settings
-from ops.database import embedded_folder, given_database
+from ops.database import running_database
 from ops.migrate import read_schema, state_of
-from ops.postgres import control
 from ops.settings import without_password
 from ops.terminal import Terminal, command
 
@@ -59,7 +57,7 @@ async def _look_at_workspace(config: Config) -> AsyncIterator[Finding]:
 
 
 async def _look_at_database(config: Config) -> AsyncIterator[Finding]:
-    database = _running_database(config)
+    database = running_database(config, "elruso-doctor")
     if database is None:
         yield Finding(True, "doctor.server_stopped")
         return
@@ -77,10 +75,3 @@ async def _look_at_database(config: Config) -> AsyncIterator[Finding]:
         await connection.close()
     if database.direct_url is None:
         yield Finding(False, "doctor.no_listener")
-
-
-def _running_database(config: Config) -> Database | None:
-    if config.database_url:
-        return given_database(config, "elruso-doctor")
-    server = control.find_running(embedded_folder(config), config.postgres_major)
-    return Database(url=server.url(), application="elruso-doctor") if server else None

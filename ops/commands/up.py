@@ -9,8 +9,8 @@ import uvloop
 from msgspec.structs import replace
 
 from events.connect import Database
-from ops.config import Config, inherited_environment
 from ops.commands.serve import addressed
+from ops.config import Config, inherited_environment
 from ops.database import use_database
 from ops.engine import engine, until_stopped
 from ops.keeper import keep_running
@@ -55,7 +55,7 @@ async def _up(terminal: Terminal, config: Config, database: Database) -> None:
 async def _run_runner(terminal: Terminal, config: Config) -> None:
     """A process of its own, so that nothing a task does can stop the API."""
     await keep_running(
-        [sys.executable, "-P", "-m", "ops", "runner", "run", *_options(config)],
+        [sys.executable, "-P", "-m", "ops", "runner", "run", "--tied", *_options(config)],
         inherited_environment(),
         started=lambda pid: terminal.say("up.runner", pid=pid),
         ended=lambda status, seconds: terminal.say("up.runner_again", status=status, seconds=seconds),

@@ -1,0 +1,199 @@
+"""`elruso runner`: executes tasks, in the foreground or as a daemon."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import uvloop
+from msgspec.structs import replace
+
+from ops.client import Client
+from ops.config import Config, inherited_environment
+from ops.database import running_database
+from ops.engine import until_stopped
+from ops.errors import OperatorError
+from ops.logs import configure_logs
+from ops.runner_process import run_runner, speaks_http
+from ops.supervisor import State, Supervisor, follow, last_lines
+from ops.terminal import Terminal, group, option
+from projections.views import Views
+
+NOT_RUNNING = 3  # as in init scripts
+
+# Options of `run` and `start`; each overrides the setting of the same name.
+VARIABLES = {
+    "api": "ELRUSO_API",
+    "token": "ELRUSO_TOKEN",
+    "workspace": "ELRUSO_WORKSPACE",
+    "handlers": "ELRUSO_HANDLERS",
+    "agent": "ELRUSO_AGENT",
+    "concurrency": "ELRUSO_CONCURRENCY",
+}
+
+
+def _runner_options(function: Callable[..., None]) -> Callable[..., None]:
+    for add in (
+        option("--concurrency", type=click.IntRange(1, 1000), help="help.runner.concurrency"),
+        option("--agent", help="help.runner.agent"),
+        option("--handlers", help="help.runner.handlers"),
+        option("--workspace", type=click.Path(file_okay=False, path_type=Path), help="help.runner.workspace"),
+        option("--token", help="help.runner.token"),
+        option("--api", help="help.runner.api"),
+    ):
+        function = add(function)
+    return function
+
+
+@group("runner", help="help.runner")
+def runner() -> None:
+    """The group; see help.runner."""
+
+
+@runner.command("run", help="help.runner.run")
+@_runner_options
+@option("--tied", is_flag=True, hidden=True, help="help.runner.tied")
+@click.pass_obj
+def run_command(terminal: Terminal, /, tied: bool, **chosen: Any) -> None:
+    """Execute tasks until SIGTERM or Ctrl-C; a second one stops hard."""
+    config = _chosen(terminal.config, chosen)
+    configure_logs(config)
+    run_runner(config, terminal.say, tied)
+
+
+@runner.command("start", help="help.runner.start")
+@_runner_options
+@click.pass_obj
+def start_command(terminal: Terminal, /, **chosen: Any) -> None:
+    """Leave a supervised runner in the background."""
+    config = _chosen(terminal.config, chosen)
+    supervisor = Supervisor(config.home)
+    state = supervisor.start(_elruso("runner", "supervise"), inherited_environment() | _as_variables(chosen))
+    terminal.show(
+        terminal.text(
+            "runner.started",
+            pid=state.supervisor.pid,
+            api=config.api_url,
+            logs=supervisor.log_file,
+            file=supervisor.pid_file,
+        )
+    )
+
+
+@runner.command("supervise", hidden=True, help="help.runner.supervise")
+@click.pass_obj
+def supervise_command(terminal: Terminal) -> None:
+    """Keep a runner running until SIGTERM."""
+    uvloop.run(_supervise(Supervisor(terminal.config.home)))
+
+
+@runner.command("status", help="help.runner.status")
+@click.pass_obj
+def status_command(terminal: Terminal) -> int:
+    """Say whether it runs, since when, and whether the engine sees it."""
+    supervisor = Supervisor(terminal.config.home)
+    state = supervisor.find()
+    if state is None:
+        terminal.show(terminal.text("runner.not_running"))
+        return NOT_RUNNING
+    terminal.show(
+        terminal.text(
+            "runner.running",
+            pid=state.supervisor.pid,
+            since=state.since.astimezone(),
+            restarts=state.restarts,
+            online=_online(terminal, state),
+            api=terminal.config.api_url,
+            logs=supervisor.log_file,
+        )
+    )
+    return 0
+
+
+@runner.command("logs", help="help.runner.logs")
+@option("-f", "--follow", "following", is_flag=True, help="help.runner.follow")
+@option("-n", "--lines", type=click.IntRange(0), default=50, show_default=True, help="help.runner.lines")
+@click.pass_obj
+def logs_command(terminal: Terminal, following: bool, lines: int) -> None:
+    """Show the end of the log."""
+    path = Supervisor(terminal.config.home).log_file
+    if not path.exists():
+        raise OperatorError("runner.no_logs", logs=path)
+    if lines:
+        terminal.show(last_lines(path, lines))
+    if following:
+        follow(path, terminal.show)
+
+
+@runner.command("stop", help="help.runner.stop")
+@click.pass_obj
+def stop_command(terminal: Terminal) -> int:
+    """End the runner and its supervisor; nothing else is ever signalled."""
+    politely = Supervisor(terminal.config.home).stop()
+    if politely is None:
+        terminal.show(terminal.text("runner.not_running"))
+        return NOT_RUNNING
+    terminal.show(terminal.text("runner.stopped"))
+    return 0
+
+
+def _chosen(config: Config, chosen: dict[str, Any]) -> Config:
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if "workspace" in given:
+        given["workspace"] = given["workspace"].absolute()
+    return replace(config, **given)
+
+
+def _as_variables(chosen: dict[str, Any]) -> dict[str, str]:
+    """The options as settings of a child: a token must not stand in a command line."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return {
+        VARIABLES[name]: str(value.absolute() if isinstance(value, Path) else value) for name, value in given.items()
+    }
+
+
+def _elruso(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "ops", *arguments]
+
+
+async def _supervise(supervisor: Supervisor) -> None:
+    keeping = asyncio.ensure_future(supervisor.run(_elruso("runner", "run", "--tied"), inherited_environment()))
+    stopped = asyncio.ensure_future(until_stopped())
+    await asyncio.wait({keeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    keeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeping
+
+
+def _online(terminal: Terminal, state: State) -> str:
+    """Whether the engine has seen this very runner of late."""
+    try:
+        runners = _ask_runners(terminal.config)
+    except OperatorError as error:
+        return terminal.text("runner.unknown", detail=terminal.text(error.key, **error.facts))
+    pid = state.runner.pid if state.runner else None
+    mine = next((one for one in runners if one["meta"].get("pid") == pid), None)
+    if mine is None or mine["status"] != "online":
+        return terminal.text("runner.offline")
+    return terminal.text("runner.online", seen=mine["last_seen_at"])
+
+
+def _ask_runners(config: Config) -> list[dict[str, Any]]:
+    if speaks_http(config):
+        answer: list[dict[str, Any]] = Client(config).ask("GET", "/ops/runner/status")
+        return answer
+    database = running_database(config, "elruso-status")
+    if database is None:
+        return []
+
+    async def ask() -> bytes:
+        async with database.pool(1) as pool:
+            return await Views(pool).runners()
+
+    found: list[dict[str, Any]] = msgspec.json.decode(asyncio.run(ask()))
+    return found
