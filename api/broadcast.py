@@ -47,6 +47,21 @@ class Broadcast:
         self._started = asyncio.Event()
         self._closed = False
 
+    @property
+    def viewers(self) -> int:
+        """How many watch."""
+        return len(self._viewers)
+
+    @property
+    def live(self) -> int:
+        """How many of them have caught up, and are handed what happens as it happens."""
+        return len(self._live)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the log is followed now."""
+        return self._task is not None
+
     def close(self) -> None:
         """End all streams, now and from now on."""
         self._closed = True

@@ -82,6 +82,7 @@ async def serving(url: str, limits: Limits = LIMITS) -> AsyncIterator[Served]:
         listener.start()
         stack.push_async_callback(listener.stop)
         commands = await stack.enter_async_context(Commands(database, notifier.wake))
+        listener.subscribe(commands.hear)
         pool = await stack.enter_async_context(database.pool(4))
         tokens = TokenStore(pool)
         deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", limits)

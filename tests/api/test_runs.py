@@ -28,8 +28,6 @@ async def test_a_whole_run_over_http(api: Served, run_id: str) -> None:
     assert ("done", "fine", "abc", "r1") == tuple(run[key] for key in ("status", "summary", "commit_hash", "runner"))
     steps = [(step["number"], step["name"], step["exit_code"]) for step in run["steps"]]
     assert [(1, "one", 0), (2, "two", 0)] == steps
-        (step["number"], step["name"], step["exit_code"]) for step in run["steps"]
-    ]
     assert [("a.txt", "added", 3)] == [(file["path"], file["change"], file["added"]) for file in run["file_changes"]]
     assert "done" == (await api.get("/ops/tasks/a"))["status"]
     events = await api.get("/ops/events?id=a")

@@ -1,0 +1,132 @@
+"""The server: bounded, prompt to stop, and no owner of signals."""
+
+import asyncio
+import signal
+import socket
+import time
+
+import pytest
+import structlog
+
+from api.server import bind, serve
+from tests.api.serving import Served, serving
+from tests.support.waiting import eventually
+
+
+async def test_a_shutdown_ends_long_polls_and_streams(database: str) -> None:
+    """Those who wait are answered (with nothing), streams end, and it takes a moment only."""
+    async with serving(database) as api:
+        waiting = asyncio.create_task(api.claim(wait_seconds=60))
+        stream = asyncio.create_task(read_all(api))
+        live = api.app.state.live
+        await eventually(lambda: len(live.waiting) == 1 and live.broadcast.live == 1)
+        started = time.monotonic()
+        live.close()
+        assert await asyncio.wait_for(waiting, 5) is None
+        assert (await asyncio.wait_for(stream, 5)).startswith(b"retry: ")
+        assert time.monotonic() - started < 2
+
+
+async def test_leaving_the_block_is_a_shutdown(database: str) -> None:
+    """`serve` ends all of that by itself, and then nothing listens any more."""
+    async with serving(database) as api:
+        inner = serve(api.app, "127.0.0.1", 0, shutdown_seconds=5)
+        address = await inner.__aenter__()
+        port = int(address.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /ops/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await eventually(lambda: api.app.state.live.broadcast.live == 1)
+        started = time.monotonic()
+        await inner.__aexit__(None, None, None)
+        assert time.monotonic() - started < 3
+        assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"0\r\n\r\n"), "an orderly end"
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
+
+
+async def test_signals_belong_to_the_caller(database: str) -> None:
+    """Serving changes no handler."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    async with serving(database):
+        assert before == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+
+async def test_a_taken_port_is_an_oserror(api: Served) -> None:
+    """Nobody exits the process."""
+    with pytest.raises(OSError, match="in use"):
+        async with serve(api.app, "127.0.0.1", api.port):
+            pass
+
+
+def test_both_families() -> None:
+    """IPv4, names, and IPv6 where there is some."""
+    for host, family in (("127.0.0.1", socket.AF_INET), ("localhost", None), ("::1", socket.AF_INET6)):
+        try:
+            listening = bind(host, 0)
+        except OSError:
+            assert host == "::1"
+            continue
+        assert family in (None, listening.family)
+        listening.close()
+
+
+async def test_headers_are_bounded(api: Served) -> None:
+    """A client that sends headers without end is cut off."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+    for _ in range(40):
+        writer.write(b"x" * 65_536)
+    line = await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+
+    assert b"HTTP/1.1 400 Bad Request\r\n" == line
+
+
+async def test_large_bodies_are_no_large_headers(api: Served) -> None:
+    """What comes in after the headers does not count for them."""
+    task = {"title": "T", "body": "x" * 500_000}
+
+    for _ in range(3):
+        assert 201 == (await api.client.post("/ops/tasks", json=task)).status_code
+
+
+async def test_what_is_not_http_is_refused(api: Served) -> None:
+    """And the server serves on."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"\x16\x03\x01 this is TLS\r\n\r\n")
+
+    assert b"400" in await asyncio.wait_for(reader.readline(), 10)
+    writer.close()
+    assert "healthy" == (await api.get("/health"))["status"]
+
+
+async def test_each_request_leaves_one_line_in_the_log(api: Served) -> None:
+    """With method, path, status and duration; the query, which may hold anything, is left out."""
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        await api.client.get("/ops/tasks?text=secret", headers={"X-Request-ID": "one"})
+        await api.client.get("/nothing")
+        await eventually(lambda: len([line for line in lines if line["event"] == "http.request"]) == 2)
+
+    one, two = (line for line in lines if line["event"] == "http.request")
+    assert ("GET", "/ops/tasks", 200, "one") == (one["method"], one["path"], one["status"], one["request_id"])
+    assert (404, True) == (two["status"], two["duration_ms"] >= 0)
+    assert "secret" not in str(lines)
+
+
+async def test_a_bug_is_a_500_that_tells_nothing(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller gets an id, the log gets the traceback."""
+    monkeypatch.setattr("projections.views.Views.system", lambda self: 1 / 0)
+    with structlog.testing.capture_logs() as lines:
+        response = await api.client.get("/ops/system/status")
+
+    assert (500, "internal") == (response.status_code, response.json()["error"])
+    assert "division" not in response.text
+    assert response.headers["x-request-id"]
+    assert ["ZeroDivisionError"] == [line["error"] for line in lines if line["event"] == "http.error"]
+
+
+async def read_all(api: Served) -> bytes:
+    """Everything that a stream sends until it ends."""
+    async with api.client.stream("GET", "/ops/events/stream") as response:
+        return b"".join([chunk async for chunk in response.aiter_bytes()])
