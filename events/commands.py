@@ -64,8 +64,8 @@ class Commands:
     ) -> None:
         """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable."""
         self.wake = wake
-        self._writes = Committer(database.connect, patient)
-        self._claims = Committer(database.connect, patient)
+        self._writes = Committer(database.connect_writer, patient)
+        self._claims = Committer(database.connect_writer, patient)
         self._desk = ClaimDesk()
         self._stack = AsyncExitStack()
         self._singles: Batch[Creation, Answer] = Batch("create", create_singly)

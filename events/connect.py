@@ -5,7 +5,7 @@ a small pool for queries. Through a transaction-mode pooler (`pooled`) there are
 no session settings; then `listen_url` names a direct address for the listener, or the process polls and says so.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -25,6 +25,16 @@ SESSION = {
     "tcp_keepalives_count": "3",
     "idle_in_transaction_session_timeout": "10000",
 }
+# The commands' statements are written so that one plan serves any size of table (schema.sql: OFFSET 0). Planning
+# them anew for each call would cost more than running them.
+WRITER = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+NONE: Mapping[str, str] = {}
 CONNECT_TIMEOUT_SECONDS = 10.0
 LOST_CONNECTION = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, TimeoutError)
 
@@ -45,6 +55,10 @@ class Database(Struct, frozen=True):
     async def connect(self) -> Connection:
         """A connection for statements, through the pooler if there is one. Raises Unavailable."""
         return await _open(self.url, self.application, pooled=self.pooled)
+
+    async def connect_writer(self) -> Connection:
+        """A connection for commands: statements planned once, for ever. Raises Unavailable."""
+        return await _open(self.url, self.application, pooled=self.pooled, settings=WRITER)
 
     async def connect_direct(self) -> Connection:
         """A session of its own, for LISTEN, hints, advisory locks. Raises Unavailable."""
@@ -71,18 +85,18 @@ async def _keep(_connection: Connection) -> None:
     """No reset query on release: one round trip less per use."""
 
 
-async def _open(url: str, application: str, *, pooled: bool) -> Connection:
+async def _open(url: str, application: str, *, pooled: bool, settings: Mapping[str, str] = NONE) -> Connection:
     try:
-        return await asyncpg.connect(url, **_arguments(application, pooled))
+        return await asyncpg.connect(url, **_arguments(application, pooled, settings))
     except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
         raise unavailable(error) from error
 
 
-def _arguments(application: str, pooled: bool) -> dict[str, object]:
+def _arguments(application: str, pooled: bool, settings: Mapping[str, str] = NONE) -> dict[str, object]:
     arguments: dict[str, object] = {"timeout": CONNECT_TIMEOUT_SECONDS}
     if pooled:  # a pooler refuses unknown start-up settings, and its sessions are not ours to prepare in
         return arguments | {"statement_cache_size": 0}
-    return arguments | {"server_settings": SESSION | {"application_name": application}}
+    return arguments | {"server_settings": SESSION | {"application_name": application} | settings}
 
 
 def unavailable(error: BaseException) -> Unavailable:
