@@ -17,7 +17,7 @@ from ops.commands.runner import runner
 from ops.commands.serve import serve
 from ops.commands.tail import tail
 from ops.commands.task import task
-from ops.commands.token import token
+from ops.commands.tokens import token
 from ops.config import environment_language
 from ops.errors import OperatorError
 from ops.messages import Language

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ops.texts import audit, config, db, doctor, migrate, postgres, runner, serve, task, terminal, token
+from ops.texts import audit, config, db, doctor, migrate, postgres, runner, serve, task, terminal, tokens
 from ops.texts.text import Language, Text
 
 __all__ = ["MESSAGES", "Language", "Text", "translate"]
@@ -18,7 +18,7 @@ MESSAGES: dict[str, Text] = {
     **serve.TEXTS,
     **task.TEXTS,
     **terminal.TEXTS,
-    **token.TEXTS,
+    **tokens.TEXTS,
 }
 
 

@@ -3,7 +3,7 @@
 db           migrate, rebuild, url, stop
 serve, up    the API; the API and a runner
 task         add, list, show, requeue, cancel
-token        create, revoke, list
+tokens       create, revoke, list
 audit        log against views
 tail         the log as it grows
 doctor       looks at everything and says what to mend
