@@ -472,7 +472,7 @@ BEGIN
                CASE WHEN n.status NOT IN ('ready', 'running') THEN n.at END AS finished_at
         FROM net n LEFT JOIN LATERAL (
             SELECT t.ctid AS place, t.status, t.waiting_on,
-                   CASE WHEN t.status = 'ready' AND t.next_run_at IS NULL THEN (SELECT r.ctid FROM ready r
+                   CASE WHEN t.status = 'ready' THEN (SELECT r.ctid FROM ready r  -- a scheduled one too, once it fell due
                        WHERE r.priority = t.priority AND r.position = t.position AND r.id = t.id) END AS ready_place,
                    CASE WHEN t.status = 'ready' AND t.next_run_at IS NOT NULL THEN (SELECT s.ctid FROM scheduled s
                        WHERE s.due_at = t.next_run_at AND s.id = t.id) END AS scheduled_place,
@@ -492,6 +492,7 @@ BEGIN
         FROM matched m CROSS JOIN LATERAL json_to_record(m.creation) AS d (title text, phase text, directive_id text, task_type text,
             priority smallint, max_attempts integer, timeout_seconds double precision, depends_on json)
         WHERE m.first_type = 'task.created' AND m.first_version = 1 AND m.legal
+          AND (m.claim_seq IS NULL OR coalesce(json_array_length(d.depends_on), 0) = 0 OR NOT live)
         RETURNING id, status, priority, position, waiting_on, next_run_at, false AS raced
     ), changed AS (
         UPDATE tasks t SET
@@ -513,7 +514,7 @@ BEGIN
         FROM matched m
         WHERE t.ctid = m.place AND t.id = m.id AND t.version = m.first_version - 1 AND m.legal
           AND t.status = ANY (m.first_sources) AND m.first_run IS NOT DISTINCT FROM t.run_id
-          AND (m.first_type <> 'task.claimed' OR t.waiting_on = 0 OR NOT live)
+          AND (m.claim_seq IS NULL OR t.waiting_on = 0 OR NOT live)
         RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at,
                   m.old_status = 'ready' AND t.waiting_on <> m.old_waiting_on AS raced
     ), written AS (
