@@ -23,14 +23,14 @@ class Life(Struct, frozen=True):
 class Beat(Struct, frozen=True):
     """What a heartbeat answers: is there work, when does some fall due, is anything stuck, is the system paused?
 
-    `held`: how many tasks the runner holds, as the log has it. `seq`: the heartbeat's own place in the log.
+    `held`: the runs that are the runner's, as the log has it. `seq`: the heartbeat's own place in the log.
     """
 
     ready: bool
     paused: bool
     due_seconds: float | None
     stuck: bool
-    held: int = 0
+    held: list[int] = []
     seq: int = 0
 
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from events import catalog
 from events.beats import Beat, Life, write_beats
-from events.claims import ClaimAnswer, Claimed, ClaimDesk
+from events.claims import ClaimAnswer, ClaimDesk, Claimed
 from events.committer import Batch, Committer
 from events.connect import Database
 from events.creation import Answer, CreatedTask, Creation, create_singly, create_together
@@ -108,7 +108,7 @@ class Commands:
         return answer
 
     async def claim(self, runner: str, limit: int, actor: str) -> ClaimAnswer:
-        """Claims up to `limit` tasks. When there are none, says when the next one falls due, and whether all is paused."""
+        """Claims up to `limit` tasks. If there are none: when the next one falls due, and whether all is paused."""
         answer = await self._claims.submit(self._claiming, (runner, limit, actor))
         if answer.tasks:
             self._announce(max(task.run_id for task in answer.tasks))
@@ -137,9 +137,9 @@ class Commands:
         self._made_ready(rows)
         return [row["id"] for row in rows]
 
-    async def release(self, runner: str, keeping: Sequence[int], reason: str, actor: str) -> list[str]:
-        """Gives back what a runner holds, save the runs in `keeping`, without counting the attempt. Returns the ids."""
-        rows = await self._call("release_runs", runner, list(keeping), reason, actor)
+    async def release(self, runner: str, runs: Sequence[int] | None, reason: str, actor: str) -> list[str]:
+        """Gives back what a runner holds, of these runs or (None) all, without counting the attempt. Returns the ids."""
+        rows = await self._call("release_runs", runner, runs, reason, actor)
         self._made_ready(rows)
         return [row["id"] for row in rows]
 
@@ -163,7 +163,7 @@ class Commands:
         self._made_ready(rows)
 
     async def cancel(self, task_id: str, reason: str | None, actor: str) -> None:
-        """Cancels a task, taking it from its runner. No-op when it is cancelled. Raises NotFound, IllegalTransition."""
+        """Cancels a task, taking it from its runner. No-op when it is so. Raises NotFound, IllegalTransition."""
         await self._stop(task_id, "task.cancelled", "cancelled", reason, actor)
 
     async def block(self, task_id: str, reason: str, actor: str) -> None:
@@ -224,7 +224,9 @@ class Commands:
 
     # ------------------------------------------------------------------ inside
 
-    async def _write_reports(self, connection: Connection, reports: Sequence[Report], resent: bool) -> list[ElRusoError | None]:
+    async def _write_reports(
+        self, connection: Connection, reports: Sequence[Report], resent: bool
+    ) -> list[ElRusoError | None]:
         written = await write_reports(connection, reports, resent)
         if written.frees:
             self._desk.forget_floor()
@@ -310,4 +312,3 @@ def definition_of(claimed: Claimed) -> TaskCreated:
     """The decoded definition of a claimed task."""
     definition: TaskCreated = catalog.decode("task.created", claimed.definition)
     return definition
-

@@ -114,12 +114,12 @@ ORDER BY t.id
 RETURNING id, seq;
 
 -- name: release_runs
--- Gives back at once what a runner holds, save the runs it knows of. $1 runner, $2 known run ids, $3 reason, $4 actor
+-- Gives back at once what a runner holds. $1 runner, $2 of these runs only (null: all), $3 reason, $4 actor
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'task', t.id, t.version + 1, 'task.requeued', $4,
        json_build_object('reason', $3::text, 'run_id', t.run_id, 'attempts', greatest(t.attempts - 1, 0))
 FROM view.running g JOIN view.tasks t ON t.id = g.id AND t.run_id = g.run_id
-WHERE g.runner = $1 AND g.run_id <> ALL ($2::bigint[])
+WHERE g.runner = $1 AND ($2::bigint[] IS NULL OR g.run_id = ANY ($2::bigint[]))
 ORDER BY t.id
 RETURNING id, seq;
 
@@ -191,7 +191,7 @@ SELECT b.seq,
        EXISTS (SELECT FROM view.ready) AS ready,
        EXISTS (SELECT FROM view.system s WHERE s.status = 'paused') AS paused,
        extract(epoch FROM (SELECT min(s.due_at) FROM view.scheduled s) - log.now())::float8 AS due_seconds,
-       (SELECT count(*)::integer FROM view.running g WHERE g.runner = $1) AS held,
+       ARRAY(SELECT g.run_id FROM view.running g WHERE g.runner = $1) AS held,
        EXISTS (SELECT FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
                WHERE g.runner <> $1 AND greatest(r.last_seen_at, t.claimed_at) < log.now() - $5::float8 * interval '1 second'
                   OR t.started_at + (t.timeout_seconds + $5::float8) * interval '1 second' < log.now()) AS stuck

@@ -96,9 +96,10 @@ class HttpLink:
         """See Link."""
         await self._client.ask("POST", f"/runs/{run_id}/artifacts", {"kind": kind, "content": content})
 
-    async def release(self, keeping: Sequence[int], reason: str) -> None:
+    async def release(self, runs: Sequence[int] | None, reason: str) -> None:
         """See Link."""
-        body = {"runner_id": self._runner, "keeping": [str(run_id) for run_id in keeping], "reason": reason}
+        named = None if runs is None else [str(run_id) for run_id in runs]
+        body = {"runner_id": self._runner, "runs": named, "reason": reason}
         await self._client.ask("POST", "/ops/runner/release", body)
 
     async def sweep(self) -> None:
@@ -147,7 +148,8 @@ class HttpPulse:
 
 
 def _beat(answer: dict[str, Any]) -> Beat:
-    return Beat(answer["ready"], answer["paused"], answer["due_seconds"], stuck=False, held=answer["held"])
+    held = [int(run_id) for run_id in answer["held"]]
+    return Beat(answer["ready"], answer["paused"], answer["due_seconds"], stuck=False, held=held)
 
 
 def _claimed(row: dict[str, Any]) -> Claimed:

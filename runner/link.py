@@ -55,8 +55,8 @@ class Link(Protocol):
     async def save_artifact(self, run_id: int, kind: str, content: str) -> None:
         """Stores a run's "patch" or "diffstat"."""
 
-    async def release(self, keeping: Sequence[int], reason: str) -> None:
-        """Gives back every task this runner holds, save those of the runs in `keeping`."""
+    async def release(self, runs: Sequence[int] | None, reason: str) -> None:
+        """Gives back the tasks of these runs, or (None) every task that this runner holds."""
 
     async def sweep(self) -> None:
         """Has stuck tasks taken back from whoever holds them."""

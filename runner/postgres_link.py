@@ -91,9 +91,9 @@ class PostgresLink:
         """See Link."""
         await self._commands.save_artifact(run_id, kind, content)
 
-    async def release(self, keeping: Sequence[int], reason: str) -> None:
+    async def release(self, runs: Sequence[int] | None, reason: str) -> None:
         """See Link."""
-        await self._commands.release(self._settings.runner_id, keeping, reason, self.actor)
+        await self._commands.release(self._settings.runner_id, runs, reason, self.actor)
 
     async def sweep(self) -> None:
         """See Link."""

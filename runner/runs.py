@@ -46,13 +46,14 @@ class Runs:
         return self._count - len(self._held)
 
     @property
-    def are_dying(self) -> bool:
-        """True while runs that were cancelled have not ended."""
-        return bool(self._lost)
+    def held(self) -> set[int]:
+        """The runs that have not ended."""
+        return set(self._held)
 
+    @property
     def known(self) -> set[int]:
-        """The runs that are ours, as far as we know, or that have reports under way."""
-        return (self._held.keys() - self._lost) | self.delivery.outstanding.keys()
+        """These, and those that have reports under way."""
+        return self._held.keys() | self.delivery.outstanding.keys()
 
     def begin(self, tasks: Sequence[Claimed]) -> None:
         """Execute them, each as soon as a slot takes it."""
@@ -60,12 +61,12 @@ class Runs:
             self._held[claimed.run_id] = claimed
         self._slots.add(tasks)
 
-    def forget_unbegun(self) -> int:
-        """Let go of the tasks that no slot has taken; how many they are."""
-        unbegun = self._slots.clear()
-        for claimed in unbegun:
-            del self._held[claimed.run_id]
-        return len(unbegun)
+    def forget_unbegun(self) -> list[int]:
+        """Let go of the runs that no slot has taken; which they are."""
+        unbegun = [claimed.run_id for claimed in self._slots.clear()]
+        for run_id in unbegun:
+            del self._held[run_id]
+        return unbegun
 
     def lose(self, run_id: int) -> None:
         """The run is not ours any more: stop it. A second call skips the grace of its processes."""
@@ -80,13 +81,22 @@ class Runs:
             self.lose(run_id)
 
     async def end_within(self, seconds: float | None, unless: asyncio.Event | None = None) -> bool:
-        """Wait for the runs to end; True when they have. Gives up after that time, or when `unless` and progress are set."""
+        """Wait for the runs to end; True when they have. Gives up after that time, or once `unless` is set."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._running and not (unless is not None and unless.is_set()):
-                    self.progress.clear()
-                    await self.progress.wait()
+                    await self.advance()
         return not self._running
+
+    async def bury(self) -> None:
+        """Wait until the runs that were lost have ended."""
+        while self._lost:
+            await self.advance()
+
+    async def advance(self) -> None:
+        """Wait until a run has ended or a report was answered."""
+        self.progress.clear()
+        await self.progress.wait()
 
     async def _execute(self, claimed: Claimed) -> None:
         run_id = claimed.run_id

@@ -1,7 +1,7 @@
 """The runner: claims what it has free slots for, has it executed, and sleeps while there is nothing to do."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +25,8 @@ TERM_SECONDS = 0.4  # how long processes may take to heed SIGTERM when the runne
 KILL_SECONDS = 2.0  # and how long their workspaces to be removed
 FAREWELL_SECONDS = 5.0  # how long the last reports may take
 
+STOPS = "its runner stops"
+
 log = structlog.get_logger(__name__)
 
 
@@ -37,11 +39,12 @@ class Worker:
         self._runs = Runs(link, context, settings.concurrency)
         self._heart = Heart(link, settings, self._feel, self._fall_silent)
         self._alarm = Alarm()
-        self._strays = False  # the log may say that we hold more than we know of
+        self._held_before: set[int] = set()  # at the last heartbeat: the runs that were ours as far as we knew,
+        self._said_before: set[int] = set()  # and as the log had it
         self._asking = False  # a claim is under way
         self._stopping = asyncio.Event()
         self._hard = asyncio.Event()
-        self._sweeping: asyncio.Task[None] | None = None
+        self._chores: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Work until stopped, then hand back what is not done. Raises Unavailable when the engine was never reached."""
@@ -83,9 +86,6 @@ class Worker:
                 await asyncio.sleep(backoff.next_delay())
 
     async def _claim(self) -> None:
-        if self._strays and not self._runs.are_dying:
-            self._strays = False
-            await self._link.release(list(self._runs.known()), "its runner knows nothing of this run")
         self._asking = True
         try:
             answer = await self._link.claim(self._runs.free)
@@ -103,18 +103,14 @@ class Worker:
         """Until a quarter of the slots is free, or a few have been for a moment."""
         worthwhile = max(1, self._settings.concurrency // 4)
         while not self._has_room(1):
-            await self._progress()
+            await self._runs.advance()
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
                 while not self._has_room(worthwhile):
-                    await self._progress()
+                    await self._runs.advance()
 
     def _has_room(self, wanted: int) -> bool:
         return self._runs.free >= wanted and len(self._runs.delivery.outstanding) < OUTSTANDING_RUNS
-
-    async def _progress(self) -> None:
-        self._runs.progress.clear()
-        await self._runs.progress.wait()
 
     # ------------------------------------------------------------------ what it is told
 
@@ -124,27 +120,53 @@ class Worker:
 
     def _feel(self, beat: Beat) -> None:
         """The answer to a heartbeat."""
-        if beat.held > len(self._runs.known()):
-            self._strays = True
-        if self._strays or (beat.ready and not beat.paused):
+        if beat.ready and not beat.paused:
             self._alarm.ring()
         elif not beat.paused and beat.due_seconds is not None:
             self._alarm.ring_in(beat.due_seconds)
-        if beat.stuck and (self._sweeping is None or self._sweeping.done()):
-            self._sweeping = asyncio.create_task(self._sweep(), name="sweep")
+        if beat.stuck:
+            self._do("sweep", self._link.sweep())
+        self._compare(set(beat.held))
+
+    def _compare(self, said: set[int]) -> None:
+        """What the log says we hold, with what we know of; a difference that outlasts a heartbeat is one.
+
+        A run that is ours no more (its task was cancelled, say) is stopped. A run that we never heard of (the answer
+        to a claim was lost) is given back.
+        """
+        for run_id in (self._held_before & self._runs.held) - said:
+            self._runs.lose(run_id)
+        strays = (said & self._said_before) - self._runs.known - self._held_before
+        if strays:
+            self._do("strays", self._link.release(list(strays), "its runner knows nothing of this run"))
+        self._held_before, self._said_before = self._runs.held, said
 
     def _fall_silent(self, seconds: float) -> None:
         """No heartbeat got through for as long as the lease lasts: whatever we execute may be another's by now."""
         log.error("runner.silent", seconds=round(seconds, 1), lease_seconds=self._settings.lease_seconds)
-        self._runs.forget_unbegun()
+        runs = [*self._runs.forget_unbegun(), *self._runs.held]
         self._runs.lose_all()
-        self._strays = True
+        if runs:
+            self._do("silence", self._give_back_the_dead(runs))
 
-    async def _sweep(self) -> None:
+    async def _give_back_the_dead(self, runs: Sequence[int]) -> None:
+        await self._runs.bury()
+        await self._link.release(runs, "its runner could not be seen for the time of its lease")
+
+    def _do(self, name: str, chore: Coroutine[Any, Any, None]) -> None:
+        """In the background, unless a chore of that name is under way."""
+        if any(task.get_name() == name for task in self._chores):
+            chore.close()
+            return
+        task = asyncio.create_task(self._attempt(name, chore), name=name)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _attempt(self, name: str, chore: Coroutine[Any, Any, None]) -> None:
         try:
-            await self._link.sweep()
+            await chore
         except ElRusoError as refusal:
-            log.warning("sweep.failed", error=refusal.detail)
+            log.warning("chore.failed", chore=name, error=refusal.detail)
 
     # ------------------------------------------------------------------ the end
 
@@ -153,9 +175,9 @@ class Worker:
         await asyncio.wait([claiming], timeout=LAST_CLAIM_SECONDS if self._asking else 0)
         claiming.cancel()
         await asyncio.wait([claiming])
-        self._runs.forget_unbegun()
-        if not self._hard.is_set():
-            await self._say(self._link.release(list(self._runs.known()), "its runner stops"))
+        unbegun = self._runs.forget_unbegun()
+        if unbegun and not self._hard.is_set():
+            await self._say(self._link.release(unbegun, STOPS))
         await self._end_runs()
         await self._heart.stop()
         if not self._hard.is_set():
@@ -175,8 +197,8 @@ class Worker:
 
     async def _farewell(self) -> None:
         await self._runs.delivery.settle()
-        await self._link.release([], "its runner stops")
-        await self._link.stopped("stopped by its operator")
+        await self._link.release(None, STOPS)
+        await self._link.stopped(STOPS)
 
     async def _say(self, words: Coroutine[Any, Any, None]) -> None:
         """Say it if anybody hears it; the lease takes care of the rest."""

@@ -32,14 +32,14 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
             "ready": beat.ready,
             "paused": beat.paused,
             "due_seconds": beat.due_seconds,
-            "held": beat.held,
+            "held": [str(run_id) for run_id in beat.held],
         }
     )
 
 
 async def release(call: Call, body: Release) -> Response:
-    """A runner gives back what it holds, save the runs in `keeping`; it costs the tasks no attempt."""
+    """A runner gives back the tasks of the runs it names, or all that it holds; it costs them no attempt."""
     actor = call.caller.acting_as(body.runner_id)
-    keeping = [int(run_id) for run_id in body.keeping]
-    released = await call.deps.commands.release(body.runner_id, keeping, body.reason, actor)
+    runs = None if body.runs is None else [int(run_id) for run_id in body.runs]
+    released = await call.deps.commands.release(body.runner_id, runs, body.reason, actor)
     return answer_value({"runner_id": body.runner_id, "released": released})

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from api.wire.field import Line, RunId, RunnerId
 
@@ -16,8 +16,8 @@ class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True):
-    """A runner gives back what it holds, save the runs that it goes on with."""
+    """A runner gives back tasks that it holds: those of the runs it names, or all of them."""
 
     runner_id: RunnerId
-    keeping: Annotated[list[RunId], Meta(max_length=10_000)] = field(default_factory=list)
+    runs: Annotated[list[RunId], Meta(max_length=10_000)] | None = None
     reason: Line = "given back by its runner"
