@@ -23,7 +23,7 @@ PROMOTE_MAX = 1000
 
 
 class Claimed(Struct, frozen=True):
-    """A task in a runner's hands. `run_id` is the fence of everything it reports; `definition` is a TaskCreated as JSON."""
+    """A task in a runner's hands. `run_id` is the fence of all it reports; `definition` is a TaskCreated as JSON."""
 
     task_id: str
     run_id: int
@@ -33,7 +33,7 @@ class Claimed(Struct, frozen=True):
 
 
 class ClaimAnswer(Struct, frozen=True):
-    """The claimed tasks; when there are none, seconds until one falls due (None: none will) and whether all is paused."""
+    """The claimed tasks; if none, seconds until one falls due (None: none will) and whether all is paused."""
 
     tasks: list[Claimed]
     due_seconds: float | None = None
@@ -55,7 +55,9 @@ class ClaimDesk:
         """Something became ready at this key."""
         self._floor = min(self._floor, (priority, position))
 
-    async def claim(self, connection: Connection, asked: Sequence[tuple[str, int, str]], _resent: bool) -> list[ClaimAnswer]:
+    async def claim(
+        self, connection: Connection, asked: Sequence[tuple[str, int, str]], _resent: bool
+    ) -> list[ClaimAnswer]:
         """Up to `limit` tasks for a runner, in claim order. `asked` holds one (runner, limit, actor)."""
         [(runner, limit, actor)] = asked
         rows = await self._take(connection, runner, limit, actor)
@@ -67,7 +69,9 @@ class ClaimDesk:
             rows = await self._take(connection, runner, limit, actor)
         return [ClaimAnswer([_claimed(row) for row in rows], None if rows else 0.0)]
 
-    async def claim_task(self, connection: Connection, asked: Sequence[tuple[str, str, str]], _resent: bool) -> list[Claimed | None]:
+    async def claim_task(
+        self, connection: Connection, asked: Sequence[tuple[str, str, str]], _resent: bool
+    ) -> list[Claimed | None]:
         """One named task, or None when it is not eligible. `asked` holds one (runner, task id, actor)."""
         [(runner, task_id, actor)] = asked
         rows = await connection.fetch(SQL["claim_task"], task_id, _text(runner), actor)

@@ -138,7 +138,7 @@ class Commands:
         return [row["id"] for row in rows]
 
     async def release(self, runner: str, runs: Sequence[int] | None, reason: str, actor: str) -> list[str]:
-        """Gives back what a runner holds, of these runs or (None) all, without counting the attempt. Returns the ids."""
+        """Gives back what a runner holds, of these runs or (None) all; the attempt is not counted. Returns the ids."""
         rows = await self._call("release_runs", runner, runs, reason, actor)
         self._made_ready(rows)
         return [row["id"] for row in rows]
@@ -171,7 +171,7 @@ class Commands:
         await self._stop(task_id, "task.blocked", "blocked", reason, actor)
 
     async def fail_task(self, task_id: str, error: str, actor: str) -> None:
-        """Marks a running task as failed and leaves it so. No-op when it is failed. Raises NotFound, IllegalTransition."""
+        """Marks a running task as failed and leaves it so. No-op when it is. Raises NotFound, IllegalTransition."""
         await self._stop(task_id, "task.failed", "failed", error, actor)
 
     async def sweep(self, lease_seconds: float, limit: int = 500) -> Sweep:

@@ -36,7 +36,13 @@ WRITER = {
 }
 NONE: Mapping[str, str] = {}
 CONNECT_TIMEOUT_SECONDS = 10.0
-LOST_CONNECTION = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, TimeoutError)
+LOST_CONNECTION = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    TimeoutError,
+)
 
 
 class Database(Struct, frozen=True):
@@ -63,7 +69,9 @@ class Database(Struct, frozen=True):
     async def connect_direct(self) -> Connection:
         """A session of its own, for LISTEN, hints, advisory locks. Raises Unavailable."""
         if self.direct_url is None:
-            raise Unavailable("DATABASE_URL goes through a transaction pooler; set ELRUSO_LISTEN_URL to a direct address")
+            raise Unavailable(
+                "DATABASE_URL goes through a transaction pooler; set ELRUSO_LISTEN_URL to a direct address"
+            )
         return await _open(self.direct_url, self.application, pooled=False)
 
     @asynccontextmanager
@@ -96,9 +104,11 @@ def _arguments(application: str, pooled: bool, settings: Mapping[str, str] = NON
     arguments: dict[str, object] = {"timeout": CONNECT_TIMEOUT_SECONDS}
     if pooled:  # a pooler refuses unknown start-up settings, and its sessions are not ours to prepare in
         return arguments | {"statement_cache_size": 0}
-    return arguments | {"server_settings": SESSION | {"application_name": application} | settings}
+    return arguments | {"server_settings": SESSION | {"application_name": application} | dict(settings)}
 
 
 def unavailable(error: BaseException) -> Unavailable:
     """The refusal that a lost or refused connection becomes."""
-    return Unavailable(f"the database cannot be reached ({error or type(error).__name__}); check DATABASE_URL and that the server runs")
+    return Unavailable(
+        f"the database cannot be reached ({error or type(error).__name__}); check DATABASE_URL and that the server runs"
+    )

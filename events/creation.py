@@ -121,7 +121,9 @@ def _answer(creation: Creation, seqs: Sequence[int | None], known: Known) -> Ans
         row = known[task.id] if task.id in known else known[task.command_id or task.id]
         if not _same(row["data"], task.data):
             name = "its idempotency key" if task.id not in known else f"the id {task.id}"
-            return DuplicateId(f"{name} is taken by a task of other content ({row['id']}); choose another", id=row["id"])
+            return DuplicateId(
+                f"{name} is taken by a task of other content ({row['id']}); choose another", id=row["id"]
+            )
         answers[place] = CreatedTask(row["id"], row["seq"], task.priority, False)
     return [answer for answer in answers if answer is not None]
 

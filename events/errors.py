@@ -40,78 +40,112 @@ class ElRusoError(Exception):
 
 
 class InvalidInput(ElRusoError):
+    """The request itself is wrong; the detail names the field."""
+
     http_status = 400
     code = "invalid_input"
 
 
 class Unauthorized(ElRusoError):
+    """No token, or an unknown one."""
+
     http_status = 401
     code = "unauthorized"
 
 
 class Forbidden(ElRusoError):
+    """The token's role may not do this, or nobody may."""
+
     http_status = 403
     code = "forbidden"
 
 
 class NotFound(ElRusoError):
+    """There is no such thing."""
+
     http_status = 404
     code = "not_found"
 
 
 class Conflict(ElRusoError):
+    """The world is not as the caller assumed."""
+
     http_status = 409
     code = "conflict"
 
 
 class WrongVersion(Conflict):
+    """Another writer appended to the stream first."""
+
     code = "wrong_version"
 
 
 class IllegalTransition(Conflict):
+    """The stream's state does not allow the event."""
+
     code = "illegal_transition"
 
 
 class LeaseLost(Conflict):
+    """The run is no longer the task's current run."""
+
     code = "lease_lost"
 
 
 class DuplicateId(Conflict):
+    """The id is taken by a task of other content."""
+
     code = "duplicate_id"
 
 
 class NotEligible(Conflict):
+    """The task cannot be claimed now."""
+
     code = "not_eligible"
 
 
 class TooLarge(ElRusoError):
+    """The request is larger than the limit."""
+
     http_status = 413
     code = "too_large"
 
 
 class Unprocessable(ElRusoError):
+    """Well-formed, but it cannot be carried out."""
+
     http_status = 422
     code = "unprocessable"
 
 
 class UnknownDependency(Unprocessable):
+    """A task depends on one that does not come before it."""
+
     code = "unknown_dependency"
 
 
 class DependencyCycle(Unprocessable):
+    """Tasks of one request wait for each other."""
+
     code = "dependency_cycle"
 
 
 class NothingToExecute(Unprocessable):
+    """The task holds nothing that a runner could execute."""
+
     code = "no_actionable_steps"
 
 
 class Paused(ElRusoError):
+    """The system hands out no work."""
+
     http_status = 423
     code = "paused"
 
 
 class Unavailable(ElRusoError):
+    """The database cannot be reached."""
+
     http_status = 503
     code = "unavailable"
 

@@ -10,7 +10,9 @@ RANDOM_CHARACTERS = 10  # 50 bits
 
 def new_task_id() -> str:
     """For example `t-1kqv3m0ra8x2w9d5hcs`."""
-    return "t-" + _digits(time.time_ns() // 1_000_000, TIME_CHARACTERS) + _digits(secrets.randbits(50), RANDOM_CHARACTERS)
+    return (
+        "t-" + _digits(time.time_ns() // 1_000_000, TIME_CHARACTERS) + _digits(secrets.randbits(50), RANDOM_CHARACTERS)
+    )
 
 
 def _digits(number: int, width: int) -> str:

@@ -145,7 +145,15 @@ class TaskCancelled(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 TaskEvent = (
-    TaskCreated | TaskClaimed | TaskStarted | TaskStep | TaskDone | TaskFailed | TaskRequeued | TaskBlocked | TaskCancelled
+    TaskCreated
+    | TaskClaimed
+    | TaskStarted
+    | TaskStep
+    | TaskDone
+    | TaskFailed
+    | TaskRequeued
+    | TaskBlocked
+    | TaskCancelled
 )
 
 EVENT_TYPES: dict[str, type[Struct]] = {

@@ -1,4 +1,4 @@
-"""The engine in one process: database, wake-ups, commands, views and the API over them. The composition root of `serve`."""
+"""The engine in one process: database, wake-ups, commands, views, and the API over them."""
 
 import asyncio
 import signal
@@ -59,7 +59,9 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),
         )
         try:
-            async with serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds) as address:
+            async with serve(
+                create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds
+            ) as address:
                 yield address
         finally:
             await listener.stop()
@@ -73,4 +75,3 @@ async def until_stopped() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     await stopped.wait()
-

@@ -22,7 +22,7 @@ async def keep_running(
     The child has a session of its own, so that a Ctrl-C here is not meant for it, and a pipe as its stdin, whose end
     tells it that its keeper is gone.
 
-    `started(pid)` is called for each start, `ended(status, seconds until the next)` for each end that was not asked for.
+    `started(pid)` is told each start, `ended(status, seconds until the next)` each end that was not asked for.
     """
     backoff = Backoff(0.5, 30.0)
     loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from ops.terminal import Terminal
 
 @contextmanager
 def progress(terminal: Terminal, key: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar while the block lasts; call what it yields with how much is done and of how much. Silent without a terminal."""
+    """A bar while the block lasts; call what it yields with how much is done, of how much. Silent in a pipe."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:

@@ -16,7 +16,10 @@ from projections.audit import AuditReport, audit
 @click.pass_obj
 def audit_command(terminal: Terminal, as_json: bool) -> None:
     """Fold the log in Python, compare every row of every view. Exit status 0 only when they are identical."""
-    with use_database(terminal.config, terminal.say, "elruso-audit") as database, progress(terminal, "audit.reading") as show:
+    with (
+        use_database(terminal.config, terminal.say, "elruso-audit") as database,
+        progress(terminal, "audit.reading") as show,
+    ):
         report = asyncio.run(audit(database.connect, show))
     if as_json:
         terminal.show(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())

@@ -43,9 +43,11 @@ def report(terminal: Terminal, outcome: Outcome) -> None:
 @click.pass_obj
 def rebuild_command(terminal: Terminal) -> None:
     """Fold the log into new views and swap them in."""
-    with use_database(terminal.config, terminal.say, "elruso-rebuild") as database:
-        with progress(terminal, "db.rebuilding") as show:
-            done = asyncio.run(rebuild(database.connect, read_schema().view, show))
+    with (
+        use_database(terminal.config, terminal.say, "elruso-rebuild") as database,
+        progress(terminal, "db.rebuilding") as show,
+    ):
+        done = asyncio.run(rebuild(database.connect, read_schema().view, show))
     rate = done.events / max(done.seconds, 1e-9)
     terminal.say("db.rebuild_done", events=done.events, seconds=done.seconds, rate=rate, held=done.held_seconds)
 

@@ -28,7 +28,9 @@ GAP_SECONDS = 0.02
 @option("--json", "as_json", is_flag=True, help="help.json")
 @option("--no-follow", is_flag=True, help="help.tail.no_follow")
 @click.pass_obj
-def tail(terminal: Terminal, after: int | None, kind: str | None, stream: str | None, as_json: bool, no_follow: bool) -> None:
+def tail(
+    terminal: Terminal, after: int | None, kind: str | None, stream: str | None, as_json: bool, no_follow: bool
+) -> None:
     """Print events in the order of the log, and go on with new ones until interrupted."""
 
     def show(event: Event) -> None:
@@ -68,4 +70,5 @@ async def _follow(database: Database, after: int | None, show: Show, once: bool)
 
 def _line(event: Event) -> str:
     time = event.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
-    return f"{event.seq:>8}  {time}  {event.type:<17} {event.id} v{event.version}  {event.actor}  {bytes(event.data).decode()}"
+    data = bytes(event.data).decode()
+    return f"{event.seq:>8}  {time}  {event.type:<17} {event.id} v{event.version}  {event.actor}  {data}"

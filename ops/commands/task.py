@@ -32,7 +32,12 @@ def task() -> None:
 @option("--priority", type=int, help="help.task.add.priority")
 @option("--phase", help="help.task.add.phase")
 @option("--param", "params", multiple=True, help="help.task.add.param")
-@option("--file", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True), help="help.task.add.file")
+@option(
+    "--file",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True),
+    help="help.task.add.file",
+)
 @click.pass_obj
 def add(terminal: Terminal, /, title: str | None, file: Path | None, **asked: Any) -> None:
     """Create a task from options, or tasks from a JSON file; print the ids."""
@@ -61,7 +66,15 @@ def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
         table.add_column(column, overflow="fold" if column in ("title", "last_error") else "ellipsis")
     for each in tasks:
         attempts = f"{each['attempts']}/{each['max_attempts']}"
-        cells = (each["id"], each["status"], each["phase"], each["priority"], attempts, each["title"], each["last_error"])
+        cells = (
+            each["id"],
+            each["status"],
+            each["phase"],
+            each["priority"],
+            attempts,
+            each["title"],
+            each["last_error"],
+        )
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
     Console(markup=False, highlight=False).print(table)
 
@@ -110,7 +123,13 @@ def _read(file: Path) -> Any:
 
 
 def _definition(
-    title: str | None, *, task_id: str | None, steps: Sequence[str], params: Sequence[str], depends_on: Sequence[str], **rest: Any
+    title: str | None,
+    *,
+    task_id: str | None,
+    steps: Sequence[str],
+    params: Sequence[str],
+    depends_on: Sequence[str],
+    **rest: Any,
 ) -> dict[str, Any]:
     body: dict[str, Any] = {"title": title, "id": task_id, "depends_on": list(depends_on), **rest}
     body["steps"] = [{"name": f"step {number}", "cmd": cmd} for number, cmd in enumerate(steps, start=1)]

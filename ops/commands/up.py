@@ -26,7 +26,14 @@ from ops.terminal import Terminal, command, option
 @option("--handlers", help="help.up.handlers")
 @option("--concurrency", type=click.IntRange(1, 1000), help="help.up.concurrency")
 @click.pass_obj
-def up(terminal: Terminal, host: str | None, port: int | None, workspace: Path | None, handlers: str | None, concurrency: int | None) -> None:
+def up(
+    terminal: Terminal,
+    host: str | None,
+    port: int | None,
+    workspace: Path | None,
+    handlers: str | None,
+    concurrency: int | None,
+) -> None:
     """Start PostgreSQL, the API and a runner; end them all at SIGTERM or Ctrl-C."""
     config = addressed(terminal.config, host, port)
     config = replace(

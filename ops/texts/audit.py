@@ -14,8 +14,8 @@ TEXTS = {
         en="  ✗ {where}: the log says {log!r}, the view {view!r}",
     ),
     "audit.identical": Text(
-        es="Idéntico: {events:,} eventos plegados, {rows:,} filas comparadas, {differing} diferencias ({seconds:.1f} s).",
-        en="Identical: {events:,} events folded, {rows:,} rows compared, {differing} differences ({seconds:.1f} s).",
+        es="Idéntico: {events:,} eventos plegados, {rows:,} filas comparadas ({seconds:.1f} s).",
+        en="Identical: {events:,} events folded, {rows:,} rows compared ({seconds:.1f} s).",
     ),
     "audit.differs": Text(
         es="DIFIERE: {differing:,} diferencias en {rows:,} filas ({events:,} eventos, {seconds:.1f} s). "
@@ -24,8 +24,12 @@ TEXTS = {
         "`elruso db rebuild` makes the views anew from the log.",
     ),
     "help.tail": Text(es="Muestra el registro a medida que crece.", en="Show the log as it grows."),
-    "help.tail.after": Text(es="Empieza después de este seq; 0 es el principio.", en="Begin after this seq; 0 is the beginning."),
-    "help.tail.kind": Text(es="Solo flujos de este tipo: task, runner, system.", en="Only streams of this kind: task, runner, system."),
+    "help.tail.after": Text(
+        es="Empieza después de este seq; 0 es el principio.", en="Begin after this seq; 0 is the beginning."
+    ),
+    "help.tail.kind": Text(
+        es="Solo flujos de este tipo: task, runner, system.", en="Only streams of this kind: task, runner, system."
+    ),
     "help.tail.id": Text(es="Solo el flujo con este id.", en="Only the stream with this id."),
     "help.tail.no_follow": Text(es="Termina al llegar al final.", en="End when the end is reached."),
     "help.db.rebuild": Text(
@@ -34,7 +38,7 @@ TEXTS = {
     ),
     "db.rebuilding": Text(es="Plegando el registro", en="Folding the log"),
     "db.rebuild_done": Text(
-        es="{events:,} eventos plegados en {seconds:.1f} s ({rate:,.0f} por segundo); los escritores esperaron {held:.3f} s.",
+        es="{events:,} eventos plegados en {seconds:.1f} s ({rate:,.0f} por segundo); se esperó {held:.3f} s.",
         en="{events:,} events folded in {seconds:.1f} s ({rate:,.0f} a second); writers waited {held:.3f} s.",
     ),
 }

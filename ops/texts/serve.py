@@ -20,7 +20,9 @@ TEXTS = {
         es="Carpeta en la que trabajan las tareas, mejor un repositorio git.",
         en="Folder that tasks work in, best a git repository.",
     ),
-    "help.up.handlers": Text(es="Módulo con funciones para tareas `python`.", en="Module with functions for `python` tasks."),
+    "help.up.handlers": Text(
+        es="Módulo con funciones para tareas `python`.", en="Module with functions for `python` tasks."
+    ),
     "help.up.concurrency": Text(es="Cuántas tareas a la vez.", en="How many tasks at once."),
     "up.runner": Text(es="Runner en marcha (PID {pid})", en="Runner started (PID {pid})"),
     "up.runner_again": Text(

@@ -5,16 +5,29 @@ from ops.texts.text import Text
 TEXTS = {
     "help.task": Text(es="Tareas: crear, ver, reencolar, cancelar.", en="Tasks: add, look, requeue, cancel."),
     "help.task.add": Text(
-        es="Crea una tarea, o las de un archivo JSON; muestra sus ids.", en="Create a task, or those of a JSON file; print the ids."
+        es="Crea una tarea, o las de un archivo JSON; muestra sus ids.",
+        en="Create a task, or those of a JSON file; print the ids.",
     ),
     "help.task.add.id": Text(es="Su id; sin él se genera uno.", en="Its id; without it one is made."),
-    "help.task.add.step": Text(es="Un comando; se puede repetir, en orden.", en="A command; may be repeated, in order."),
+    "help.task.add.step": Text(
+        es="Un comando; se puede repetir, en orden.", en="A command; may be repeated, in order."
+    ),
     "help.task.add.type": Text(es="shell, agent, python o echo.", en="shell, agent, python or echo."),
-    "help.task.add.after": Text(es="Id de una tarea que debe terminar antes; se puede repetir.", en="Id of a task that must be done before; may be repeated."),
-    "help.task.add.priority": Text(es="0 es lo más urgente; por defecto 100.", en="0 is the most urgent; 100 by default."),
+    "help.task.add.after": Text(
+        es="Id de una tarea que debe terminar antes; se puede repetir.",
+        en="Id of a task that must be done before; may be repeated.",
+    ),
+    "help.task.add.priority": Text(
+        es="0 es lo más urgente; por defecto 100.", en="0 is the most urgent; 100 by default."
+    ),
     "help.task.add.phase": Text(es="Fase.", en="Phase."),
-    "help.task.add.param": Text(es="Parámetro nombre=valor; se puede repetir.", en="A parameter name=value; may be repeated."),
-    "help.task.add.file": Text(es="Archivo JSON con una tarea o una lista; - es la entrada.", en="JSON file with a task or a list; - is the input."),
+    "help.task.add.param": Text(
+        es="Parámetro nombre=valor; se puede repetir.", en="A parameter name=value; may be repeated."
+    ),
+    "help.task.add.file": Text(
+        es="Archivo JSON con una tarea o una lista; - es la entrada.",
+        en="JSON file with a task or a list; - is the input.",
+    ),
     "help.task.list": Text(es="Lista de tareas.", en="List tasks."),
     "help.task.list.status": Text(es="Solo las que están así.", en="Only those that are so."),
     "help.task.list.limit": Text(es="Cuántas como mucho.", en="How many at most."),
@@ -31,8 +44,8 @@ TEXTS = {
     "task.requeued": Text(es="La tarea {id} vuelve a estar lista.", en="Task {id} is ready again."),
     "task.cancelled": Text(es="Tarea {id} cancelada.", en="Task {id} cancelled."),
     "client.unreachable": Text(
-        es="La API no responde en {address} ({detail}). Arráncala con `elruso up`, o di dónde está con ELRUSO_API.",
-        en="The API does not answer at {address} ({detail}). Start it with `elruso up`, or say where it is with ELRUSO_API.",
+        es="La API no responde en {address} ({detail}). Arráncala con `elruso up`, o indica ELRUSO_API.",
+        en="The API does not answer at {address} ({detail}). Start it with `elruso up`, or set ELRUSO_API.",
     ),
     "client.not_ours": Text(
         es="Lo que responde en {address} (estado {status}) no es la API de El Ruso. Revisa ELRUSO_API.",

@@ -4,7 +4,9 @@ from ops.texts.text import Text
 
 TEXTS = {
     "help.token": Text(es="Quién puede hablar con la API, y como qué.", en="Who may speak to the API, and as what."),
-    "help.token.create": Text(es="Crea un token y lo muestra, esta única vez.", en="Make a token and print it, this once."),
+    "help.token.create": Text(
+        es="Crea un token y lo muestra, esta única vez.", en="Make a token and print it, this once."
+    ),
     "help.token.role": Text(
         es="viewer ve, operator actúa, runner ejecuta, admin administra.",
         en="viewer sees, operator acts, runner executes, admin administers.",

@@ -16,8 +16,8 @@ def events_page() -> str:
         "# Events",
         "",
         MADE,
-        "Every row of `log.events` has `seq` (its place in the log), `kind` and `id` (its stream), `version` (its place in",
-        "the stream, from 1), `type`, `data`, `actor` (`human:…`, `runner:…`, `gpt`, `system`), `cause` (the seq of the",
+        "Every row of `log.events` has `seq` (its place in the log), `kind` and `id` (its stream), `version` (its",
+        "place in the stream, from 1), `type`, `data`, `actor` (`human:…`, `runner:…`, `gpt`, `system`), `cause` (the seq of the",
         "event that led to it), `command_id` (the client's idempotency key) and `at` (the database's clock).",
         "",
         "A field that has its default is left out of `data`; an unknown field is an error.",
@@ -39,7 +39,7 @@ def machines_page() -> str:
         "# State machines",
         "",
         MADE,
-        "The same tables stand in schema.sql (`log.transitions`), where the folds enforce them; a test compares the two.",
+        "The same tables stand in schema.sql (`log.transitions`), where the folds enforce them; a test compares.",
         "",
     ]
     for kind, table in STREAMS.items():
@@ -58,7 +58,11 @@ def _row(field: msgspec.structs.FieldInfo) -> str:
 
 
 def _type_name(annotation: object) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) and not getattr(annotation, "__args__", ()) else str(annotation)
+    text = (
+        annotation.__name__
+        if isinstance(annotation, type) and not getattr(annotation, "__args__", ())
+        else str(annotation)
+    )
     for prefix in ("events.task.", "datetime.", "typing."):
         text = text.replace(prefix, "")
     return f"`{text}`".replace("|", "\\|")
