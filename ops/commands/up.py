@@ -10,13 +10,15 @@ from msgspec.structs import replace
 
 from events.connect import Database
 from ops.commands.serve import addressed
-from ops.config import Config, inherited_environment
+from ops.config import OTHER_NAMES, Config, inherited_environment
 from ops.database import use_database
 from ops.engine import engine, until_stopped
 from ops.keeper import keep_running
 from ops.logs import configure_logs
 from ops.progress import progress
 from ops.terminal import Terminal, command, option
+
+API_NAMES = OTHER_NAMES["api"]
 
 
 @command("up", help="help.up")
@@ -63,14 +65,19 @@ async def _run_runner(terminal: Terminal, config: Config) -> None:
     """A process of its own, so that nothing a task does can stop the API."""
     await keep_running(
         [sys.executable, "-P", "-m", "ops", "runner", "run", "--tied", *_options(config)],
-        inherited_environment(),
+        _environment(),
         started=lambda pid: terminal.say("up.runner", pid=pid),
         ended=lambda status, seconds: terminal.say("up.runner_again", status=status, seconds=seconds),
     )
 
 
+def _environment() -> dict[str, str]:
+    """Ours, but for the API's address: the runner works on the same database as we do."""
+    return {name: value for name, value in inherited_environment().items() if name not in API_NAMES}
+
+
 def _options(config: Config) -> list[str]:
-    options = ["--concurrency", str(config.concurrency)]
+    options = ["--tied", "--concurrency", str(config.concurrency)]
     if config.workspace:
         options += ["--workspace", str(config.workspace)]
     if config.handlers:
