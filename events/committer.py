@@ -16,12 +16,14 @@ from msgspec import Struct
 
 from events.connect import LOST_CONNECTION, unavailable
 from events.errors import ElRusoError, Unavailable, from_postgres, is_retryable
+from events.session import keep_alive
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 BATCH_ITEMS = 500
 CONFLICTS = 8
+WRITE_SECONDS = 30.0  # a connection that does not answer for so long is given up
 RECONNECTS = 8  # some six seconds: a restart of the server is survived
 
 
@@ -54,7 +56,7 @@ class Committer:
         self._closing = False
 
     async def __aenter__(self) -> "Committer":
-        self._connection = await self._connect()
+        await self._connected()
         self._task = asyncio.create_task(self._run(), name="committer")
         return self
 
@@ -105,15 +107,13 @@ class Committer:
             return
         try:
             answers = await self._write(batch, items)
-        except ElRusoError as refusal:
-            if len(items) > 1 and not isinstance(refusal, Unavailable):
+        except Exception as error:
+            if len(items) > 1 and not isinstance(error, Unavailable):
                 half = len(items) // 2
                 await self._commit(batch, items[:half], futures[:half])
                 await self._commit(batch, items[half:], futures[half:])
-                return
-            _fail(futures, refusal)
-        except Exception as error:
-            _fail(futures, error)
+            else:
+                _fail(futures, error)
         else:
             for future, answer in zip(futures, answers, strict=True):
                 if not future.done():
@@ -124,9 +124,10 @@ class Committer:
         conflicts = losses = 0
         while True:
             try:
-                return await batch.write(await self._connected(), items, losses > 0)
+                async with asyncio.timeout(WRITE_SECONDS):
+                    return await batch.write(await self._connected(), items, losses > 0)
             except (*LOST_CONNECTION, Unavailable) as error:
-                self._connection = None
+                self._abandon()
                 losses += 1
                 if losses > RECONNECTS and (self._closing or not self._patient):
                     raise unavailable(error) from error
@@ -137,9 +138,15 @@ class Committer:
                     raise from_postgres(error) or error from error
                 await asyncio.sleep(random.uniform(0, 0.002 * 2**conflicts))
 
+    def _abandon(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await self._connect()
+            keep_alive(self._connection)
         return self._connection
 
 

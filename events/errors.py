@@ -162,6 +162,7 @@ SQLSTATES: dict[str, type[ElRusoError]] = {
     # Two writers computed the same next version: the unique index settled it.
     "23505": WrongVersion,
     # Text that PostgreSQL cannot hold (a NUL, half a surrogate pair) or cannot parse.
+    "22000": InvalidInput,
     "22P05": InvalidInput,
     "22021": InvalidInput,
     "22P02": InvalidInput,

@@ -21,7 +21,8 @@ from runner.settings import Settings
 LINGER_SECONDS = 0.005  # how long a few free slots wait for more before a claim is made for them
 OUTSTANDING_RUNS = 1000  # with so many runs whose reports have no answer yet, claiming waits
 LAST_CLAIM_SECONDS = 0.3  # how long a claim that is under way may take when the runner stops
-TERM_SECONDS = 0.4  # how long processes may take to heed SIGTERM when the runner stops
+HEED_SECONDS = 0.05  # how long runs may take to notice that they are cancelled
+TERM_SECONDS = 0.35  # how long their processes may take to heed SIGTERM when the runner stops
 KILL_SECONDS = 2.0  # and how long their workspaces to be removed
 FAREWELL_SECONDS = 5.0  # how long the last reports may take
 
@@ -66,6 +67,7 @@ class Worker:
 
     def stop(self, hard: bool = False) -> None:
         """Claim no more and hand back what is not done. `hard`: kill everything at once, and say goodbye to nobody."""
+        log.info("runner.stopping", runner=self._settings.runner_id, hard=hard)
         self._stopping.set()
         if hard:
             self._hard.set()
@@ -191,9 +193,10 @@ class Worker:
         if await self._runs.end_within(self._settings.drain_seconds, self._hard):
             return
         self._runs.lose_all()
-        if not await self._runs.end_within(TERM_SECONDS, self._hard):
-            self._runs.lose_all()
-            await self._runs.end_within(KILL_SECONDS)
+        if await self._runs.end_within(HEED_SECONDS) or await self._runs.end_within(TERM_SECONDS, self._hard):
+            return
+        self._runs.lose_all()
+        await self._runs.end_within(KILL_SECONDS)
 
     async def _farewell(self) -> None:
         await self._runs.delivery.settle()

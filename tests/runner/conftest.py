@@ -1,10 +1,14 @@
-"""A real git repository per test."""
+"""A real git repository per test; tasks in a real database."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+
+from events.connect import Database
+from events.notifier import Notifier
+from tests.runner.working import Ledger, ledger
 
 GitCommand = Callable[..., str]
 
@@ -33,3 +37,14 @@ def run_git(directory: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=Operator", "-c", "user.email=operator@localhost", "-c", "commit.gpgsign=false")
     done = subprocess.run(["git", *identity, *arguments], cwd=directory, capture_output=True, check=True)
     return done.stdout.decode().strip()
+
+
+@pytest.fixture
+async def tasks(database: str) -> AsyncIterator[Ledger]:
+    """The tasks of the test's database; creating one wakes runners."""
+    notifier = Notifier(Database(database))
+    notifier.start()
+    async with ledger(database) as opened:
+        opened.commands.wake = notifier.wake
+        yield opened
+    await notifier.stop()

@@ -18,6 +18,7 @@ class Proxy:
         self.url = ""
         self._target = port
         self._frozen = asyncio.Event()
+        self._is_cut = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -26,8 +27,21 @@ class Proxy:
         self._frozen.set()
         self._frozen = asyncio.Event()
 
+    def cut(self) -> None:
+        """End all connections, and every new one at once, until `mend()`."""
+        self._is_cut = True
+        for writer in self._writers:
+            writer.close()
+
+    def mend(self) -> None:
+        """Take connections again."""
+        self._is_cut = False
+
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client: a connection of its own to the server."""
+        if self._is_cut:
+            writer.close()
+            return
         onward, outward = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers += [writer, outward]
         for source, sink in ((reader, outward), (onward, writer)):

@@ -1,0 +1,94 @@
+"""Runners that die, go silent or hang: their tasks go to others, and nothing is done twice."""
+
+import asyncio
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from events.errors import LeaseLost
+from events.reports import Report
+from events.task import TaskDone
+from ops.postgres.server import Server
+from runner.handlers import Handlers, Task
+from tests.runner.working import Ledger, runner_process, working_on
+from tests.support.proxy import proxy_before
+from tests.support.waiting import eventually
+
+
+async def test_killed_runner_loses_its_tasks(database: str, tasks: Ledger, tmp_path: Path) -> None:
+    """After kill -9 of a runner that holds 20 tasks all 20 are done by another; the dead one's late reports are refused."""
+    await tasks.shell(20, f"[ -e {tmp_path}/go ] || exec sleep 60")
+    async with runner_process(database, tmp_path / "home") as process:
+        await eventually(lambda: _holds_twenty(tasks), deadline=20)
+        runs = await tasks.connection.fetch("SELECT id, run_id FROM view.running")
+        process.kill()
+        await process.wait()
+    (tmp_path / "go").touch()
+    async with working_on(database):
+        await eventually(lambda: _done(tasks, 20), deadline=30)
+    late = [Report(run["id"], run["run_id"], TaskDone(run["run_id"]), "runner:dead") for run in runs]
+    assert {LeaseLost} == {type(answer) for answer in await tasks.commands.report(late)}
+    assert [] == await tasks.ended_twice()
+
+
+async def _holds_twenty(tasks: Ledger) -> bool:
+    return 20 in (await tasks.holders()).values()
+
+
+async def _done(tasks: Ledger, number: int) -> bool:
+    return {"done": number} == await tasks.statuses()
+
+
+async def test_blocked_loop_keeps_its_lease(database: str, tasks: Ledger) -> None:
+    """A handler that blocks the event loop for longer than the lease does not cost the runner its task."""
+    handlers, calls = Handlers(), []
+
+    @handlers.task("block")
+    async def block(task: Task) -> None:
+        calls.append(task.run_id)
+        until = time.monotonic() + 2.5
+        while time.monotonic() < until:
+            pass
+
+    await tasks.python(1, "block")
+    async with working_on(database, handlers, lease_seconds=1.0):
+        blocked = asyncio.to_thread(_other_runner, database)
+        await asyncio.gather(eventually(lambda: _done(tasks, 1), deadline=20), blocked)
+    assert 1 == len(calls)
+    assert ["created", "claimed", "started", "done"] == await tasks.types("t1")
+
+
+def _other_runner(url: str) -> None:
+    """A runner in another thread, with nothing to do but to sweep."""
+
+    async def watch() -> None:
+        async with working_on(url, Handlers(), lease_seconds=1.0, concurrency=1) as other:
+            await eventually(lambda: other.worker is not None)
+            deadline = asyncio.get_running_loop().time() + 2.0
+            await eventually(lambda: asyncio.get_running_loop().time() > deadline)
+
+    asyncio.run(watch())
+
+
+async def test_silent_runner_stops_its_runs(postgres: Server, database: str, tasks: Ledger, tmp_path: Path) -> None:
+    """A runner that cannot reach the database for as long as its lease stops its runs, and executes again afterwards."""
+    await tasks.shell(2, f"echo $$ >> {tmp_path}/pids; [ -e {tmp_path}/go ] || exec sleep 60")
+    address = postgres.tcp_url(urlsplit(database).path.removeprefix("/"))
+    async with proxy_before(address) as proxy, working_on(proxy.url, lease_seconds=1.0):
+        await eventually(lambda: _pids(tmp_path, 2))
+        proxy.cut()
+        await eventually(lambda: not any(_alive(pid) for pid in _pids(tmp_path, 2)), deadline=20)
+        (tmp_path / "go").touch()
+        proxy.mend()
+        await eventually(lambda: _done(tasks, 2), deadline=30)
+
+
+def _pids(folder: Path, number: int) -> list[int]:
+    path = folder / "pids"
+    pids = [int(line) for line in path.read_text().split()] if path.exists() else []
+    return pids[:number] if len(pids) >= number else []
+
+
+def _alive(pid: int) -> bool:
+    path = Path(f"/proc/{pid}/stat")
+    return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"
