@@ -512,7 +512,7 @@ BEGIN
             last_error = CASE WHEN m.status <> 'done' THEN coalesce(m.error, t.last_error) END,
             blocked_parent = m.blocked_parent
         FROM matched m
-        WHERE t.ctid = m.place AND t.id = m.id AND t.version = m.first_version - 1 AND m.legal
+        WHERE m.place IS NOT NULL AND t.ctid = m.place AND t.id = m.id AND t.version = m.first_version - 1 AND m.legal
           AND t.status = ANY (m.first_sources) AND m.first_run IS NOT DISTINCT FROM t.run_id
           AND (m.claim_seq IS NULL OR t.waiting_on = 0 OR NOT live)
         RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at,
@@ -520,9 +520,9 @@ BEGIN
     ), written AS (
         SELECT * FROM created UNION ALL SELECT * FROM changed
     ), left_ready AS (
-        DELETE FROM ready r USING matched m WHERE r.ctid = m.ready_place
+        DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place
     ), left_scheduled AS (
-        DELETE FROM scheduled s USING matched m WHERE s.ctid = m.scheduled_place
+        DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place
     ), entered_ready AS (
         INSERT INTO ready (priority, position, id)
         SELECT w.priority, w.position, w.id FROM written w
@@ -532,7 +532,7 @@ BEGIN
         SELECT w.next_run_at, w.id, w.priority, w.position FROM written w
         WHERE w.status = 'ready' AND w.waiting_on = 0 AND w.next_run_at IS NOT NULL
     ), left_running AS (
-        DELETE FROM running g USING matched m WHERE g.ctid = m.running_place
+        DELETE FROM running g USING matched m WHERE m.running_place IS NOT NULL AND g.ctid = m.running_place
     ), entered_running AS (
         INSERT INTO running (id, run_id, runner)
         SELECT m.id, m.claim_seq, m.claimed_by FROM matched m WHERE m.status = 'running' AND m.claim_seq IS NOT NULL
