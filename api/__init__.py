@@ -11,6 +11,7 @@ auth         who calls, and may they?
 tokens       bearer tokens: made, revoked, looked up
 request_log  request ids, one line in the log per request, the last net under every error
 claiming     claims that wait for work
+lookup       single tasks, read for many callers at once
 broadcast    one follower of the log, many viewers
 openapi      the contract, generated from the table and the Structs
 server       uvicorn, bounded, without signals of its own

@@ -15,7 +15,7 @@ class RouteUnknown(NotFound):
     """No route leads there."""
 
 
-class MethodNotAllowed(ElRusoError):  # noqa: N818 - named as HTTP names it
+class MethodNotAllowed(ElRusoError):
     """The path is right, the method is not. `facts["allow"]` lists those that are."""
 
     http_status = 405

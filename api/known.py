@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from api.lookup import TaskLookup
 from events.errors import NotFound
 from projections.views import Views
 
@@ -52,14 +53,14 @@ _run = msgspec.json.Decoder(KnownRun)
 _system = msgspec.json.Decoder(KnownSystem)
 
 
-async def read_task(views: Views, task_id: str) -> bytes:
+async def read_task(tasks: TaskLookup, task_id: str) -> bytes:
     """A task as JSON. Raises NotFound."""
-    return _found(await views.task(task_id), f"there is no task {task_id}")
+    return _found(await tasks.find(task_id), f"there is no task {task_id}")
 
 
-async def know_task(views: Views, task_id: str) -> KnownTask:
+async def know_task(tasks: TaskLookup, task_id: str) -> KnownTask:
     """What is known of a task. Raises NotFound."""
-    return _task.decode(await read_task(views, task_id))
+    return _task.decode(await read_task(tasks, task_id))
 
 
 async def read_run(views: Views, run_id: str) -> bytes:

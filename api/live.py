@@ -1,9 +1,10 @@
-"""What lives as long as one application: those who wait, those who watch, and the word that it is over."""
+"""What lives as long as one application: those who look, wait and watch, and the word that it is over."""
 
 import asyncio
 
 from api.broadcast import Broadcast
 from api.deps import ApiDeps
+from api.lookup import TaskLookup
 from api.waiting import WaitingLine
 
 
@@ -13,6 +14,7 @@ class Live:
     def __init__(self, deps: ApiDeps) -> None:
         limits = deps.limits
         self.closing = asyncio.Event()
+        self.tasks = TaskLookup(deps.views)
         self.waiting = WaitingLine(deps.listener)
         self.broadcast = Broadcast(deps.pool, deps.listener, limits.viewers, limits.viewer_events)
 

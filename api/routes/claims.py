@@ -44,4 +44,4 @@ async def _hand_out(call: Call, body: Claim, claimed: Sequence[Claimed]) -> Resp
     views = call.deps.views
     if body.limit is not None:
         return answer(await views.tasks_by_id([task.task_id for task in claimed]) if claimed else b"[]")
-    return answer(await read_task(views, claimed[0].task_id) if claimed else b"null")
+    return answer(await read_task(call.live.tasks, claimed[0].task_id) if claimed else b"null")

@@ -11,6 +11,11 @@ async def show_health(call: Call) -> Response:
     return answer_value({"status": "healthy", "version": call.deps.version, "listener": call.deps.listener.mode})
 
 
+def listener_mode(call: Call) -> bytes:
+    """The `meta` that says whether this process hears wake-ups or polls."""
+    return b'{"listener":"%b"}' % call.deps.listener.mode.encode()
+
+
 async def show_root(call: Call) -> Response:
     """The way to the contract."""
     return RedirectResponse("/openapi.json")

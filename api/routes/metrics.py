@@ -5,11 +5,12 @@ from starlette.responses import Response
 from api.call import Call
 from api.envelope import answer
 from api.prometheus import CONTENT_TYPE, exposition
+from api.routes.health import listener_mode
 
 
 async def show_metrics(call: Call) -> Response:
     """How many tasks in which status, runners online, runs of late, the age of the backlog."""
-    return answer(await call.deps.views.metrics())
+    return answer(await call.deps.views.metrics(), meta=listener_mode(call))
 
 
 async def show_prometheus(call: Call) -> Response:

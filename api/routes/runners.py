@@ -4,12 +4,13 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer, answer_value
+from api.routes.health import listener_mode
 from api.wire.runner import Heartbeat, Release
 
 
 async def list_runners(call: Call) -> Response:
-    """All runners; online are those seen within the last minute."""
-    return answer(await call.deps.views.runners())
+    """All runners; online are those seen within the last minute. `meta.listener`: are wake-ups heard here, or polled?"""
+    return answer(await call.deps.views.runners(), meta=listener_mode(call))
 
 
 async def heartbeat(call: Call, body: Heartbeat) -> Response:

@@ -31,7 +31,7 @@ async def show_run(call: Call, run_id: RunId) -> Response:
 
 async def start_run(call: Call, body: NewRun) -> Response:
     """The current run of a claimed task begins."""
-    task = await know_task(call.deps.views, body.task_id)
+    task = await know_task(call.live.tasks, body.task_id)
     if task.run_id is None:
         raise NotEligible(f"task {task.id} is {task.status}; claim it first with POST /ops/tasks/claim")
     if body.runner_id not in (None, task.claimed_by):

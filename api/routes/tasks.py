@@ -42,18 +42,18 @@ async def create_tasks(call: Call, body: NewTasks) -> Response:
     created = await call.deps.commands.create_tasks(wanted, call.actor, key)
     status = 201 if any(task.created for task in created) else 200
     if body.single:
-        return answer(await read_task(call.deps.views, created[0].id), status=status)
+        return answer(await read_task(call.live.tasks, created[0].id), status=status)
     return answer(await call.deps.views.tasks_by_id([task.id for task in created]), status=status)
 
 
 async def show_task(call: Call, task_id: TaskId) -> Response:
     """One task, with all that was asked for and what became of it."""
-    return answer(await read_task(call.deps.views, task_id))
+    return answer(await read_task(call.live.tasks, task_id))
 
 
 async def change_task(call: Call, task_id: TaskId, body: TaskChange) -> Response:
     """Ask for a status; it is translated into the event it means. What is so already is left as it is."""
-    await change_status(call, await know_task(call.deps.views, task_id), body)
+    await change_status(call, await know_task(call.live.tasks, task_id), body)
     return await show_task(call, task_id)
 
 
@@ -68,7 +68,7 @@ async def requeue_task(call: Call, task_id: TaskId, body: Requeue) -> Response:
             reason=body.reason or "requeued by hand",
         )
         return await show_task(call, task_id)
-    task = await know_task(call.deps.views, task_id)
+    task = await know_task(call.live.tasks, task_id)
     actor = call.caller.acting_as(task.claimed_by or "unknown")
     if not await call.deps.commands.hand_back([(task_id, int(body.run_id))], body.reason or "handed back", actor):
         raise LeaseLost(f"run {body.run_id} is not the current run of task {task_id}")

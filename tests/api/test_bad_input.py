@@ -14,74 +14,70 @@ from tests.api.serving import Served, refusal_of, serving
 TASK = {"title": "T"}
 
 
-@pytest.mark.parametrize(
-    ("body", "word"),
-    [
-        (b"{", "JSON"),
-        (b"", "title"),
-        (b"nonsense", "JSON"),
-        (b"[]", "length"),
-        (b"[{}]", "title"),
-        (b'"text"', "object"),
-        (b"null", "object"),
-        (b"\xff\xfe", ""),
-        (b'{"title": "\xff"}', "UTF-8"),
-        (b'{"title": "T", "id": "\\ud800"}', "JSON"),
-        (b'{"title": "T", "params": {"x": "\\ud800\\u0041"}}', "JSON"),
-        (b'{"title": "a\\u0000b"}', "NUL"),
-        (b'{"title": "T", "params": {"\\u0000": 1}}', "NUL"),
-        (b'{"title": "a\x00b"}', "JSON"),
-        (b'{"title": "T", "params": {"n": NaN}}', "JSON"),
-        (b'{"title": "T", "params": ' + b'{"x":' * 5000 + b"1" + b"}" * 5001, "nested"),
-    ],
-    ids=lambda value: repr(value[:25]),
-)
-async def test_a_body_that_is_not_the_json_it_should_be(api: Served, body: bytes, word: str) -> None:
-    """A 400 that says what is wrong, and no task."""
-    status, code, detail = refusal_of(await api.client.post("/ops/tasks", content=body))
+BODIES: list[tuple[bytes, str]] = [
+    (b"{", "JSON"),
+    (b"", "title"),
+    (b"nonsense", "JSON"),
+    (b"[]", "length"),
+    (b"[{}]", "title"),
+    (b'"text"', "object"),
+    (b"null", "object"),
+    (b"\xff\xfe", ""),
+    (b'{"title": "\xff"}', "UTF-8"),
+    (b'{"title": "T", "id": "\\ud800"}', "JSON"),
+    (b'{"title": "T", "params": {"x": "\\ud800\\u0041"}}', "JSON"),
+    (b'{"title": "a\\u0000b"}', "NUL"),
+    (b'{"title": "T", "params": {"\\u0000": 1}}', "NUL"),
+    (b'{"title": "a\x00b"}', "JSON"),
+    (b'{"title": "T", "params": {"n": NaN}}', "JSON"),
+    (b'{"title": "T", "params": ' + b'{"x":' * 5000 + b"1" + b"}" * 5001, "nested"),
+]
 
-    assert (400, "invalid_input") == (status, code)
-    assert word in detail
+
+async def test_a_body_that_is_not_the_json_it_should_be(api: Served) -> None:
+    """A 400 that says what is wrong, and no task."""
+    for body, word in BODIES:
+        status, code, detail = refusal_of(await api.client.post("/ops/tasks", content=body))
+        assert (400, "invalid_input") == (status, code), body[:50]
+        assert word in detail, body[:50]
     assert [] == await api.get("/ops/tasks")
 
 
-@pytest.mark.parametrize(
-    ("fields", "word"),
-    [
-        ({"title": 7}, "$.title"),
-        ({"title": ""}, "$.title"),
-        ({"titel": "T"}, "titel"),
-        ({"status": "done"}, "status"),
-        ({"priority": -1}, "$.priority"),
-        ({"priority": 1001}, "$.priority"),
-        ({"priority": 1.5}, "$.priority"),
-        ({"max_attempts": 0}, "$.max_attempts"),
-        ({"timeout_seconds": -1}, "$.timeout_seconds"),
-        ({"timeout_seconds": 0}, "$.timeout_seconds"),
-        ({"next_run_at": "yesterday"}, "$.next_run_at"),
-        ({"next_run_at": "2026-01-01T00:00:00"}, "$.next_run_at"),
-        ({"id": ""}, "$.id"),
-        ({"id": "x" * 201}, "$.id"),
-        ({"id": "a\tb"}, "$.id"),
-        ({"id": "a\n"}, "$.id"),
-        ({"depends_on": "a"}, "$.depends_on"),
-        ({"depends_on": [1]}, "$.depends_on[0]"),
-        ({"steps": [{"name": "s"}]}, "$.steps[0]"),
-        ({"steps": [{"name": "s", "cmd": 1}]}, "$.steps[0].cmd"),
-        ({"steps": [{"name": "s", "cmd": "x", "shell": "zsh"}]}, "$.steps[0]"),
-        ({"steps": [{"name": "s", "cmd": "x", "timeout_seconds": -1}]}, "$.steps[0].timeout_seconds"),
-        ({"acceptance": {"checks": [{"name": "s"}]}}, "$.acceptance.checks[0]"),
-    ],
-    ids=str,
-)
-async def test_a_field_that_is_wrong_is_named(api: Served, fields: dict[str, Any], word: str) -> None:
-    """A 400 with the path of the field, in a single task as in a batch; no task."""
-    single = refusal_of(await api.client.post("/ops/tasks", json=TASK | fields))
-    batch = refusal_of(await api.client.post("/ops/tasks", json=[TASK, TASK | fields]))
+FIELDS: list[tuple[dict[str, Any], str]] = [
+    ({"title": 7}, "$.title"),
+    ({"title": ""}, "$.title"),
+    ({"titel": "T"}, "titel"),
+    ({"status": "done"}, "status"),
+    ({"priority": -1}, "$.priority"),
+    ({"priority": 1001}, "$.priority"),
+    ({"priority": 1.5}, "$.priority"),
+    ({"max_attempts": 0}, "$.max_attempts"),
+    ({"timeout_seconds": -1}, "$.timeout_seconds"),
+    ({"timeout_seconds": 0}, "$.timeout_seconds"),
+    ({"next_run_at": "yesterday"}, "$.next_run_at"),
+    ({"next_run_at": "2026-01-01T00:00:00"}, "$.next_run_at"),
+    ({"id": ""}, "$.id"),
+    ({"id": "x" * 201}, "$.id"),
+    ({"id": "a\tb"}, "$.id"),
+    ({"id": "a\n"}, "$.id"),
+    ({"depends_on": "a"}, "$.depends_on"),
+    ({"depends_on": [1]}, "$.depends_on[0]"),
+    ({"steps": [{"name": "s"}]}, "$.steps[0]"),
+    ({"steps": [{"name": "s", "cmd": 1}]}, "$.steps[0].cmd"),
+    ({"steps": [{"name": "s", "cmd": "x", "shell": "zsh"}]}, "$.steps[0]"),
+    ({"steps": [{"name": "s", "cmd": "x", "timeout_seconds": -1}]}, "$.steps[0].timeout_seconds"),
+    ({"acceptance": {"checks": [{"name": "s"}]}}, "$.acceptance.checks[0]"),
+]
 
-    assert [(400, "invalid_input")] * 2 == [single[:2], batch[:2]]
-    assert word in single[2]
-    assert word.replace("$", "$[1]") in batch[2]
+
+async def test_a_field_that_is_wrong_is_named(api: Served) -> None:
+    """A 400 with the path of the field, in a single task as in a batch; no task."""
+    for fields, word in FIELDS:
+        single = refusal_of(await api.client.post("/ops/tasks", json=TASK | fields))
+        batch = refusal_of(await api.client.post("/ops/tasks", json=[TASK, TASK | fields]))
+        assert [(400, "invalid_input")] * 2 == [single[:2], batch[:2]], fields
+        assert word in single[2]
+        assert word.replace("$", "$[1]") in batch[2]
     assert [] == await api.get("/ops/tasks")
 
 
@@ -100,52 +96,51 @@ async def test_one_id_twice_in_a_batch(api: Served) -> None:
     assert [] == await api.get("/ops/tasks")
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "word"),
-    [
-        ("/ops/tasks/a/requeue", {"backoff_seconds": -1}, "$.backoff_seconds"),
-        ("/ops/tasks/a/requeue", {"backoff_seconds": 1e300}, "$.backoff_seconds"),
-        ("/ops/tasks/a/requeue", {"run_id": "x"}, "$.run_id"),
-        ("/ops/tasks/a/cancel", {"because": "x"}, "because"),
-        ("/ops/runner/heartbeat", {}, "runner_id"),
-        ("/ops/runner/heartbeat", {"runner_id": "r", "meta": 7}, "$.meta"),
-        ("/ops/system/pause", {"reason": 7}, "$.reason"),
-        ("/runs", {"task_id": 5}, "$.task_id"),
-        ("/runs/1/steps", {"exit_code": "zero", "step_name": "s"}, "$.exit_code"),
-        ("/runs/1/steps", {"step_name": "s", "number": 0}, "$.number"),
-    ],
-)
-async def test_other_bodies_are_checked_too(api: Served, path: str, body: Any, word: str) -> None:
+OTHER_BODIES: list[tuple[str, Any, str]] = [
+    ("/ops/tasks/a/requeue", {"backoff_seconds": -1}, "$.backoff_seconds"),
+    ("/ops/tasks/a/requeue", {"backoff_seconds": 1e300}, "$.backoff_seconds"),
+    ("/ops/tasks/a/requeue", {"run_id": "x"}, "$.run_id"),
+    ("/ops/tasks/a/cancel", {"because": "x"}, "because"),
+    ("/ops/runner/heartbeat", {}, "runner_id"),
+    ("/ops/runner/heartbeat", {"runner_id": "r", "meta": 7}, "$.meta"),
+    ("/ops/system/pause", {"reason": 7}, "$.reason"),
+    ("/runs", {"task_id": 5}, "$.task_id"),
+    ("/runs/1/steps", {"exit_code": "zero", "step_name": "s"}, "$.exit_code"),
+    ("/runs/1/steps", {"step_name": "s", "number": 0}, "$.number"),
+]
+
+
+async def test_other_bodies_are_checked_too(api: Served) -> None:
     """Each names its field, before anything is looked up."""
-    status, code, detail = refusal_of(await api.client.post(path, json=body))
+    for path, body, word in OTHER_BODIES:
+        status, code, detail = refusal_of(await api.client.post(path, json=body))
+        assert (400, "invalid_input") == (status, code), (path, body)
+        assert word in detail
 
-    assert (400, "invalid_input") == (status, code)
-    assert word in detail
+
+ADDRESSES = [
+    "/ops/tasks?limit=0",
+    "/ops/tasks?limit=1001",
+    "/ops/tasks?limit=x",
+    "/ops/tasks?status=sleeping",
+    "/ops/tasks?stauts=ready",
+    "/ops/tasks?cursor=x",
+    "/ops/tasks?phase=%00",
+    "/ops/tasks/%00",
+    "/runs?limit=-1",
+    "/runs?status=ready",
+    "/runs?cursor=%27",
+    "/ops/events?after=-1",
+    "/ops/events?after=99999999999999999999",
+    "/ops/events?kind=planet",
+    "/ops/events/stream?after=x",
+]
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "/ops/tasks?limit=0",
-        "/ops/tasks?limit=1001",
-        "/ops/tasks?limit=x",
-        "/ops/tasks?status=sleeping",
-        "/ops/tasks?stauts=ready",
-        "/ops/tasks?cursor=x",
-        "/ops/tasks?phase=%00",
-        "/ops/tasks/%00",
-        "/runs?limit=-1",
-        "/runs?status=ready",
-        "/runs?cursor=%27",
-        "/ops/events?after=-1",
-        "/ops/events?after=99999999999999999999",
-        "/ops/events?kind=planet",
-        "/ops/events/stream?after=x",
-    ],
-)
-async def test_a_bad_address_or_query(api: Served, query: str) -> None:
+async def test_a_bad_address_or_query(api: Served) -> None:
     """A parameter that is wrong or unknown is a 400."""
-    assert (400, "invalid_input") == refusal_of(await api.client.get(query))[:2]
+    for address in ADDRESSES:
+        assert (400, "invalid_input") == refusal_of(await api.client.get(address))[:2], address
 
 
 async def test_a_body_is_json_whatever_its_content_type(api: Served) -> None:

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import asyncpg
-import pytest
 
 from tests.api.serving import Served, refusal_of
 from tests.support.waiting import eventually
@@ -139,24 +138,23 @@ async def test_what_was_claimed_for_a_client_that_left_is_handed_back(api: Serve
     assert ("ready", 0) == (task["status"], task["attempts"])
 
 
-@pytest.mark.parametrize(
-    ("body", "word"),
-    [
-        ({}, "runner_id"),
-        ({"runner_id": ""}, "$.runner_id"),
-        ({"runner_id": "r", "limit": 0}, "$.limit"),
-        ({"runner_id": "r", "limit": -3}, "$.limit"),
-        ({"runner_id": "r", "wait_seconds": -1}, "$.wait_seconds"),
-        ({"runner_id": "r", "wait_seconds": 61}, "$.wait_seconds"),
-        ({"runner_id": "r\n"}, "$.runner_id"),
-    ],
-)
-async def test_a_bad_claim(api: Served, body: Any, word: str) -> None:
-    """A 400 names the field."""
-    status, code, detail = refusal_of(await api.client.post("/ops/tasks/claim", json=body))
+BAD_CLAIMS: list[tuple[dict[str, Any], str]] = [
+    ({}, "runner_id"),
+    ({"runner_id": ""}, "$.runner_id"),
+    ({"runner_id": "r", "limit": 0}, "$.limit"),
+    ({"runner_id": "r", "limit": -3}, "$.limit"),
+    ({"runner_id": "r", "wait_seconds": -1}, "$.wait_seconds"),
+    ({"runner_id": "r", "wait_seconds": 61}, "$.wait_seconds"),
+    ({"runner_id": "r\n"}, "$.runner_id"),
+]
 
-    assert (400, "invalid_input") == (status, code)
-    assert word in detail
+
+async def test_a_bad_claim(api: Served) -> None:
+    """A 400 names the field."""
+    for body, word in BAD_CLAIMS:
+        status, code, detail = refusal_of(await api.client.post("/ops/tasks/claim", json=body))
+        assert (400, "invalid_input") == (status, code), body
+        assert word in detail
 
 
 async def is_waiting(api: Served, count: int) -> None:

@@ -59,22 +59,23 @@ async def test_runners_come_and_go(api: Served) -> None:
     [runner] = await api.get("/ops/runner/status")
     assert ("r1", "r1", "online", {"host": "h"}) == tuple(runner[key] for key in ("id", "runner_id", "status", "meta"))
     assert runner["last_seen_at"]
+    for path in ("/ops/runner/status", "/ops/metrics"):
+        assert (await api.client.get(path)).json()["meta"]["listener"] in ("listening", "polling")
 
     await api.post("/ops/runner/heartbeat", {"runner_id": "r1", "status": "stopped"})
     assert ["offline"] == [runner["status"] for runner in await api.get("/ops/runner/status")]
 
 
 async def test_a_runner_gives_back_what_it_does_not_know_of(api: Served) -> None:
-    """A heartbeat says how many runs the runner holds; those it does not name as kept are ready again."""
+    """A heartbeat names the runs that the runner holds; those it gives back are ready again, at no cost."""
     await api.post("/ops/tasks", [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}])
-    kept, _lost = await api.claim("r1", limit=2)
-    assert 2 == (await api.post("/ops/runner/heartbeat", {"runner_id": "r1"}))["held"]
+    kept, lost = [task["run_id"] for task in await api.claim("r1", limit=2)]
+    assert {kept, lost} == set((await api.post("/ops/runner/heartbeat", {"runner_id": "r1"}))["held"])
 
-    body = {"runner_id": "r1", "keeping": [kept["run_id"]], "reason": "never heard of it"}
-    await api.post("/ops/runner/release", body)
-    assert 1 == (await api.post("/ops/runner/heartbeat", {"runner_id": "r1"}))["held"]
-    lost = await api.get("/ops/tasks/b")
-    assert ("ready", 0) == (lost["status"], lost["attempts"])
+    await api.post("/ops/runner/release", {"runner_id": "r1", "runs": [lost], "reason": "never heard of it"})
+    assert [kept] == (await api.post("/ops/runner/heartbeat", {"runner_id": "r1"}))["held"]
+    task = await api.get("/ops/tasks/b")
+    assert ("ready", 0) == (task["status"], task["attempts"])
 
 
 async def test_pause_and_resume(api: Served) -> None:

@@ -9,6 +9,7 @@ import pytest
 from ops.config import SETTINGS
 from tests.support.documents import commands_page, settings_page
 from tests.support.event_documents import events_page, machines_page
+from tests.support.http_documents import http_page
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -18,6 +19,7 @@ PAGES = {
     "commands.md": commands_page,
     "events.md": events_page,
     "state-machines.md": machines_page,
+    "http.md": http_page,
 }
 
 

@@ -1,0 +1,65 @@
+"""docs/http.md, made from the route table, the Structs of requests and the tree of errors."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from api.app import ENDPOINTS
+from api.auth import ANYONE, READ
+from api.endpoint import Endpoint
+from api.errors import CrossSite, MethodNotAllowed
+from events import errors
+from tests.support.documents import MADE
+
+PROSE = """\
+An answer is `{"ok": true, "data": …, "meta"?: {…}}`, a refusal `{"ok": false, "error": code, "detail": what to do}`,
+each with the right status. A body is JSON whatever its Content-Type says; none at all counts as `{}`. Unknown fields and
+parameters are refused by name. `GET /openapi.json` says the same for machines.
+
+Lists are bounded: `limit` is how much is given at once, `meta.next` is the `cursor` (for events and output: `after`) of
+the next part, null at the end. A short part with a `next` is not the last one.
+
+Tokens go into the header `Authorization: Bearer elr_…` and nowhere else. Their roles: a viewer reads, an operator also
+steers, a runner claims and reports, an admin may do all of it. Until the first token is made everything is open, but
+only on the machine itself, and not to pages of other sites.
+
+`POST /ops/tasks` takes one task, an array, or `{"tasks": […]}`: all are created or none, in any order of their
+dependencies. The same id with the same content, or the same `Idempotency-Key` header, answers with what exists (200).
+
+`GET /ops/events/stream` sends every event of the log in order (server-sent events; `id` is its seq), from now on, or
+behind `after`, or behind the `Last-Event-ID` that a browser sends when it comes back. Nothing is left out.
+
+Every answer carries `X-Request-ID`, the caller's own or a new one; it stands in the server's log lines too."""
+
+
+def http_page() -> str:
+    """docs/http.md."""
+    lines = ["# HTTP", "", MADE, PROSE, "", "## Addresses", "", "| | who | what | reads |", "|---|---|---|---|"]
+    lines += [_row(endpoint) for endpoint in ENDPOINTS]
+    lines += ["", "## Refusals", "", "| status | error |", "|---|---|", *_refusals()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(endpoint: Endpoint) -> str:
+    path = re.sub(r":\w+", "", endpoint.path)
+    what = " ".join((endpoint.handler.__doc__ or "").split()).replace("|", "\\|")
+    return f"| `{endpoint.method} {path}` | {_who(endpoint)} | {what} | {', '.join(_reads(endpoint))} |"
+
+
+def _who(endpoint: Endpoint) -> str:
+    if endpoint.roles is ANYONE:
+        return "anyone"
+    return "any token" if endpoint.roles == READ else ", ".join(sorted(endpoint.roles))
+
+
+def _reads(endpoint: Endpoint) -> list[str]:
+    named: list[Any] = [endpoint.reads[part] for part in ("query", "body") if part in endpoint.reads]
+    structs = [struct.shapes[0] if hasattr(struct, "shapes") else struct for struct in named]
+    return [f"`{field.name}`" for struct in structs for field in msgspec.structs.fields(struct)]
+
+
+def _refusals() -> list[str]:
+    known = [value for value in vars(errors).values() if isinstance(value, type)] + [CrossSite, MethodNotAllowed]
+    rows = {(refusal.http_status, refusal.code) for refusal in known if issubclass(refusal, errors.ElRusoError)}
+    return [f"| {status} | `{code}` |" for status, code in sorted(rows)]
