@@ -11,6 +11,7 @@ import click
 
 from events.errors import ElRusoError
 from ops.commands.audit import audit_command
+from ops.commands.bench import bench
 from ops.commands.db import db
 from ops.commands.doctor import doctor
 from ops.commands.runner import runner
@@ -18,12 +19,13 @@ from ops.commands.serve import serve
 from ops.commands.tail import tail
 from ops.commands.task import task
 from ops.commands.tokens import token
+from ops.commands.up import up
 from ops.config import environment_language
 from ops.errors import OperatorError
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
-COMMANDS: tuple[click.Command, ...] = (serve, runner, db, task, token, audit_command, tail, doctor)
+COMMANDS: tuple[click.Command, ...] = (up, serve, runner, db, task, token, audit_command, tail, doctor, bench)
 
 
 def _version() -> str:

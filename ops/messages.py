@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from ops.texts import audit, config, db, doctor, migrate, postgres, runner, serve, task, terminal, tokens
+from ops.texts import audit, bench, config, db, doctor, migrate, postgres, runner, serve, task, terminal, tokens
 from ops.texts.text import Language, Text
 
 __all__ = ["MESSAGES", "Language", "Text", "translate"]
 
 MESSAGES: dict[str, Text] = {
     **audit.TEXTS,
+    **bench.TEXTS,
     **config.TEXTS,
     **db.TEXTS,
     **doctor.TEXTS,

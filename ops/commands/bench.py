@@ -1,0 +1,58 @@
+"""`elruso bench`: the benchmarks of tests/bench, which only a checkout has."""
+
+import importlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec.structs import replace
+
+from ops.database import driver_address
+from ops.errors import OperatorError
+from ops.terminal import Terminal, command, option
+
+
+@command("bench", help="help.bench")
+@click.argument("name", required=False)
+@option("--json", "as_json", is_flag=True, help="help.bench.json")
+@option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="help.bench.runs")
+@option("--tasks", type=click.IntRange(1, 10_000_000), help="help.bench.tasks")
+@option("--full", is_flag=True, help="help.bench.full")
+@option("--database", metavar="URL", help="help.bench.database")
+@click.pass_obj
+def bench(terminal: Terminal, /, name: str | None, as_json: bool, runs: int, **choices: Any) -> None:
+    """Measure; exit status 1 if something was not done exactly once, or an idle process asked for work."""
+    suite = _suite()
+    address = choices["database"] or terminal.config.database_url
+    _refuse_unknown(suite, name, given=address is not None)
+    sizes = suite.FULL if name or choices["full"] else suite.MODEST
+    if choices["tasks"]:
+        sizes = replace(sizes, lifecycle_tasks=choices["tasks"], cost_tasks=choices["tasks"])
+    asked = suite.Asked(
+        name=name,
+        runs=runs,
+        sizes=sizes,
+        as_json=as_json,
+        home=terminal.config.home,
+        postgres_major=terminal.config.postgres_major,
+        database_url=driver_address(address) if address else None,
+    )
+    if not suite.perform(asked, terminal.say):
+        raise OperatorError("bench.failed")
+
+
+def _suite() -> Any:
+    """The module tests.bench.suite of this checkout; `tests` may be anybody's name."""
+    ours = Path(__file__).parents[2] / "tests" / "__init__.py"
+    found = find_spec("tests")
+    if found is None or found.origin is None or Path(found.origin).resolve() != ours.resolve():
+        raise OperatorError("bench.no_checkout")
+    return importlib.import_module("tests.bench.suite")
+
+
+def _refuse_unknown(suite: Any, name: str | None, given: bool) -> None:
+    if name is not None and name not in suite.BENCHMARKS:
+        raise OperatorError("bench.unknown", name=name, known=", ".join(suite.BENCHMARKS))
+    if given and name in suite.OWN_SERVER_ONLY:
+        raise OperatorError("bench.own_only", name=name)

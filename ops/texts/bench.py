@@ -1,0 +1,42 @@
+"""`elruso bench`."""
+
+from ops.texts.text import Text
+
+TEXTS = {
+    "help.bench": Text(
+        es="Mide rendimiento y coste junto a lo mínimo que PostgreSQL necesitaría, por turnos: uno por su nombre, "
+        "o todos en pequeño. Sin dirección usa un servidor propio aparte, con los ajustes de producción.",
+        en="Measure speed and cost beside the least PostgreSQL would need, by turns: one by its name, or all of them "
+        "in small. Without an address it uses a server of its own, with production's settings.",
+    ),
+    "help.bench.json": Text(es="Un documento JSON en lugar de tablas.", en="One JSON document instead of tables."),
+    "help.bench.runs": Text(es="Cuántas veces se mide cada lado.", en="How often each side is measured."),
+    "help.bench.tasks": Text(
+        es="Cuántas tareas en lifecycle y cost.",
+        en="How many tasks in lifecycle and cost.",
+    ),
+    "help.bench.full": Text(
+        es="Con los tamaños de docs/benchmarks.md, como cuando se nombra uno.",
+        en="With the sizes of docs/benchmarks.md, as when one is named.",
+    ),
+    "help.bench.database": Text(
+        es="Otro servidor PostgreSQL, en el que se puedan crear bases de datos; por defecto DATABASE_URL.",
+        en="Another PostgreSQL server, where databases may be created; by default DATABASE_URL.",
+    ),
+    "bench.no_checkout": Text(
+        es="Las mediciones están en tests/bench, y aquí no hay repositorio: clónalo y usa ./elruso bench.",
+        en="The benchmarks are in tests/bench, and this is no checkout: clone the repository and use ./elruso bench.",
+    ),
+    "bench.unknown": Text(
+        es="No hay medición «{name}»; las hay: {known}.",
+        en="There is no benchmark `{name}`; there are: {known}.",
+    ),
+    "bench.own_only": Text(
+        es="La medición «{name}» lee el registro del servidor: solo con el servidor propio.",
+        en="The benchmark `{name}` reads the server's log: only with a server of our own.",
+    ),
+    "bench.failed": Text(
+        es="Alguna comprobación no se cumple; las marcadas con ✗.",
+        en="Some checks do not hold; those marked ✗.",
+    ),
+}

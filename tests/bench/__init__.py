@@ -1,0 +1,22 @@
+"""What El Ruso costs and how fast it is, measured beside the least that PostgreSQL itself would need.
+
+    elruso bench [NAME] [--json] [--runs N]
+
+    suite          the benchmarks by name; runs some of them and makes the document
+    lifecycle  wakeup  wakeup_http  create  claim  rebuild  cost  idle
+                   one benchmark each: `async def run(bench, plan) -> Result`
+    server         the Bench: a PostgreSQL of its own, with the settings of production, or a given one; fresh databases
+    plan           the Plan: how many runs, how much of everything; how progress is shown
+    measure        samples, medians, ratios, percentiles; ours and the baseline by turns
+    machine        where and when it was measured, and of which commit
+    report         the table and the JSON
+
+    protocol       how workers and producers, each a process of its own, are driven
+    peer           El Ruso speaking it; also beside rivals, see docs/benchmarks.md
+    baseline       bare tables and plain asyncpg speaking it: the floor
+    adapter        the driver's end
+    workloads      drain a backlog; wake a sleeper
+    statement_log  every statement a database is sent, from the server's log
+
+Numbers mean something only beside others of the same run on a quiet machine; the ratio is the result.
+"""

@@ -1,0 +1,124 @@
+"""El Ruso speaking tests/bench/protocol.py: for our own benchmarks, and for a run beside rivals.
+
+Settings: `concurrency` of the runner, `request_tasks` of a bulk request, `api`: speak to it instead of the database.
+"""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from events.commands import Commands
+from events.connect import Database
+from events.notifier import Notifier
+from events.task import TaskCreated
+from ops.config import read_config
+from ops.logs import configure_logs
+from ops.migrate import migrate
+from ops.runner_process import _spare_the_collector  # what `elruso runner run` does counts here too
+from runner.handlers import Handlers, Task
+from runner.http_link import HttpLink
+from runner.link import Link
+from runner.postgres_link import PostgresLink
+from runner.redact import Redactor
+from runner.run import Context
+from runner.settings import Settings
+from runner.worker import Worker
+from runner.workspace import Workspaces
+from tests.bench.create import ACTOR, requests_of, task_list
+from tests.bench.protocol import DSN, INDEX, RECORDER, SETTINGS, main, produce, ready
+
+CALLERS = 2
+QUIET = {"ELRUSO_LOG_LEVEL": "warning"}
+API: str | None = SETTINGS.get("api")
+DATABASE = Database(DSN, application="elruso-bench")
+
+handlers = Handlers()
+
+
+@handlers.task("noop")
+async def noop(task: Task) -> None:
+    """Takes the time; does nothing."""
+    now = time.monotonic_ns()
+    RECORDER.hit(task.params["i"], task.params["t"], now)
+
+
+async def setup() -> None:
+    """Our schema; a database that has it already stays as it is."""
+    await migrate(DATABASE.connect)
+
+
+async def enqueue(count: int) -> float:
+    """In bulk requests, over one group committer."""
+    requests = requests_of(list(task_list(count)), SETTINGS.get("request_tasks", 2_000))
+    async with Commands(DATABASE) as commands:
+
+        async def call() -> None:
+            for request in requests:
+                await commands.create_tasks(request, ACTOR)
+
+        began = time.perf_counter()
+        await asyncio.gather(*(call() for _ in range(CALLERS)))
+        return time.perf_counter() - began
+
+
+async def worker() -> None:
+    """One runner, as `elruso runner run` makes it."""
+    settings = Settings(runner_id=f"bench-{INDEX}", concurrency=SETTINGS.get("concurrency", 500))
+    link = HttpLink(API, None, settings) if API else PostgresLink(DATABASE, settings)
+    async with link:
+        await _work(link, settings)
+
+
+async def _work(link: Link, settings: Settings) -> None:
+    """From GO to STOP."""
+    with tempfile.TemporaryDirectory() as folder:
+        context = Context(workspaces=Workspaces(Path(folder)), redactor=Redactor([]), handlers=handlers)
+        runner = Worker(link, context, settings)
+        stop = await ready()
+        configure_logs(read_config(QUIET))
+        _spare_the_collector()
+        working = asyncio.create_task(runner.run())
+        working.add_done_callback(lambda _: stop.set())  # it failed, should that come first
+        await stop.wait()
+        runner.stop()
+        await working
+
+
+async def producer(count: int, low_ms: float, high_ms: float) -> None:
+    """One task at a time; through Commands, whose notifier wakes the runners, or by POST."""
+    await (_produce_by_post if API else _produce)(count, low_ms, high_ms)
+
+
+async def _produce(count: int, low_ms: float, high_ms: float) -> None:
+    notifier = Notifier(DATABASE)
+    notifier.start()
+    async with Commands(DATABASE, notifier.wake) as commands:
+
+        async def send(number: int, at: int) -> None:
+            await commands.create_tasks([(f"w-{number}", _numbered(number, at))], ACTOR)
+
+        await produce(send, count, low_ms, high_ms)
+    await notifier.stop()
+
+
+async def _produce_by_post(count: int, low_ms: float, high_ms: float) -> None:
+    async with httpx.AsyncClient(base_url=API or "") as client:
+
+        async def send(number: int, at: int) -> None:
+            definition = msgspec.to_builtins(_numbered(number, at))
+            (await client.post("/ops/tasks", json={"id": f"w-{number}"} | definition)).raise_for_status()
+
+        await produce(send, count, low_ms, high_ms)
+
+
+def _numbered(number: int, at: int) -> TaskCreated:
+    """A task that says when it was created."""
+    return TaskCreated(title=f"no-op {number}", task_type="python", params={"handler": "noop", "i": number, "t": at})
+
+
+if __name__ == "__main__":
+    main(setup, enqueue, worker, producer)

@@ -1,0 +1,78 @@
+"""Each benchmark runs and does its work exactly once. Nothing here is about time."""
+
+import json
+from io import StringIO
+
+import asyncpg
+import pytest
+from rich.console import Console
+
+from tests.bench.machine import circumstances
+from tests.bench.plan import Plan
+from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
+from tests.bench.server import Bench
+from tests.bench.suite import BENCHMARKS
+
+ROWS = {
+    "lifecycle": ["2 runners"],
+    "wakeup": ["p50", "p95", "p99", "max"],
+    "wakeup_http": ["p50", "p95", "p99", "max"],
+    "create": ["20 per request", "one by one, 32 callers"],
+    "claim": [f"{batch} of {size} ready, p{share}" for batch in (1, 10) for size in (50, 100) for share in (50, 99)],
+    "rebuild": ["the whole log"],
+    "cost": [
+        "WAL",
+        "commits",
+        "statements",
+        "dead tuples",
+        "updates that were not heap-only",
+        "buffer accesses",
+        "processor time, Python",
+        "processor time, PostgreSQL",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_benchmark_measures_every_row_in_every_run(bench: Bench, plan: Plan, name: str) -> None:
+    """Each row has a sample per run of both sides, and every check of exactly once and the like holds."""
+    result = await BENCHMARKS[name](bench, plan)
+    assert ROWS[name] == [row.what for row in result.rows]
+    assert [plan.runs] * len(result.rows) == [len(row.ours) for row in result.rows]
+    assert {0, plan.runs} >= {len(row.baseline) for row in result.rows}
+    assert result.well, result.checks
+    await _shown(bench, plan, result)
+
+
+async def test_idle_names_who_said_what(bench: Bench, plan: Plan) -> None:
+    """The server's log tells the runner's statements from the API's, and nobody else speaks."""
+    result = await BENCHMARKS["idle"](bench, plan)
+    assert {"runner", "api"} <= {row.what for row in result.rows}
+    assert result.checks["nobody else spoke"]
+    await _shown(bench, plan, result)
+
+
+def test_every_benchmark_is_tried() -> None:
+    """No benchmark is missing from these tests."""
+    assert set(ROWS) | {"idle"} == set(BENCHMARKS)
+
+
+async def _shown(bench: Bench, plan: Plan, result: Result) -> None:
+    """Its table and its JSON say the same as the result, and say where it was measured."""
+    connection = await asyncpg.connect(bench.admin_url)
+    about = await circumstances(connection, bench.own)
+    await connection.close()
+    console = Console(file=StringIO(), width=200)
+    show_circumstances(about, plan.runs, console)
+    show_result(result, console)
+    assert isinstance(console.file, StringIO)
+    table = console.file.getvalue()
+    document = json.loads(as_json(Report(about, plan.runs, [result])))
+    [told] = document["benchmarks"]
+    for row, shown in zip(result.rows, told["rows"], strict=True):
+        assert row.what.strip() in table
+        assert row.ours == shown["samples"]["ours"]
+    assert about.source.commit[:12] in table
+    assert {"commit", "dirty"} == document["source"].keys()
+    assert "off" == document["postgres"]["settings"]["fsync"]
+    assert document["machine"]["cores"] >= 1
