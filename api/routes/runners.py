@@ -9,7 +9,7 @@ from api.wire.runner import Heartbeat, Release
 
 
 async def list_runners(call: Call) -> Response:
-    """All runners; online are those seen within the last minute. `meta.listener`: are wake-ups heard here, or polled?"""
+    """All runners; online are those seen within the last minute. `meta.listener`: does the API hear wake-ups?"""
     return answer(await call.deps.views.runners(), meta=listener_mode(call))
 
 
