@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 
 async def test_killed_runner_loses_its_tasks(database: str, tasks: Ledger, tmp_path: Path) -> None:
-    """After kill -9 of a runner that holds 20 tasks all 20 are done by another; the dead one's late reports are refused."""
+    """After kill -9 of a runner that holds 20 tasks all 20 are done by another, and its late reports refused."""
     await tasks.shell(20, f"[ -e {tmp_path}/go ] || exec sleep 60")
     async with runner_process(database, tmp_path / "home") as process:
         await eventually(lambda: _holds_twenty(tasks), deadline=20)
@@ -71,7 +71,7 @@ def _other_runner(url: str) -> None:
 
 
 async def test_silent_runner_stops_its_runs(postgres: Server, database: str, tasks: Ledger, tmp_path: Path) -> None:
-    """A runner that cannot reach the database for as long as its lease stops its runs, and executes again afterwards."""
+    """A runner that cannot reach the database for the time of its lease stops its runs, and goes on afterwards."""
     await tasks.shell(2, f"echo $$ >> {tmp_path}/pids; [ -e {tmp_path}/go ] || exec sleep 60")
     address = postgres.tcp_url(urlsplit(database).path.removeprefix("/"))
     async with proxy_before(address) as proxy, working_on(proxy.url, lease_seconds=1.0):

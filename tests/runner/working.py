@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import asyncpg
 from msgspec import Struct
@@ -77,7 +77,8 @@ async def working_on(url: str, handlers: Handlers | None = None, **more: Any) ->
 class Ledger:
     """Creates tasks and reads what became of them."""
 
-    def __init__(self, commands: Commands, connection: asyncpg.Connection) -> None:
+    def __init__(self, url: str, commands: Commands, connection: asyncpg.Connection) -> None:
+        self.url = url
         self.commands = commands
         self.connection = connection
 
@@ -128,7 +129,7 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
     connection = await asyncpg.connect(url)
     try:
         async with Commands(Database(url)) as commands:
-            yield Ledger(commands, connection)
+            yield Ledger(url, commands, connection)
     finally:
         await connection.close()
 
@@ -141,8 +142,7 @@ async def runner_process(url: str, home: Path, drain: str = "0") -> AsyncIterato
     """
     place = {"DATABASE_URL": url, "ELRUSO_HOME": str(home), "PYTHONPATH": str(ROOT)}
     environment = os.environ | LEASE | place | {"ELRUSO_DRAIN_SECONDS": drain}
-    home.mkdir()
-    log = (home / "log").open("wb")
+    log = _open_log(home)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ops", "runner", "run", "--concurrency", "20"),
         env=environment,
@@ -156,3 +156,8 @@ async def runner_process(url: str, home: Path, drain: str = "0") -> AsyncIterato
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+def _open_log(home: Path) -> BinaryIO:
+    home.mkdir()
+    return (home / "log").open("wb")
