@@ -75,12 +75,14 @@ class Database(Struct, frozen=True):
         return await _open(self.direct_url, self.application, pooled=False)
 
     @asynccontextmanager
-    async def pool(self, size: int) -> AsyncIterator[Pool]:
-        """A small pool for queries. Its sessions keep no state, so nothing is reset on release. Raises Unavailable."""
+    async def pool(self, size: int, query_seconds: float | None = None) -> AsyncIterator[Pool]:
+        """A small pool for queries, each of which may take `query_seconds`. Raises Unavailable.
+
+        Its sessions keep no state, so nothing is reset on release.
+        """
+        arguments = _arguments(self.application, self.pooled) | {"command_timeout": query_seconds}
         try:
-            pool = await asyncpg.create_pool(
-                self.url, min_size=1, max_size=size, reset=_keep, **_arguments(self.application, self.pooled)
-            )
+            pool = await asyncpg.create_pool(self.url, min_size=1, max_size=size, reset=_keep, **arguments)
         except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
             raise unavailable(error) from error
         try:

@@ -49,12 +49,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
     postgres_major: Annotated[Literal[16, 18], Meta(description="The major version of our own server.")] = 18
     pool_size: Annotated[Count, Meta(description="Database connections for queries, per process, at most.")] = 8
-    connect_seconds: Annotated[Seconds, Meta(description="How long opening a connection may take.")] = 10.0
     query_seconds: Annotated[Seconds, Meta(description="How long one query of the API may take.")] = 30.0
 
     # waking
     ping_seconds: Annotated[Seconds, Meta(description="How often the listener checks that it still hears.")] = 30.0
-    poll_seconds: Annotated[Seconds, Meta(description="How often a runner looks for work unasked, when idle.")] = 30.0
     deaf_poll_seconds: Annotated[Seconds, Meta(description="How often, while no listener can be had.")] = 1.0
 
     # the API
@@ -81,13 +79,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: Annotated[Count, Meta(description="How many tasks a runner executes at once.")] = 4
     heartbeat_seconds: Annotated[Seconds, Meta(description="How often a runner says that it is alive.")] = 6.0
     lease_seconds: Annotated[Seconds, Meta(description="A runner unseen for this long loses its tasks.")] = 15.0
-    sweep_seconds: Annotated[Seconds, Meta(description="How often lost tasks are looked for.")] = 5.0
     step_seconds: Annotated[Seconds, Meta(description="How long a step may take that names no limit itself.")] = 3600.0
     drain_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="How long the tasks of a stopping runner may run on.")
     ] = 0.0
-    output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 10 << 20
-    excerpt_bytes: Annotated[Bytes, Meta(description="Output kept in the event of a step, its end.")] = 4096
+    output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 1 << 20
 
     # logs
     log_level: Annotated[

@@ -42,7 +42,10 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
     await migrate(database.connect, rebuild=rebuild, progress=progress)
     notifier = Notifier(database)
     listener = Listener(database, notifier, Intervals(ping=config.ping_seconds, poll=config.deaf_poll_seconds))
-    async with database.pool(config.pool_size) as pool, Commands(database, notifier.wake) as commands:
+    async with (
+        database.pool(config.pool_size, config.query_seconds) as pool,
+        Commands(database, notifier.wake) as commands,
+    ):
         tokens = TokenStore(pool)
         check_binding(config.host, await tokens.any_tokens())
         listener.subscribe(commands.hear)

@@ -122,6 +122,8 @@ def _context(config: Config) -> Context:
         agent=config.agent,
         environment=environment,
         granted=granted,
+        step_seconds=config.step_seconds,
+        output_limit_bytes=config.output_limit_bytes,
     )
 
 

@@ -12,6 +12,7 @@ from events.task import TaskCreated
 from runner.changes import Changes
 from runner.environment import child_environment
 from runner.handlers import Handlers
+from runner.output import OUTPUT_LIMIT
 from runner.redact import Redactor
 from runner.reporting import Reporter, Unheard
 from runner.workspace import Workspaces
@@ -43,7 +44,8 @@ class Context(Struct, frozen=True, kw_only=True):
     """What all runs of a process share. Build it once.
 
     `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it.
-    `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter in.
+    `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter in. `step_seconds` limits
+    steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output.
     """
 
     workspaces: Workspaces
@@ -53,6 +55,8 @@ class Context(Struct, frozen=True, kw_only=True):
     agent: str | None = None
     environment: Mapping[str, str] = {}
     granted: Mapping[str, str] = {}
+    step_seconds: float | None = None
+    output_limit_bytes: int = OUTPUT_LIMIT
 
 
 class RunFailed(ElRusoError):

@@ -26,14 +26,15 @@ async def run_step(run: Run, step: Step, directory: Path, given: str | None = No
         RunFailed: it exited with another code than 0, timed out, or could not start.
     """
     left = run.seconds_left()
-    limits = [limit for limit in (left, step.timeout_seconds) if limit is not None]
+    own = run.context.step_seconds if step.timeout_seconds is None else step.timeout_seconds
+    limits = [limit for limit in (left, own) if limit is not None]
     run.steps += 1
     number = run.steps
 
     async def emit(stream: Stream, text: str) -> None:
         await run.context.reporter.output(run.run_id, number, stream, text)
 
-    output = StepOutput(run.context.redactor, emit)
+    output = StepOutput(run.context.redactor, emit, run.context.output_limit_bytes)
     command = Command(
         arguments=(SHELL, "-c", step.cmd),
         directory=directory,
