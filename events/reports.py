@@ -43,17 +43,25 @@ async def write_reports(connection: Connection, reports: Sequence[Report], resen
     failed = [report for report in reports if isinstance(report.event, TaskFailed)]
     if told and failed:
         async with connection.transaction():
-            rows = [*await _tell(connection, told), *await _fail(connection, failed)]
+            heard, ended = await _tell(connection, told), await _fail(connection, failed)
     else:
-        rows = await (_tell(connection, told) if told else _fail(connection, failed))
-    accepted = {(row["id"], row["run_id"]) for row in rows}
+        heard = await _tell(connection, told) if told else []
+        ended = await _fail(connection, failed) if failed else []
+    accepted = {(row["id"], row["run_id"], False) for row in heard} | {
+        (row["id"], row["run_id"], True) for row in ended
+    }
     if resent:
-        accepted |= await _confirm(connection, [report for report in reports if _key(report) not in accepted])
+        accepted |= await _confirm(connection, [report for report in reports if _word(report) not in accepted])
     return Written(
-        refusals=[None if _key(report) in accepted else _lost(report) for report in reports],
-        last_seq=max((row["seq"] for row in rows), default=0),
-        frees=any(row["frees"] for row in rows),
+        refusals=[None if _word(report) in accepted else _lost(report) for report in reports],
+        last_seq=max((row["seq"] for row in (*heard, *ended)), default=0),
+        frees=any(row["frees"] for row in (*heard, *ended)),
     )
+
+
+def _word(report: Report) -> tuple[str, int, bool]:
+    """A run's reports of one batch are accepted together, but its failure is written after the rest, by itself."""
+    return report.task_id, report.run_id, isinstance(report.event, TaskFailed)
 
 
 def _key(report: Report) -> tuple[str, int]:
@@ -96,8 +104,8 @@ async def _fail(connection: Connection, reports: Sequence[Report]) -> list[Recor
     return rows
 
 
-async def _confirm(connection: Connection, reports: Sequence[Report]) -> set[tuple[str, int]]:
-    """The runs of those reports that stand in the log already: their acknowledgement was lost, not they."""
+async def _confirm(connection: Connection, reports: Sequence[Report]) -> set[tuple[str, int, bool]]:
+    """Those reports that stand in the log already: their acknowledgement was lost, not they."""
     rows = await connection.fetch(
         SQL["confirm_reports"],
         [report.task_id for report in reports],
@@ -105,7 +113,7 @@ async def _confirm(connection: Connection, reports: Sequence[Report]) -> set[tup
         [catalog.type_name(report.event) for report in reports],
         [report.event.number if isinstance(report.event, TaskStep) else None for report in reports],
     )
-    return {_key(reports[row["place"] - 1]) for row in rows}
+    return {_word(reports[row["place"] - 1]) for row in rows}
 
 
 def _lost(report: Report) -> LeaseLost:
