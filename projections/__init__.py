@@ -1,1 +1,19 @@
-"""What is known: rows folded from the log, and the questions one can ask of them."""
+"""What is known: the views folded from the log, and the questions one can ask of them.
+
+    views        every question in one class; what the API is given
+    tasks        lists of tasks, and each with all that is known about it
+    runs         lists of runs, and each with its steps and file changes
+    runners      who executes, and who is there
+    metrics      the numbers an operator looks at first
+    system       paused or not
+    output       what a run printed, and its patch
+    page         parts of lists: windows and cursors
+    ask          one question to the database, its answer in JSON
+
+    rebuild      the views anew from the log, beside the live ones, while everybody works on
+    rows         the rows of the views, as Structs
+    fold         the second bookkeeper: the same rows, computed in Python from the events alone
+    audit        do the two agree, row by row?
+
+The statements lie beside them in .sql files of the same names.
+"""

@@ -131,6 +131,31 @@ async def test_the_new_views_guard_the_log(connection: Connection, opens: Opens,
     assert "blocked" == await connection.fetchval("SELECT status FROM view.tasks WHERE id = 'child'")
 
 
+NEW_PROJECTION = """
+    CREATE TABLE authors (actor text PRIMARY KEY, events bigint NOT NULL);
+    CREATE FUNCTION fold_authors() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    BEGIN
+        INSERT INTO authors AS a SELECT actor, count(*) FROM batch GROUP BY actor
+        ON CONFLICT (actor) DO UPDATE SET events = a.events + excluded.events;
+        RETURN NULL;
+    END $$;
+"""
+
+
+async def test_a_new_projection_knows_all_of_history(connection: Connection, opens: Opens, view_sql: str) -> None:
+    """A fold added to the views is filled from the log and goes on from there; taken out again, it leaves nothing."""
+    await create(connection, "a", "b")
+
+    await rebuild(opens, view_sql + NEW_PROJECTION, silent)
+    await create(connection, "c")
+    assert 3 == await connection.fetchval("SELECT events FROM view.authors WHERE actor = 'human:ana'")
+
+    assert (await rebuild(opens, view_sql, silent)).dropped
+    await create(connection, "d")
+    assert await connection.fetchval("SELECT to_regclass('view.authors') IS NULL")
+    assert 4 == await connection.fetchval("SELECT count(*) FROM view.tasks")
+
+
 async def test_what_a_killed_rebuild_left_is_removed(connection: Connection, opens: Opens, view_sql: str) -> None:
     """A half-made `rebuild` and an undropped `retired` schema do not stop the next rebuild."""
     await create(connection, "a")
