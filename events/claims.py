@@ -22,7 +22,7 @@ FLOOR_SECONDS = 1.0
 PROMOTE_MAX = 1000
 
 
-class Claimed(Struct, frozen=True):
+class Claimed(Struct, frozen=True, gc=False):
     """A task in a runner's hands. `run_id` is the fence of all it reports; `definition` is a TaskCreated as JSON."""
 
     task_id: str

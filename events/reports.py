@@ -19,7 +19,7 @@ SQL = load_statements("events", "commands.sql")
 RunEvent = TaskStarted | TaskStep | TaskDone | TaskFailed
 
 
-class Report(Struct, frozen=True):
+class Report(Struct, frozen=True, gc=False):
     """One event of a run. `retry` False on a failure: do not try the task again."""
 
     task_id: str

@@ -5,8 +5,6 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvloop
@@ -33,7 +31,9 @@ HARD_STOP_SECONDS = 2.0  # after a second signal the process is gone by then, co
 
 
 def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
-    """Run a runner until SIGTERM or SIGINT; a second signal stops it hard. `tied`: also until stdin ends.
+    """Run a runner until SIGTERM or SIGINT; a second signal stops it hard.
+
+    `tied`: also until stdin ends, and its pid is written to `ready_file` once the engine knows of it.
 
     It speaks to the API if one is named and no database is, else to the database.
 
@@ -41,12 +41,12 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
         InvalidInput: the handlers cannot be loaded.
         Unavailable: the engine cannot be reached.
     """
-    context, settings = _context(config), _settings(config)
+    process = RunnerProcess(_context(config), _settings(config), ready_file(config.home) if tied else None)
     if speaks_http(config):
-        uvloop.run(_run(HttpLink(config.api_url, config.token, settings), context, settings, tied))
+        uvloop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))
         return
     with use_database(config, announce, "elruso-runner") as database:
-        uvloop.run(_run_on_database(config, database, context, settings, tied))
+        uvloop.run(_run_on_database(config, database, process))
 
 
 def speaks_http(config: Config) -> bool:
@@ -54,45 +54,65 @@ def speaks_http(config: Config) -> bool:
     return config.api is not None and config.database_url is None
 
 
-async def _run_on_database(
-    config: Config, database: Database, context: Context, settings: Settings, tied: bool
-) -> None:
+def ready_file(home: Path) -> Path:
+    """Where a tied runner writes its pid once the engine knows of it."""
+    return home / "run" / "runner.ready"
+
+
+async def _run_on_database(config: Config, database: Database, process: "RunnerProcess") -> None:
     await migrate(database.connect, rebuild=rebuild)
     intervals = Intervals(ping=config.ping_seconds, poll=config.deaf_poll_seconds)
-    await _run(PostgresLink(database, settings, intervals), context, settings, tied)
+    await process.run(PostgresLink(database, process.settings, intervals))
 
 
-async def _run(opening: PostgresLink | HttpLink, context: Context, settings: Settings, tied: bool) -> None:
-    await context.workspaces.remove_abandoned()
-    async with opening as link:
-        worker = Worker(link, context, settings)
-        async with _stopped_by_signals(worker, tied):
-            _spare_the_collector()
-            await worker.run()
+class RunnerProcess:
+    """One worker, the signals that stop it, and the keeper it may be tied to (then `ready` is a file)."""
 
+    def __init__(self, context: Context, settings: Settings, ready: Path | None) -> None:
+        self.settings = settings
+        self._context = context
+        self._ready = ready
+        self._worker: Worker
+        self._signals = 0
 
-@asynccontextmanager
-async def _stopped_by_signals(worker: Worker, tied: bool) -> AsyncIterator[None]:
-    loop = asyncio.get_running_loop()
-    signals = 0
+    async def run(self, opening: PostgresLink | HttpLink) -> None:
+        """Until stopped."""
+        await self._context.workspaces.remove_abandoned()
+        async with opening as link:
+            self._worker = Worker(link, self._context, self.settings)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop)
+            if self._ready is None:
+                _spare_the_collector()
+                await self._worker.run()
+            else:
+                loop.add_reader(sys.stdin.fileno(), self._read_keeper)
+                telling = asyncio.create_task(self._tell_keeper(self._ready))
+                _spare_the_collector()
+                await self._worker.run()
+                telling.cancel()
 
-    def stop() -> None:
-        nonlocal signals
-        signals += 1
-        worker.stop(hard=signals > 1)
-        if signals > 1:
-            loop.call_later(HARD_STOP_SECONDS, os._exit, 128 + signal.SIGTERM)
+    def _stop(self) -> None:
+        self._signals += 1
+        self._worker.stop(hard=self._signals > 1)
+        if self._signals > 1:
+            asyncio.get_running_loop().call_later(HARD_STOP_SECONDS, os._exit, 128 + signal.SIGTERM)
 
-    def stdin_ended() -> None:
+    def _read_keeper(self) -> None:
+        """It never says a word; when it is gone, stdin ends."""
         if not os.read(sys.stdin.fileno(), 4096):
-            loop.remove_reader(sys.stdin.fileno())
-            worker.stop()
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            self._worker.stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    if tied:
-        loop.add_reader(sys.stdin.fileno(), stdin_ended)
-    yield
+    async def _tell_keeper(self, ready: Path) -> None:
+        await self._worker.started.wait()
+        _write_pid(ready)
+
+
+def _write_pid(ready: Path) -> None:
+    ready.parent.mkdir(parents=True, exist_ok=True)
+    ready.write_text(f"{os.getpid()}\n")
 
 
 def _spare_the_collector() -> None:

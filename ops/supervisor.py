@@ -21,9 +21,9 @@ from msgspec import Struct
 
 from ops.errors import OperatorError
 from ops.keeper import keep_running
+from ops.runner_process import ready_file
 
-START_SECONDS = 15.0
-STEADY_SECONDS = 1.5  # a runner that cannot start has ended by then
+START_SECONDS = 10.0  # how long `start` waits until the engine knows of the runner
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 LOG_BYTES = 20 << 20  # a log larger than this is put aside at the next start
@@ -79,6 +79,7 @@ class Supervisor:
         self.pid_file = home / "run" / "runner.pid"
         self.log_file = home / "logs" / "runner.log"
         self._state_file = home / "run" / "runner.json"
+        self._ready_file = ready_file(home)
 
     def find(self) -> State | None:
         """The running supervisor, or None."""
@@ -139,6 +140,7 @@ class Supervisor:
         finally:
             self.pid_file.unlink(missing_ok=True)
             self._state_file.unlink(missing_ok=True)
+            self._ready_file.unlink(missing_ok=True)
             os.close(descriptor)
 
     async def _keep(self, arguments: list[str], environment: Mapping[str, str]) -> None:
@@ -169,13 +171,21 @@ class Supervisor:
             if state is not None and state.supervisor.pid == daemon.pid:
                 if state.restarts:
                     break
-                if state.runner is not None and time.time() - state.runner.born > STEADY_SECONDS:
+                if self._is_ready(state):
                     return state
             time.sleep(POLL_SECONDS)
+        state = self.find()
+        if state is not None and not state.restarts:
+            return state  # it runs, and waits for the engine
         if daemon.poll() is None:
             daemon.terminate()
             daemon.wait(STOP_SECONDS)
         raise OperatorError("runner.not_started", logs=self.log_file, output=last_lines(self.log_file, 10))
+
+    def _is_ready(self, state: State) -> bool:
+        with suppress(OSError, ValueError):
+            return state.runner is not None and int(self._ready_file.read_text()) == state.runner.pid
+        return False
 
     def _read_state(self) -> State | None:
         with suppress(OSError, msgspec.MsgspecError):

@@ -32,9 +32,10 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """One runner. `run` it once; `stop` ends it, from the same event loop."""
+    """One runner. `run` it once; `stop` ends it, from the same event loop. `started`: the engine knows of it."""
 
     def __init__(self, link: Link, context: Context, settings: Settings) -> None:
+        self.started = asyncio.Event()
         self._link = link
         self._settings = settings
         self._runs = Runs(link, context, settings.concurrency)
@@ -56,6 +57,7 @@ class Worker:
         self._runs.start()
         self._heart.start()
         self._feel(beat)
+        self.started.set()
         claiming = asyncio.create_task(self._claim_for_ever(), name="claims")
         stopping = asyncio.create_task(self._stopping.wait(), name="stop")
         try:

@@ -1,0 +1,134 @@
+"""`elruso runner start, status, logs, stop`: the daemon."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ops.supervisor import Process, State, Supervisor
+from tests.support.waiting import eventually_now
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Home:
+    """A home folder and the command line in it."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.path = path
+        self.supervisor = Supervisor(path)
+        self._environment = os.environ | {"ELRUSO_HOME": str(path), "DATABASE_URL": url, "PYTHONPATH": str(ROOT)}
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """One command, in Spanish."""
+        command = [sys.executable, "-m", "ops", "--lang", "es", "runner", *arguments]
+        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60)
+
+    @property
+    def state(self) -> State:
+        """What the running supervisor wrote down."""
+        state = self.supervisor.find()
+        assert state is not None
+        return state
+
+
+@pytest.fixture
+def home(tmp_path: Path, database: str) -> Iterator[Home]:
+    """A home whose runner is stopped afterwards."""
+    opened = Home(tmp_path / "home", database)
+    yield opened
+    opened.supervisor.stop()
+
+
+def test_start_prints_what_the_runbook_shows(home: Home) -> None:
+    """`start` prints PID, API, logs and PID file; the PID is that of a living process."""
+    printed = home.run("start").stdout
+    pid = int((home.path / "run" / "runner.pid").read_text())
+    assert printed == (
+        f"Runner daemon arrancado (PID {pid})\n"
+        "  API: http://127.0.0.1:8787\n"
+        f"  Logs: {home.path}/logs/runner.log\n"
+        f"  PID: {home.path}/run/runner.pid\n"
+    )
+    assert psutil.pid_exists(pid)
+
+
+def test_second_start_is_refused(home: Home) -> None:
+    """While a runner runs, another `start` says which one and changes nothing."""
+    home.run("start")
+    before = home.state
+    refused = home.run("start")
+    assert 1 == refused.returncode
+    assert f"PID {before.supervisor.pid}" in refused.stderr
+    assert before == home.state
+
+
+def test_status(home: Home) -> None:
+    """Status ends with 3 when nothing runs, with 0 when it does, and then says that the engine sees the runner."""
+    assert 3 == home.run("status").returncode
+    home.run("start")
+    eventually_now(lambda: "Online: sí" in home.run("status").stdout, deadline=20)
+    assert 0 == home.run("status").returncode
+
+
+def test_stop_ends_supervisor_and_runner(home: Home) -> None:
+    """After `stop` neither of them lives, and the files that named them are gone."""
+    home.run("start")
+    state = home.state
+    assert 0 == home.run("stop").returncode
+    assert state.runner is not None
+    assert not state.supervisor.lives
+    assert not state.runner.lives
+    assert [] == list((home.path / "run").iterdir())
+    assert 3 == home.run("stop").returncode
+
+
+def test_crashed_runner_is_started_again(home: Home) -> None:
+    """A runner that is killed is started again by its supervisor, which counts that."""
+    home.run("start")
+    first = home.state.runner
+    assert first is not None
+    first.send(9)
+    eventually_now(lambda: home.state.restarts == 1 and home.state.runner != first, deadline=20)
+
+
+def test_killed_supervisor_takes_its_runner_along(home: Home) -> None:
+    """A runner whose supervisor was killed hands back and ends, so that `start` never makes a second one."""
+    home.run("start")
+    state = home.state
+    assert state.runner is not None
+    state.supervisor.send(9)
+    eventually_now(lambda: not state.runner.lives, deadline=20)
+    assert 3 == home.run("status").returncode
+    assert 0 == home.run("start").returncode
+
+
+def test_runner_that_cannot_start_says_why(home: Home) -> None:
+    """`start` fails with the runner's own words when the runner ends at once, and leaves nothing running."""
+    refused = home.run("start", "--handlers", "no_such_module")
+    assert 1 == refused.returncode
+    assert "no_such_module" in refused.stderr
+    assert 3 == home.run("status").returncode
+
+
+def test_logs(home: Home) -> None:
+    """`logs -n` prints the last lines of the log."""
+    assert 1 == home.run("logs").returncode
+    home.run("start")
+    eventually_now(lambda: "runner.started" in home.run("logs", "-n", "5").stdout, deadline=20)
+
+
+def test_stranger_is_never_signalled(home: Home) -> None:
+    """A process that has the written pid, but began at another time, is left alone."""
+    stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        written = Process(stranger.pid, psutil.Process(stranger.pid).create_time() - 1000)
+        written.send(9)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.communicate()
