@@ -84,12 +84,12 @@ class RunnerProcess:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
             if self._ready is None:
-                _spare_the_collector()
+                spare_the_collector()
                 await self._worker.run()
             else:
                 loop.add_reader(sys.stdin.fileno(), self._read_keeper)
                 telling = asyncio.create_task(self._tell_keeper(self._ready))
-                _spare_the_collector()
+                spare_the_collector()
                 await self._worker.run()
                 telling.cancel()
 
@@ -115,7 +115,7 @@ def _write_pid(ready: Path) -> None:
     ready.write_text(f"{os.getpid()}\n")
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """What a run allocates dies by its reference counts; looking for cycles in it costs a third of the CPU."""
     gc.collect()
     gc.freeze()
