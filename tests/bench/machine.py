@@ -1,6 +1,7 @@
 """Where, when and of what a measurement was made: without that a number says nothing."""
 
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -9,6 +10,8 @@ from pathlib import Path
 import asyncpg
 import psutil
 from msgspec import Struct
+
+from ops.settings import without_password
 
 ROOT = Path(__file__).parent.parent.parent
 TOLD_SETTINGS = (
@@ -65,7 +68,7 @@ class Circumstances(Struct, frozen=True):
 
 async def circumstances(connection: asyncpg.Connection, own: bool) -> Circumstances:
     """Those of this moment."""
-    command = " ".join(["elruso", *sys.argv[1:]])
+    command = shlex.join(["elruso", *map(without_password, sys.argv[1:])])
     return Circumstances(command, datetime.now(UTC), source(), machine(), await postgres(connection, own))
 
 

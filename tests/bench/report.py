@@ -68,7 +68,7 @@ def show_circumstances(about: Circumstances, runs: int, console: Console) -> Non
         f"PostgreSQL {about.postgres.version}{'' if about.postgres.own else ' (given)'}: {settings}",
         f"runs: {runs}, ours and the baseline by turns; median [min–max]; ratio = ours / baseline, run by run",
     ):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def show_result(result: Result, console: Console) -> None:
@@ -86,7 +86,7 @@ def show_result(result: Result, console: Console) -> None:
     marks = [f"{'✓' if held else '✗ NOT'} {check}" for check, held in result.checks.items()]
     facts = [f"{name}: {value}" for name, value in result.facts.items()]
     for line in (f"baseline: {result.baseline}", ", ".join(facts), *marks):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _row(row: Row) -> dict[str, Any]:
