@@ -15,7 +15,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from events.connect import LOST_CONNECTION, unavailable
-from events.errors import ElRusoError, Unavailable, from_postgres, is_retryable
+from events.errors import Unavailable, from_postgres, is_retryable
 from events.session import keep_alive
 
 Item = TypeVar("Item")

@@ -1,5 +1,13 @@
 """Claims tasks and executes them.
 
+The runner, which claims, reports, keeps its lease and leaves politely:
+
+    worker.py       the loop: claim, sleep, stop  alarm.py, settings.py              what wakes it, what it is told
+    runs.py         the runs of the process       slots.py                           the coroutines that execute them
+    delivery.py     what runs report              transcript.py                      what their steps print
+    heartbeat.py    its thread of heartbeats      link.py                            how it speaks to the engine:
+                                                  postgres_link.py, http_link.py, http_client.py
+
 One run, from a claimed task to its outcome, needs no database:
 
     execute.py      the run as a whole            run.py, outcome.py, reporting.py   its state, end and listener
