@@ -1,0 +1,209 @@
+"""A database that random histories are played on, one after another, in a time that the test sets.
+
+A database per history would cost 150 ms, so each history wipes what the one before it wrote: a superuser's session,
+for which no trigger fires, may delete even from the log. Sequence and random seed begin anew too, so that the same
+commands always make the same history.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import uvloop
+from asyncpg import Connection
+from msgspec import field, json
+
+from events.commands import Commands
+from events.connect import Database
+from events.event import Event
+from events.log import event_of
+from ops.migrate import Schema, migrate, read_schema
+from ops.postgres.server import SUPERUSER, Server
+from projections.audit import AuditReport, audit
+from tests.support.postgres import create_database, drop_database, ensure_template
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+WIPES_PER_TRUNCATE = 50
+
+TABLES = """
+    SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+    WHERE schemaname IN ('view', 'again') AND tablename <> 'task_counts'
+       OR schemaname = 'log' AND tablename IN ('events', 'output', 'artifacts', 'intake')
+"""
+
+STATUSES = ("ready", "running", "done", "failed", "blocked", "cancelled")
+COUNTS = ", ".join(f"sum({status}) AS {status}" for status in STATUSES)
+NO_COUNTS = ", ".join(f"{status} = 0" for status in STATUSES)
+
+# The views a second time, in a schema of their own, fed with the log by hand: a rebuild without the swap.
+SECOND_VIEWS = """
+    CREATE TABLE log.intake (LIKE log.events);
+    CREATE SCHEMA again;
+    SET search_path = again, pg_temp;
+    {view}
+    ; SELECT log.attach_folds('log.intake', 'again');
+    RESET search_path;
+"""
+
+SNAPSHOT = f"""
+    SELECT json_build_object(
+        'last', (SELECT max(seq) FROM log.events),
+        'tasks', (SELECT json_agg(t ORDER BY t.id) FROM view.tasks t),
+        'queue', (SELECT json_agg(json_build_array(r.id, r.priority, r.position) ORDER BY r) FROM view.ready r),
+        'scheduled', (SELECT json_agg(s ORDER BY s.due_at, s.id) FROM view.scheduled s),
+        'running', (SELECT json_agg(g ORDER BY g.id) FROM view.running g),
+        'runs', (SELECT json_agg(u ORDER BY u.id) FROM view.runs u),
+        'runners', (SELECT json_agg(r ORDER BY r.id) FROM view.runners r),
+        'system', (SELECT json_agg(s ORDER BY s.id) FROM view.system s),
+        'counts', (SELECT row_to_json(c) FROM (SELECT {COUNTS} FROM view.task_counts) c))::text
+"""
+
+
+# A task that fell due may have been moved from `scheduled` to `ready` already; counters are compared without shards.
+COMPARED = {
+    name: f"SELECT * FROM {{0}}.{name}"
+    for name in ("tasks", "running", "task_deps", "runs", "steps", "file_changes", "runners", "system")
+} | {
+    "queue": "SELECT id, priority, position FROM {0}.ready UNION ALL SELECT id, priority, position FROM {0}.scheduled",
+    "task_counts": f"SELECT {COUNTS} FROM {{0}}.task_counts",
+    "run_counts": "SELECT bucket, sum(ended), sum(failed) FROM {0}.run_counts GROUP BY bucket",
+}
+
+
+class SteeredDatabase(Database, frozen=True):
+    """Its sessions live at a time that the test sets."""
+
+    sessions: list[Connection] = field(default_factory=list)
+
+    async def connect_writer(self) -> Connection:
+        """A session as production opens it; `steer` reaches it from now on."""
+        connection = await Database.connect_writer(self)
+        self.sessions.append(connection)
+        return connection
+
+    async def steer(self, now: datetime) -> None:
+        """From here on it is `now`."""
+        for session in self.sessions:
+            await session.execute(f"SET elruso.now = '{now.isoformat()}'")
+
+
+class World:
+    """One database, the commands on it, a session for the test's own questions, and a superuser's to wipe it all."""
+
+    def __init__(self, url: str, superuser_url: str, run: asyncio.Runner) -> None:
+        self.database = SteeredDatabase(url)
+        self.commands = Commands(self.database)
+        self.run = run.run
+        self._superuser_url = superuser_url
+        self._wipes = 0
+        self._now = START
+
+    async def open(self, view: str) -> None:
+        """Connects; `view` is the view part of the schema, for the second set of views."""
+        await self.commands.__aenter__()
+        self.connection = await self.database.connect_writer()
+        self._superuser = await asyncpg.connect(self._superuser_url)
+        await self.connection.execute(SECOND_VIEWS.format(view=view))
+        await self._superuser.execute("SET session_replication_role = replica")
+        self._tables = [row[0] for row in await self.connection.fetch(TABLES)]
+
+    async def close(self) -> None:
+        """Disconnects."""
+        await self.commands.__aexit__(None, None, None)
+        await self.connection.close()
+        await self._superuser.close()
+
+    async def wipe(self) -> None:
+        """An empty world at START."""
+        self._wipes += 1
+        if self._wipes % WIPES_PER_TRUNCATE:
+            statements = [f"DELETE FROM {table}" for table in self._tables]
+        else:
+            statements = [f"TRUNCATE {', '.join(self._tables)}"]
+        statements += [f"UPDATE {schema}.task_counts SET {NO_COUNTS}" for schema in ("view", "again")]
+        statements.append("SELECT setval('log.events_seq_seq', 1, false)")
+        await self._superuser.execute("; ".join(statements))
+        for session in self.database.sessions:
+            await session.execute("SELECT setseed(0.5)")
+        self.commands._desk.forget_floor()  # it remembers the history before
+        await self.steer(START)
+
+    async def steer(self, now: datetime) -> None:
+        """From here on it is `now`, for the commands too."""
+        self._now = now
+        await self.database.steer(now)
+
+    async def read(self, after: int) -> list[Event]:
+        """The log after a seq."""
+        rows = await self.connection.fetch("SELECT * FROM log.events WHERE seq > $1 ORDER BY seq", after)
+        return [event_of(row) for row in rows]
+
+    async def look(self) -> dict[str, Any]:
+        """The views as plain values; a view without rows is an empty list."""
+        snapshot = json.decode(await self.connection.fetchval(SNAPSHOT))
+        return {name: rows or [] for name, rows in snapshot.items()}
+
+    async def next_seq(self) -> int:
+        """The seq that the next event will have, were it written now."""
+        query = "SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM log.events_seq_seq"
+        seq: int = await self.connection.fetchval(query)
+        return seq
+
+    async def audit(self) -> AuditReport:
+        """The second bookkeeper's word on the views."""
+        return await audit(self._connect_now, _silent)
+
+    async def _connect_now(self) -> Connection:
+        connection = await Database.connect(self.database)
+        await connection.execute(f"SET elruso.now = '{self._now.isoformat()}'")
+        return connection
+
+    async def rebuild_beside(self, slices: list[int]) -> list[str]:
+        """Folds the log into the second views, cut after each seq of `slices`; what differs from the live views."""
+        for first, last in zip([0, *slices], [*slices, 2**62], strict=True):
+            query = "INSERT INTO log.intake SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 ORDER BY seq"
+            await self.connection.execute(query, first, last)
+        return await self._differences()
+
+    async def _differences(self) -> list[str]:
+        differing = []
+        for table, rows in COMPARED.items():
+            live, again = [
+                await self.connection.fetchval(
+                    f"SELECT json_agg(x ORDER BY x::text)::text FROM ({rows.format(schema)}) x"
+                )
+                for schema in ("view", "again")
+            ]
+            if live != again:
+                differing.append(f"{table}: live {live}, rebuilt {again}")
+        return differing
+
+
+@contextmanager
+def a_world(server: Server, schema: Schema | None = None) -> Iterator[World]:
+    """A world of its own: a copy of the template, or a database made by another `schema`."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as run:
+        name = run.run(_create(server, schema))
+        world = World(server.url(name), server.url(name, SUPERUSER), run)
+        try:
+            run.run(world.open((schema or read_schema()).view))
+            yield world
+        finally:
+            run.run(world.close())
+            run.run(drop_database(server, name))
+
+
+async def _create(server: Server, schema: Schema | None) -> str:
+    if schema is None:
+        await ensure_template(server)
+        return await create_database(server)
+    name = await create_database(server, "template0")
+    await migrate(lambda: asyncpg.connect(server.url(name)), schema=schema)
+    return name
+
+
+def _silent(_done: int, _all: int) -> None:
+    pass
