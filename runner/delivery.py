@@ -70,6 +70,11 @@ class Delivery:
             await self._save_artifacts(run_id, outcome)
         self._post(Report(claimed.task_id, run_id, outcome.event, self._actor, outcome.retry))
 
+    def give_up(self, claimed: Claimed, error: Exception) -> None:
+        """The runner itself broke down over a run."""
+        event = TaskFailed(claimed.run_id, f"the runner broke down over this run: {type(error).__name__}")
+        self._post(Report(claimed.task_id, claimed.run_id, event, self._actor))
+
     def forget(self, run_id: int) -> None:
         """The run has nothing more to say."""
         self._task_ids.pop(run_id, None)

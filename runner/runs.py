@@ -111,6 +111,9 @@ class Runs:
         except CancelledError:
             if run_id not in self._lost:
                 raise
+        except Exception as error:  # ours, not the task's: it must cost neither the slot nor the answer
+            log.exception("run.broke_down", task_id=claimed.task_id, run_id=run_id)
+            self.delivery.give_up(claimed, error)
         finally:
             if run_id in self._lost:
                 self._lost.discard(run_id)

@@ -1,6 +1,7 @@
 """Runners that die, go silent or hang: their tasks go to others, and nothing is done twice."""
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,32 +42,33 @@ async def _done(tasks: Ledger, number: int) -> bool:
 
 async def test_blocked_loop_keeps_its_lease(database: str, tasks: Ledger) -> None:
     """A handler that blocks the event loop for longer than the lease does not cost the runner its task."""
-    handlers, calls = Handlers(), []
+    handlers, calls, begun = Handlers(), list[int](), threading.Event()
 
     @handlers.task("block")
     async def block(task: Task) -> None:
         calls.append(task.run_id)
-        until = time.monotonic() + 2.5
+        begun.set()
+        until = time.monotonic() + 4
         while time.monotonic() < until:
             pass
 
     await tasks.python(1, "block")
-    async with working_on(database, handlers, lease_seconds=1.0):
-        blocked = asyncio.to_thread(_other_runner, database)
-        await asyncio.gather(eventually(lambda: _done(tasks, 1), deadline=20), blocked)
+    async with working_on(database, handlers):
+        sweeping = asyncio.to_thread(_sweep_meanwhile, database, begun)
+        await asyncio.gather(eventually(lambda: _done(tasks, 1), deadline=20), sweeping)
     assert 1 == len(calls)
     assert ["created", "claimed", "started", "done"] == await tasks.types("t1")
 
 
-def _other_runner(url: str) -> None:
-    """A runner in another thread, with nothing to do but to sweep."""
+def _sweep_meanwhile(url: str, begun: threading.Event) -> None:
+    """Another runner, in a thread of its own, with nothing to do but to take stuck tasks back."""
 
     async def watch() -> None:
-        async with working_on(url, Handlers(), lease_seconds=1.0, concurrency=1) as other:
-            await eventually(lambda: other.worker is not None)
-            deadline = asyncio.get_running_loop().time() + 2.0
-            await eventually(lambda: asyncio.get_running_loop().time() > deadline)
+        async with working_on(url, Handlers(), concurrency=1):
+            until = time.monotonic() + 3
+            await eventually(lambda: time.monotonic() > until)
 
+    begun.wait(20)
     asyncio.run(watch())
 
 

@@ -185,3 +185,24 @@ async def test_unwritable_result_fails_its_task_only(database: str, tasks: Ledge
 
 async def _nineteen(tasks: Ledger) -> bool:
     return {"done": 19, "blocked": 1} == await tasks.statuses()
+
+
+async def test_runner_that_breaks_down_over_a_run_goes_on(database: str, tasks: Ledger) -> None:
+    """An error of the runner's own fails the run that met it; the slot goes on with the next task."""
+    handlers = Handlers()
+
+    class Strange(dict[str, Any]):
+        def items(self) -> Any:
+            raise MemoryError("strange")
+
+    @handlers.task("strange")
+    async def strange(task: Task) -> Any:
+        return Strange(a=1) if task.id == "t1" else None
+
+    await tasks.python(3, "strange", max_attempts=1)
+    async with working_on(database, handlers, concurrency=1):
+        await eventually(lambda: _ended(tasks, 3))
+
+
+async def _ended(tasks: Ledger, number: int) -> bool:
+    return await tasks.count("done") + await tasks.count("blocked") == number
