@@ -619,8 +619,12 @@ BEGIN
               WHERE b.type = 'task.done' AND (children IS NULL OR d.child <> ALL (children))  -- those counted above saw it already
               GROUP BY d.child) f;
         IF freed IS NOT NULL THEN
+            PERFORM FROM tasks t WHERE t.id = ANY (freed) ORDER BY t.id FOR NO KEY UPDATE;  -- several parents may end at once
             WITH counted AS (
-                UPDATE tasks t SET waiting_on = t.waiting_on - ended[array_position(freed, t.id)] WHERE t.id = ANY (freed)
+                UPDATE tasks t SET waiting_on = t.waiting_on - f.ended
+                FROM unnest(freed, ended) AS f (child, ended)
+                CROSS JOIN LATERAL (SELECT k.ctid AS place FROM tasks k WHERE k.id = f.child OFFSET 0) k
+                WHERE t.ctid = k.place
                 RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
             ), into_ready AS (
                 INSERT INTO ready (priority, position, id)
@@ -716,7 +720,7 @@ BEGIN
                (array_agg(c.target))[1] AS status,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
                max(c.at) FILTER (WHERE c.type = 'runner.started') AS started_at,
-               (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->'meta' IS NOT NULL))[1] AS meta,
+               (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->>'meta' IS NOT NULL))[1] AS meta,
                max(c.version) - min(c.version) + 1 = count(*)
                    AND bool_and(c.prior_status IS NULL OR c.prior_status = ANY (c.sources)) AS legal
         FROM chain c GROUP BY c.id ORDER BY c.id
