@@ -77,7 +77,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     handlers: Annotated[str | None, Meta(description="Module with functions for `python` tasks.")] = None
     grant: Annotated[str, Meta(description="Names of variables that steps may see, separated by commas.")] = ""
     concurrency: Annotated[Count, Meta(description="How many tasks a runner executes at once.")] = 4
-    heartbeat_seconds: Annotated[Seconds, Meta(description="How often a runner says that it is alive.")] = 6.0
+    heartbeat_seconds: Annotated[Seconds, Meta(description="How often a runner says that it is alive.")] = 7.0
     lease_seconds: Annotated[Seconds, Meta(description="A runner unseen for this long loses its tasks.")] = 15.0
     step_seconds: Annotated[Seconds, Meta(description="How long a step may take that names no limit itself.")] = 3600.0
     drain_seconds: Annotated[

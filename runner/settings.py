@@ -23,7 +23,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     runner_id: str = msgspec.field(default_factory=new_runner_id)
     concurrency: int = 4
-    heartbeat_seconds: float = 6.0
+    heartbeat_seconds: float = 7.0
     lease_seconds: float = 15.0
     drain_seconds: float = 0.0
     labels: dict[str, Any] = msgspec.field(default_factory=dict)
