@@ -130,6 +130,8 @@ class Committer:
                 self._abandon()
                 losses += 1
                 if losses > RECONNECTS and (self._closing or not self._patient):
+                    if isinstance(error, Unavailable):
+                        raise
                     raise unavailable(error) from error
                 await asyncio.sleep(random.uniform(0.5, 1) * min(2.0, 0.05 * 2 ** min(losses, 8)))
             except asyncpg.PostgresError as error:

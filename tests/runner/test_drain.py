@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.runner.working import Ledger, runner_process, working_on
+from tests.runner.working import Ledger, is_alive, runner_process, working_on
 from tests.support.waiting import eventually
 
 
@@ -19,7 +19,7 @@ async def test_sigterm_hands_back_within_the_second(database: str, tasks: Ledger
         await eventually(lambda: _ready(tasks, 20), deadline=2)
         assert time.monotonic() - asked < 1
         assert 0 == await asyncio.wait_for(process.wait(), 10)
-    assert not any(_alive(pid) for pid in _pids(tmp_path))
+    assert not any(is_alive(pid) for pid in _pids(tmp_path))
     assert 0 == await tasks.connection.fetchval("SELECT max(attempts) FROM view.tasks")
     assert "stopped" == await tasks.connection.fetchval("SELECT status FROM view.runners")
 
@@ -33,7 +33,7 @@ async def test_stubborn_step_is_killed(database: str, tasks: Ledger, tmp_path: P
         await work.stop()
         assert time.monotonic() - asked < 1
         assert await _ready(tasks, 1)
-    assert not _alive(_pids(tmp_path)[0])
+    assert not is_alive(_pids(tmp_path)[0])
 
 
 async def test_unbegun_tasks_go_back_first(database: str, tasks: Ledger, tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ async def test_second_signal_stops_hard(database: str, tasks: Ledger, tmp_path: 
         assert process.returncode is None
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 5)
-    await eventually(lambda: not any(_alive(pid) for pid in _pids(tmp_path)))
+    await eventually(lambda: not any(is_alive(pid) for pid in _pids(tmp_path)))
 
 
 async def _ready(tasks: Ledger, number: int) -> bool:
@@ -73,8 +73,3 @@ async def _started(tasks: Ledger) -> bool:
 def _pids(folder: Path) -> list[int]:
     path = folder / "pids"
     return [int(line) for line in path.read_text().split()] if path.exists() else []
-
-
-def _alive(pid: int) -> bool:
-    path = Path(f"/proc/{pid}/stat")
-    return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -11,7 +11,7 @@ from events.reports import Report
 from events.task import TaskDone
 from ops.postgres.server import Server
 from runner.handlers import Handlers, Task
-from tests.runner.working import Ledger, runner_process, working_on
+from tests.runner.working import Ledger, is_alive, runner_process, working_on
 from tests.support.proxy import proxy_before
 from tests.support.waiting import eventually
 
@@ -79,7 +79,7 @@ async def test_silent_runner_stops_its_runs(postgres: Server, database: str, tas
     async with proxy_before(address) as proxy, working_on(proxy.url, lease_seconds=1.0):
         await eventually(lambda: _pids(tmp_path, 2))
         proxy.cut()
-        await eventually(lambda: not any(_alive(pid) for pid in _pids(tmp_path, 2)), deadline=20)
+        await eventually(lambda: not any(is_alive(pid) for pid in _pids(tmp_path, 2)), deadline=20)
         (tmp_path / "go").touch()
         proxy.mend()
         await eventually(lambda: _done(tasks, 2), deadline=30)
@@ -89,8 +89,3 @@ def _pids(folder: Path, number: int) -> list[int]:
     path = folder / "pids"
     pids = [int(line) for line in path.read_text().split()] if path.exists() else []
     return pids[:number] if len(pids) >= number else []
-
-
-def _alive(pid: int) -> bool:
-    path = Path(f"/proc/{pid}/stat")
-    return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -158,6 +158,14 @@ async def runner_process(url: str, home: Path, drain: str = "0") -> AsyncIterato
         await process.wait()
 
 
+def is_alive(pid: int) -> bool:
+    """True while a process runs; one that nobody has buried yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def _open_log(home: Path) -> BinaryIO:
     home.mkdir()
     return (home / "log").open("wb")
