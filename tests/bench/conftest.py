@@ -23,6 +23,7 @@ TINY = Sizes(
     claim_batches=(1, 10),
     rebuilt_tasks=60,
     idle_seconds=1.0,
+    idle_settle_seconds=0.2,
     cost_tasks=50,
 )
 

@@ -22,7 +22,7 @@ UNITS = {
     "commits": ("commits", "commits/task"),
     "statements": ("statements", "statements/task"),
     "dead_tuples": ("dead tuples", "tuples/task"),
-    "cold_updates": ("updates that were not heap-only", "updates/task"),
+    "cold_updates": ("updates not heap-only", "updates/task"),
     "buffers": ("buffer accesses", "buffers/task"),
     "python_us": ("processor time, Python", "µs/task"),
     "postgres_us": ("processor time, PostgreSQL", "µs/task"),

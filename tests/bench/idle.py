@@ -27,7 +27,7 @@ async def run(bench: Bench, plan: Plan) -> Result:
         await stack.enter_async_context(serving(database))
         await stack.enter_async_context(elruso(database, "runner", "run"))
         _alive: bool = await eventually(partial(_has_runner, database), START_SECONDS, "a runner that is alive")
-        await pause(2 * plan.sizes.settle_seconds)
+        await pause(plan.sizes.idle_settle_seconds)
         await log.start()
         await _watch(plan)
         await log.stop()

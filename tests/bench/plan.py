@@ -25,6 +25,7 @@ class Sizes(Struct, frozen=True):
     claim_batches: tuple[int, ...] = (1, 100)
     rebuilt_tasks: int = 100_000  # some four events each
     idle_seconds: float = 60.0
+    idle_settle_seconds: float = 12.0  # until the first heartbeat's connection is open too
     cost_tasks: int = 20_000
 
 

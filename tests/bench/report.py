@@ -81,7 +81,7 @@ def show_result(result: Result, console: Console) -> None:
     for row in result.rows:
         cells = [_cell(Spread.of(values)) for values in (row.ours, row.baseline, row.ratios)]
         table.add_row(row.what, *cells, f"{row.unit} {'↑' if row.better == 'higher' else '↓'}")
-    console.print(f"\n[bold]{result.name}[/bold]: {result.title}", highlight=False)
+    console.print(f"\n[bold]{result.name}[/bold]: {result.title}", highlight=False, soft_wrap=True)
     console.print(table)
     marks = [f"{'✓' if held else '✗ NOT'} {check}" for check, held in result.checks.items()]
     facts = [f"{name}: {value}" for name, value in result.facts.items()]
@@ -109,13 +109,4 @@ def _cell(spread: Spread | None) -> str:
 
 
 def _number(value: float) -> str:
-    size = abs(value)
-    return (
-        f"{value:,.0f}"
-        if size >= 1000
-        else f"{value:.0f}"
-        if size >= 100
-        else f"{value:.1f}"
-        if size >= 10
-        else f"{value:.2f}"
-    )
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,5 +1,6 @@
 """The benchmarks by name, and a run of some of them."""
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,6 +32,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "cost": cost.run,
     "idle": idle.run,
 }
+PAGE_COLUMNS = 120  # where no terminal says how wide it is
 OWN_SERVER_ONLY = {"idle"}  # they read the server's log
 
 
@@ -64,7 +66,7 @@ def chosen(name: str | None, own: bool) -> list[str]:
 
 
 async def _perform(asked: Asked, server: Server | None) -> Report:
-    console = Console(quiet=asked.as_json)
+    console = Console(quiet=asked.as_json, width=None if sys.stdout.isatty() else PAGE_COLUMNS)
     async with prepared(server, asked.database_url) as bench:
         connection = await asyncpg.connect(bench.admin_url)
         about = await circumstances(connection, bench.own)

@@ -15,8 +15,8 @@ from tests.bench.suite import BENCHMARKS
 
 ROWS = {
     "lifecycle": ["2 runners"],
-    "wakeup": ["p50", "p95", "p99", "max"],
-    "wakeup_http": ["p50", "p95", "p99", "max"],
+    "wakeup": ["p50", "p95", "p99", "max", "of it the call, p50"],
+    "wakeup_http": ["p50", "p95", "p99", "max", "of it the call, p50"],
     "create": ["20 per request", "one by one, 32 callers"],
     "claim": [f"{batch} of {size} ready, p{share}" for batch in (1, 10) for size in (50, 100) for share in (50, 99)],
     "rebuild": ["the whole log"],
@@ -25,7 +25,7 @@ ROWS = {
         "commits",
         "statements",
         "dead tuples",
-        "updates that were not heap-only",
+        "updates not heap-only",
         "buffer accesses",
         "processor time, Python",
         "processor time, PostgreSQL",

@@ -3,7 +3,7 @@
 from functools import partial
 
 from tests.bench.adapter import Adapter
-from tests.bench.measure import Row, by_turns
+from tests.bench.measure import Row, by_turns, percentile
 from tests.bench.plan import Plan
 from tests.bench.report import Result
 from tests.bench.server import Bench
@@ -26,6 +26,7 @@ async def compare(bench: Bench, plan: Plan, name: str, who: str, adapter: Adapte
     }
     samples = await by_turns(plan.runs, sides, plan.says(name))
     rows = [Row.of(_share(share), "ms", samples, partial(Woken.at, share=share), "lower") for share in SHARES]
+    rows.append(Row.of("of it the call, p50", "ms", samples, lambda woken: percentile(woken.calls, 50), "lower"))
     once = all(woken.exactly_once for runs in samples.values() for woken in runs)
     return Result(
         name,

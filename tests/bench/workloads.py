@@ -48,9 +48,10 @@ class Drained(Struct, frozen=True):
 
 
 class Woken(Struct, frozen=True):
-    """From just before the call that created a task to the first line of its handler, milliseconds."""
+    """From just before the call that created a task to the first line of its handler, and that call alone; in ms."""
 
     latencies: list[float]
+    calls: list[float]
     exactly_once: bool
 
     def at(self, share: float) -> float:
@@ -105,12 +106,12 @@ async def wake(bench: Bench, adapter: Adapter, tasks: int, gap_ms: tuple[float, 
         async with _reached(adapter, database) as reached, adapters.workers(reached, database) as [worker]:
             worker.go()
             await pause(settle_seconds)
-            await adapters.call(reached, database, "produce", tasks, *gap_ms)
+            produced = await adapters.call(reached, database, "produce", tasks, *gap_ms)
             await _wait_until_done(adapter, database, [worker], tasks + UNMEASURED, LAST_SECONDS)
             seen = await worker.stop()
         once = await _exactly_once(adapter, database, [seen], range(-UNMEASURED, tasks))
     pairs = zip(seen.ids, seen.lat_ns, strict=True)
-    return Woken([latency / 1e6 for number, latency in pairs if number >= 0], once)
+    return Woken([latency / 1e6 for number, latency in pairs if number >= 0], produced["enqueue_ms"], once)
 
 
 @asynccontextmanager
