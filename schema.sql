@@ -444,7 +444,8 @@ BEGIN
                    WHEN 'task.started' THEN lead(l.run_id) OVER w WHEN 'task.step' THEN lead(l.run_id) OVER w END AS prior_run
         FROM line l WINDOW w AS (PARTITION BY l.id ORDER BY l.version DESC)
     ), net AS (
-        SELECT c.id, min(c.version) AS first_version, max(c.version) AS version, max(c.at) AS at,
+        SELECT c.id, min(c.version) AS first_version, max(c.version) AS version,
+               (array_agg(c.at))[1] AS at,  -- the last one's, not the latest: a clock may be set back
                (array_agg(c.target))[1] AS status,
                (array_agg(c.data))[1] AS last_data,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
@@ -454,12 +455,12 @@ BEGIN
                    AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.run_id IS NOT DISTINCT FROM c.prior_run)) AS legal,
                max(c.seq) FILTER (WHERE c.type = 'task.created') AS created_seq,
                (array_agg(c.data) FILTER (WHERE c.type = 'task.created'))[1] AS creation,
-               min(c.at) AS first_at,
+               max(c.at) FILTER (WHERE c.type = 'task.created') AS created_at,
                max(c.seq) FILTER (WHERE c.type = 'task.claimed') AS claim_seq,
-               max(c.at) FILTER (WHERE c.type = 'task.claimed') AS claimed_at,
+               (array_agg(c.at) FILTER (WHERE c.type = 'task.claimed'))[1] AS claimed_at,
                (array_agg(c.data->>'runner') FILTER (WHERE c.type = 'task.claimed'))[1] AS claimed_by,
                max(c.seq) FILTER (WHERE c.type = 'task.started') AS start_seq,
-               max(c.at) FILTER (WHERE c.type = 'task.started') AS started_at,
+               (array_agg(c.at) FILTER (WHERE c.type = 'task.started'))[1] AS started_at,
                max(c.seq) FILTER (WHERE c.type IN ('task.created', 'task.requeued')) AS ready_seq,
                (array_agg(greatest(c.at, (c.data->>'next_run_at')::timestamptz)) FILTER (WHERE c.type IN ('task.created', 'task.requeued')))[1] AS ready_at,
                (array_agg(c.attempts) FILTER (WHERE c.attempts IS NOT NULL))[1] AS attempts,
@@ -483,7 +484,7 @@ BEGIN
         INSERT INTO tasks (id, created_seq, position, ready_at, run_id, created_at, claimed_at, started_at, finished_at, next_run_at,
                            timeout_seconds, version, waiting_on, attempts, max_attempts, priority, status, task_type, phase,
                            directive_id, claimed_by, blocked_parent, last_error, title)
-        SELECT m.id, m.created_seq, m.ready_seq, m.ready_at, CASE WHEN m.status = 'running' THEN m.claim_seq END, m.first_at, m.claimed_at,
+        SELECT m.id, m.created_seq, m.ready_seq, m.ready_at, CASE WHEN m.status = 'running' THEN m.claim_seq END, m.created_at, m.claimed_at,
                CASE WHEN m.start_seq > m.claim_seq THEN m.started_at END, m.finished_at, m.next_run_at, d.timeout_seconds, m.version,
                coalesce(json_array_length(d.depends_on), 0), coalesce(m.attempts, 0), coalesce(d.max_attempts, 4),
                coalesce(d.priority, 100), m.status, coalesce(d.task_type, 'generic'), d.phase, d.directive_id,
@@ -656,7 +657,7 @@ BEGIN
             SELECT (b.data->>'run_id')::bigint AS run_id, b.version, b.type, b.at, b.data
             FROM batch b WHERE b.kind = 'task' AND b.type NOT IN ('task.claimed', 'task.created', 'task.step')
         ), net AS (
-            SELECT r.run_id, max(r.at) FILTER (WHERE r.type = 'task.started') AS started_at,
+            SELECT r.run_id, (array_agg(r.at ORDER BY r.version DESC) FILTER (WHERE r.type = 'task.started'))[1] AS started_at,
                    max(r.at) FILTER (WHERE r.type <> 'task.started') AS finished_at,
                    substr(max(r.type) FILTER (WHERE r.type <> 'task.started'), 6) AS status,
                    (array_agg(r.data->>'branch' ORDER BY r.version DESC) FILTER (WHERE r.type = 'task.started' AND r.data->>'branch' IS NOT NULL))[1] AS branch,
@@ -716,10 +717,11 @@ BEGIN
                lead(t.target) OVER (PARTITION BY b.id ORDER BY b.version DESC) AS prior_status
         FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'runner'
     ), net AS (
-        SELECT c.id, min(c.version) AS first_version, max(c.version) AS version, min(c.at) AS first_at, max(c.at) AS at,
+        SELECT c.id, min(c.version) AS first_version, max(c.version) AS version,
+               (array_agg(c.at))[count(*)] AS first_at, (array_agg(c.at))[1] AS at,
                (array_agg(c.target))[1] AS status,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
-               max(c.at) FILTER (WHERE c.type = 'runner.started') AS started_at,
+               (array_agg(c.at) FILTER (WHERE c.type = 'runner.started'))[1] AS started_at,
                (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->>'meta' IS NOT NULL))[1] AS meta,
                max(c.version) - min(c.version) + 1 = count(*)
                    AND bool_and(c.prior_status IS NULL OR c.prior_status = ANY (c.sources)) AS legal
