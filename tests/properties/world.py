@@ -96,7 +96,7 @@ class World:
     def __init__(self, url: str, superuser_url: str, run: asyncio.Runner) -> None:
         self.database = SteeredDatabase(url)
         self.commands = Commands(self.database)
-        self.run = run.run
+        self.run = run.get_loop().run_until_complete  # Runner.run describes each result, for a signal that never comes
         self._superuser_url = superuser_url
         self._wipes = 0
         self._now = START
