@@ -1,18 +1,21 @@
 """How a connection to PostgreSQL is opened: TLS, poolers, session settings.
 
 Three kinds per process: one LISTEN connection and one for hints (`direct`), one or two behind the group committer, and
-a small pool for queries. Through a transaction-mode pooler (`pooled`) there are no prepared statements, no LISTEN and
-no session settings; then `listen_url` names a direct address for the listener, or the process polls and says so.
+a small pool for queries. Through a transaction-mode pooler (`pooled`) there are no prepared statements and no LISTEN,
+and settings last for a transaction (events/pooled.py); then `listen_url` names a direct address for the listener, or
+the process polls and says so.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 import asyncpg
 from asyncpg import Connection, Pool
 from msgspec import Struct
 
 from events.errors import Unavailable
+from events.pooled import PooledConnection
 
 # Our sessions declare themselves (schema.sql: wake_foreign), and let the server notice a client that is gone.
 SESSION = {
@@ -34,6 +37,8 @@ WRITER = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
+# Between a pooler and the server the sockets are not ours, and the name goes with the connection.
+NOT_A_TRANSACTIONS = {"application_name", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"}
 NONE: Mapping[str, str] = {}
 CONNECT_TIMEOUT_SECONDS = 10.0
 LOST_CONNECTION = (
@@ -43,6 +48,20 @@ LOST_CONNECTION = (
     asyncpg.CannotConnectNowError,
     TimeoutError,
 )
+
+
+class PooledSession(PooledConnection):
+    """For queries, through a pooler."""
+
+    settings: ClassVar[Mapping[str, str]] = {
+        name: value for name, value in SESSION.items() if name not in NOT_A_TRANSACTIONS
+    }
+
+
+class PooledWriter(PooledSession):
+    """For commands, through a pooler."""
+
+    settings: ClassVar[Mapping[str, str]] = {**PooledSession.settings, **WRITER}
 
 
 class Database(Struct, frozen=True):
@@ -60,11 +79,11 @@ class Database(Struct, frozen=True):
 
     async def connect(self) -> Connection:
         """A connection for statements, through the pooler if there is one. Raises Unavailable."""
-        return await _open(self.url, self.application, pooled=self.pooled)
+        return await _open(self.url, _arguments(self.application, self.pooled))
 
     async def connect_writer(self) -> Connection:
         """A connection for commands: statements planned once, for ever. Raises Unavailable."""
-        return await _open(self.url, self.application, pooled=self.pooled, settings=WRITER)
+        return await _open(self.url, _arguments(self.application, self.pooled, WRITER))
 
     async def connect_direct(self) -> Connection:
         """A session of its own, for LISTEN, hints, advisory locks. Raises Unavailable."""
@@ -72,7 +91,7 @@ class Database(Struct, frozen=True):
             raise Unavailable(
                 "DATABASE_URL goes through a transaction pooler; set ELRUSO_LISTEN_URL to a direct address"
             )
-        return await _open(self.direct_url, self.application, pooled=False)
+        return await _open(self.direct_url, _arguments(self.application, pooled=False))
 
     @asynccontextmanager
     async def pool(self, size: int, query_seconds: float | None = None) -> AsyncIterator[Pool]:
@@ -95,22 +114,26 @@ async def _keep(_connection: Connection) -> None:
     """No reset query on release: one round trip less per use."""
 
 
-async def _open(url: str, application: str, *, pooled: bool, settings: Mapping[str, str] = NONE) -> Connection:
+async def _open(url: str, arguments: Mapping[str, object]) -> Connection:
     try:
-        return await asyncpg.connect(url, **_arguments(application, pooled, settings))
+        return await asyncpg.connect(url, **arguments)
     except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
         raise unavailable(error) from error
 
 
 def _arguments(application: str, pooled: bool, settings: Mapping[str, str] = NONE) -> dict[str, object]:
     arguments: dict[str, object] = {"timeout": CONNECT_TIMEOUT_SECONDS}
-    if pooled:  # a pooler refuses unknown start-up settings, and its sessions are not ours to prepare in
-        return arguments | {"statement_cache_size": 0}
+    if pooled:  # a pooler refuses most start-up settings, and its sessions are not ours to prepare in
+        session = PooledWriter if settings else PooledSession
+        named = {"server_settings": {"application_name": application}}
+        return arguments | named | {"statement_cache_size": 0, "connection_class": session}
     return arguments | {"server_settings": SESSION | {"application_name": application} | dict(settings)}
 
 
 def unavailable(error: BaseException) -> Unavailable:
     """The refusal that a lost or refused connection becomes."""
+    if "startup parameter" in str(error):  # PostgreSQL says "configuration parameter"
+        return Unavailable(f"DATABASE_URL leads through a pooler ({error}); set ELRUSO_POOLER=1")
     return Unavailable(
         f"the database cannot be reached ({error or type(error).__name__}); check DATABASE_URL and that the server runs"
     )

@@ -172,9 +172,14 @@ SQLSTATES: dict[str, type[ElRusoError]] = {
 # The caller did nothing wrong: the same statement may be sent again.
 RETRYABLE = frozenset({"40001", "40P01", "23505", "ER001"})
 
+# A prepared statement is unknown, or there already: the session is another one than a moment ago.
+OTHER_SESSION = frozenset({"26000", "42P05"})
+
 
 def from_postgres(error: asyncpg.PostgresError) -> ElRusoError | None:
     """The refusal behind a database error, or None when it is not one of ours."""
+    if error.sqlstate in OTHER_SESSION:
+        return Unavailable("DATABASE_URL seems to lead through a transaction pooler; set ELRUSO_POOLER=1")
     refusal = SQLSTATES.get(error.sqlstate or "")
     return None if refusal is None else refusal(error.args[0] if error.args else refusal.code)
 
