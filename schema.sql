@@ -17,6 +17,7 @@
 --     log.guard_append             types are known, times are the database's own
 --     view.fold_tasks              checks each stream against log.transitions, its next version and its fence, and in
 --                                  the same UPDATE writes the new state: an illegal history cannot be written
+--                                  (fold_creations, fold_claims: the same for the two hot kinds of statement)
 --     view.fold_dependencies       a child counts the parents that are not done; a parent's end counts it down
 --     view.fold_runs, fold_steps, fold_runners, fold_system
 --     log.react                    a parent that ended badly blocks its waiting children, with the reason
@@ -232,6 +233,14 @@ DO $$ BEGIN
     CREATE ROLE elruso_service NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation OR insufficient_privilege THEN NULL;
 END $$;
+DO $$ BEGIN
+    IF to_regrole('elruso_service') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA log TO elruso_service;
+        GRANT SELECT ON ALL TABLES IN SCHEMA log TO elruso_service;
+        GRANT INSERT ON log.events, log.output, log.artifacts TO elruso_service;
+        GRANT UPDATE (content) ON log.artifacts TO elruso_service;  -- a patch that is saved again
+    END IF;
+END $$;
 
 -- ===== view =====
 --
@@ -409,7 +418,100 @@ BEGIN
     RAISE EXCEPTION 'task %: another writer changed it at the same moment', event_id USING ERRCODE = 'ER001', HINT = 'send it again';
 END $$;
 
--- Tasks, and the three tables that index them.
+-- Three folds keep the tasks and the tables that index them. Statements that do nothing but create, or nothing but claim,
+-- are the hot ones and have folds of their own; whatever else a statement holds goes through fold_tasks, which could do
+-- all of it. A rebuild mixes what was apart when it was live, and must come to the same rows.
+
+-- Statements that only create tasks.
+CREATE FUNCTION fold_creations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    expected bigint;
+    others   bigint;
+    folded   bigint;
+    bad      record;
+BEGIN
+    SELECT count(*) FILTER (WHERE type = 'task.created'), count(*) FILTER (WHERE type <> 'task.created') INTO expected, others
+    FROM batch WHERE kind = 'task';
+    IF expected = 0 OR others > 0 THEN
+        RETURN NULL;
+    END IF;
+    WITH created AS (
+        INSERT INTO tasks (id, created_seq, position, ready_at, created_at, next_run_at, timeout_seconds, version, waiting_on,
+                           max_attempts, priority, status, task_type, phase, directive_id, title)
+        SELECT b.id, b.seq, b.seq, greatest(b.at, d.next_run_at), b.at, d.next_run_at, d.timeout_seconds, 1,
+               coalesce(json_array_length(d.depends_on), 0), coalesce(d.max_attempts, 4), coalesce(d.priority, 100), 'ready',
+               coalesce(d.task_type, 'generic'), d.phase, d.directive_id, d.title
+        FROM batch b CROSS JOIN LATERAL json_to_record(b.data) AS d (title text, phase text, directive_id text, task_type text, priority smallint,
+            max_attempts integer, timeout_seconds double precision, depends_on json, next_run_at timestamptz)
+        WHERE b.kind = 'task' AND b.version = 1
+        RETURNING id, priority, position, waiting_on, next_run_at
+    ), entered_ready AS (
+        INSERT INTO ready (priority, position, id)
+        SELECT priority, position, id FROM created WHERE waiting_on = 0 AND next_run_at IS NULL
+    ), entered_scheduled AS (
+        INSERT INTO scheduled (due_at, id, priority, position)
+        SELECT next_run_at, id, priority, position FROM created WHERE waiting_on = 0 AND next_run_at IS NOT NULL
+    )
+    SELECT count(*) INTO folded FROM created;
+    IF folded <> expected THEN
+        SELECT b.id, b.type, b.version INTO bad FROM batch b WHERE b.kind = 'task' AND b.version <> 1 ORDER BY b.id, b.version LIMIT 1;
+        PERFORM refuse_task(bad.id, bad.type, bad.version, NULL, 1);
+    END IF;
+    UPDATE task_counts SET ready = ready + folded WHERE shard = counter_shard();
+    RETURN NULL;
+END $$;
+
+-- Statements that only claim tasks.
+CREATE FUNCTION fold_claims() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    live CONSTANT boolean := TG_TABLE_NAME = 'events';
+    expected bigint;
+    others   bigint;
+    folded   bigint;
+    bad      record;
+BEGIN
+    SELECT count(*) FILTER (WHERE type = 'task.claimed'), count(*) FILTER (WHERE type <> 'task.claimed') INTO expected, others
+    FROM batch WHERE kind = 'task';
+    IF expected = 0 OR others > 0 THEN
+        RETURN NULL;
+    END IF;
+    WITH matched AS MATERIALIZED (
+        SELECT b.id, b.seq, b.at, b.version, b.data->>'runner' AS runner, (b.data->>'attempt')::integer AS attempt,
+               o.place, o.ready_place, o.scheduled_place
+        FROM batch b CROSS JOIN LATERAL (
+            SELECT t.ctid AS place,
+                   (SELECT r.ctid FROM ready r WHERE r.priority = t.priority AND r.position = t.position AND r.id = t.id) AS ready_place,
+                   CASE WHEN t.next_run_at IS NOT NULL THEN (SELECT s.ctid FROM scheduled s
+                       WHERE s.due_at = t.next_run_at AND s.id = t.id) END AS scheduled_place
+            FROM tasks t WHERE t.id = b.id OFFSET 0) o
+        WHERE b.kind = 'task'
+        ORDER BY b.id
+    ), changed AS (
+        UPDATE tasks t SET version = m.version, status = 'running', run_id = m.seq, attempts = coalesce(m.attempt, t.attempts),
+            claimed_by = m.runner, claimed_at = m.at, started_at = NULL, finished_at = NULL, next_run_at = NULL
+        FROM matched m
+        WHERE t.ctid = m.place AND t.version = m.version - 1 AND t.status = 'ready' AND (t.waiting_on = 0 OR NOT live)
+        RETURNING t.id
+    ), left_ready AS (
+        DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place
+    ), left_scheduled AS (
+        DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place
+    ), entered_running AS (
+        INSERT INTO running (id, run_id, runner) SELECT m.id, m.seq, m.runner FROM matched m ON CONFLICT DO NOTHING
+    )
+    SELECT count(*) INTO folded FROM changed;
+    IF folded <> expected THEN
+        SELECT b.id, b.type, b.version, (b.data->>'run_id')::bigint AS run_id INTO bad
+        FROM batch b LEFT JOIN tasks t ON t.id = b.id AND t.run_id = b.seq
+        WHERE b.kind = 'task' AND t.id IS NULL ORDER BY b.id, b.version LIMIT 1;
+        PERFORM refuse_task(bad.id, bad.type, bad.version, bad.run_id, 1);
+    END IF;
+    UPDATE task_counts SET ready = ready - folded, running = running + folded WHERE shard = counter_shard();
+    RETURN NULL;
+END $$;
+
+-- Every other statement.
 --
 -- `line`    each event with its arrow and the run it names
 -- `chain`   beside the event before it in its stream, if that is in the batch too: is the step from one to the other legal?
@@ -426,8 +528,9 @@ DECLARE
     delta    bigint[];
     bad      record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'task') THEN
-        RETURN NULL;
+    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'task' AND type NOT IN ('task.created', 'task.claimed'))
+        AND (SELECT count(DISTINCT type) FROM batch WHERE kind = 'task') < 2 THEN
+        RETURN NULL;  -- there are none, or all are creations, or all are claims
     END IF;
     WITH line AS (
         SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
@@ -778,4 +881,14 @@ BEGIN
         END IF;
     END LOOP;
     RETURN NULL;
+END $$;
+
+-- What a service may do here (see the end of the log part): read. Only the two queues it also writes, to lock what it
+-- claims and to move what fell due; every other change is made by the folds above, with their owner's rights.
+DO $$ BEGIN
+    IF to_regrole('elruso_service') IS NOT NULL THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO elruso_service', current_schema());
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO elruso_service', current_schema());
+        GRANT INSERT, UPDATE, DELETE ON ready, scheduled TO elruso_service;
+    END IF;
 END $$;
