@@ -31,12 +31,12 @@ CROSS JOIN LATERAL (SELECT e.data FROM log.events e WHERE e.seq = t.created_seq 
 ORDER BY t.priority, t.position, c.id;
 
 -- name: claim_task
--- Claims one named task, if it is eligible now. $1 task id, $2 runner (as JSON text), $3 actor
+-- Claims one named task, if it is eligible now. Of two claimers the second is refused by the log, asks again, and
+-- finds nothing. $1 task id, $2 runner (as JSON text), $3 actor
 WITH picked AS MATERIALIZED (
     SELECT t.id FROM view.tasks t
     WHERE t.id = $1 AND t.status = 'ready' AND t.waiting_on = 0 AND (t.next_run_at IS NULL OR t.next_run_at <= log.now())
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
-    FOR NO KEY UPDATE
 ), claimed AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'task', t.id, t.version + 1, 'task.claimed', $3, ('{"runner":' || $2::text || ',"attempt":' || t.attempts + 1 || '}')::json
