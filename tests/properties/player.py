@@ -92,8 +92,10 @@ class Player(RuleBasedStateMachine):
         """The id of a task where the command makes sense, mostly; sometimes any."""
         return pool[place % len(pool)] if pool and place < PLACES - 4 else self.known(place)
 
-    def fallen(self) -> list[str]:
-        return sorted(task_id for task_id, known in self.model.tasks.items() if known.state.status in FALLEN)
+    def ended(self) -> list[str]:
+        """The tasks whose turn is over, for good or for now."""
+        ended = ("done", *FALLEN)
+        return sorted(task_id for task_id, known in self.model.tasks.items() if known.state.status in ended)
 
     def a_run(self, turn: Turn) -> tuple[str, int]:
         """A task and a run of it: one that is held, any, or none at all."""

@@ -276,7 +276,7 @@ class TaskMachine(Player):
     )
     def requeue(self, place: int, rest: float, error: str | None, attempts: int | None) -> None:
         due = self.model.now + timedelta(seconds=rest) if rest else None
-        task_id = self.one_of(self.fallen(), place)
+        task_id = self.one_of(self.ended(), place)
         command = self.commands.requeue(task_id, actor=HUMAN, backoff_seconds=rest, last_error=error, attempts=attempts)
         self._stop(
             task_id, command, "ready", lambda run: task.TaskRequeued("requeued by hand", run, due, attempts, error)

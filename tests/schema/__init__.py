@@ -1,0 +1,1 @@
+"""The database by itself: constraints, refusals, plans, rights."""

@@ -1,0 +1,27 @@
+"""The owner's and the superuser's session on a new, migrated database."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from asyncpg import Connection
+
+from ops.postgres.server import SUPERUSER, Server
+from tests.projections.history import connect
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    """The owner's session on a new, migrated database."""
+    connection = await connect(database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def superuser(postgres: Server, connection: Connection) -> AsyncIterator[Connection]:
+    """The superuser's session on the same database."""
+    name = await connection.fetchval("SELECT current_database()")
+    superuser = await asyncpg.connect(postgres.url(name, SUPERUSER))
+    yield superuser
+    await superuser.close()
