@@ -6,6 +6,7 @@ and settings last for a transaction (events/pooled.py); then `listen_url` names 
 the process polls and says so.
 """
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import ClassVar
@@ -134,6 +135,10 @@ def unavailable(error: BaseException) -> Unavailable:
     """The refusal that a lost or refused connection becomes."""
     if "startup parameter" in str(error):  # PostgreSQL says "configuration parameter"
         return Unavailable(f"DATABASE_URL leads through a pooler ({error}); set ELRUSO_POOLER=1")
+    if isinstance(error, ssl.SSLError):
+        return Unavailable(f"TLS with the database failed ({error}); check sslmode and sslrootcert in DATABASE_URL")
+    if isinstance(error, FileNotFoundError):
+        return Unavailable("a file of DATABASE_URL is missing: sslrootcert, sslcert, sslkey, or the server's socket")
     return Unavailable(
         f"the database cannot be reached ({error or type(error).__name__}); check DATABASE_URL and that the server runs"
     )

@@ -168,7 +168,7 @@ async def test_a_pooler_nobody_mentioned(several_sessions: Pooler, database: str
 
 async def test_a_pooler_that_hides(postgres: Server, folder: Path, database: str) -> None:
     """One that swallows our settings gives itself away by its sessions, and the refusal names the same setting."""
-    with pooler(postgres, folder, 1, SWALLOW) as hiding:
+    with pooler(postgres, folder, 1, ignore_startup_parameters=SWALLOW) as hiding:
         undeclared = through(hiding, database, pooled=False)
         async with Commands(undeclared) as commands, Commands(undeclared) as others:
             await commands.create_tasks([("t", TaskCreated("a task"))], "human:test")

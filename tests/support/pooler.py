@@ -3,7 +3,7 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,14 +34,17 @@ class Pooler(Struct, frozen=True):
 
 
 @contextmanager
-def pooler(server: Server, folder: Path, sessions: int, swallow: str = "") -> Iterator[Pooler]:
-    """A pooler with that many server sessions per database; its files lie in `folder`, which its account can enter."""
+def pooler(server: Server, folder: Path, sessions: int, **more: str | Path) -> Iterator[Pooler]:
+    """A pooler with that many server sessions per database and `more` settings of PgBouncer.
+
+    Its files lie in `folder`, which is given to its account and which that can enter.
+    """
     assert PROGRAM is not None
     port = free_port()
     settings = folder / "pgbouncer.ini"
     account = choose_account()
     account.own(folder)
-    account.write(settings, _settings(server, port, sessions, swallow))
+    account.write(settings, _settings(server, port, sessions, more))
     process = subprocess.Popen(
         [PROGRAM, settings],
         stdin=subprocess.DEVNULL,
@@ -59,7 +62,7 @@ def pooler(server: Server, folder: Path, sessions: int, swallow: str = "") -> It
         process.wait()
 
 
-def _settings(server: Server, port: int, sessions: int, swallow: str) -> str:
+def _settings(server: Server, port: int, sessions: int, more: Mapping[str, str | Path]) -> str:
     return f"""
 [databases]
 * = host={server.socket} port={server.port} user={ROLE} password={server.password}
@@ -70,8 +73,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 default_pool_size = {sessions}
-ignore_startup_parameters = {swallow}
-"""
+""" + "".join(f"{name} = {value}\n" for name, value in more.items())
 
 
 def _answers(port: int) -> bool:
