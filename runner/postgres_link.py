@@ -59,7 +59,7 @@ class PostgresLink:
     @asynccontextmanager
     async def pulse(self) -> AsyncIterator["PostgresPulse"]:
         """See Link."""
-        pulse = PostgresPulse(self._database, self._settings, self.actor)
+        pulse = PostgresPulse(self._database, self._settings, self.actor, lambda: self.mode)
         try:
             yield pulse
         finally:
@@ -101,25 +101,33 @@ class PostgresLink:
 
 
 class PostgresPulse:
-    """Heartbeats over a connection of their own, opened when it is needed."""
+    """Heartbeats over a connection of their own, opened when it is needed; the first with a new mode tells of it."""
 
-    def __init__(self, database: Database, settings: Settings, actor: str) -> None:
+    def __init__(self, database: Database, settings: Settings, actor: str, mode: Callable[[], str]) -> None:
         self._database = database
-        self._life = Life(settings.runner_id, RunnerHeartbeat(), actor, settings.lease_seconds)
+        self._settings = settings
+        self._actor = actor
+        self._mode = mode
+        self._told_mode: str | None = None
         self._connection: Connection | None = None
 
     async def beat(self) -> Beat:
         """See Pulse."""
+        mode = self._mode()
+        meta = None if mode == self._told_mode else self._settings.meta(mode)
+        life = Life(self._settings.runner_id, RunnerHeartbeat(meta=meta), self._actor, self._settings.lease_seconds)
         if self._connection is None:
             self._connection = await self._database.connect()
         try:
-            return await write_beat(self._connection, self._life)
+            beat = await write_beat(self._connection, life)
         except BaseException as error:
             connection, self._connection = self._connection, None
             connection.terminate()
             if isinstance(error, (*LOST_CONNECTION, asyncpg.PostgresError)):
                 raise unavailable(error) from error
             raise
+        self._told_mode = mode
+        return beat
 
     async def close(self) -> None:
         """Hang up."""

@@ -155,6 +155,11 @@ async def test_a_worker_gets_its_work(several_sessions: Pooler, database: str, d
         async with asyncio.timeout(1 if direct else 4):
             await ran.wait()
 
+        async def told() -> bool:
+            return await _told_mode(database) == link.mode
+
+        await eventually(told, describe="the runner's status tells its mode")
+
 
 async def test_a_pooler_nobody_mentioned(several_sessions: Pooler, database: str) -> None:
     """A pooler that refuses our settings is named as one, with the setting that declares it."""
@@ -178,6 +183,13 @@ async def test_a_pooler_that_hides(postgres: Server, folder: Path, database: str
                 await commands.create_tasks([("u", TaskCreated("a task"))], "human:test")
             await others.create_tasks([("v", TaskCreated("a task"))], "human:test")
             await direct.close()
+
+
+async def _told_mode(url: str) -> str | None:
+    connection = await asyncpg.connect(url)
+    mode: str | None = await connection.fetchval("SELECT meta->>'mode' FROM view.runners")
+    await connection.close()
+    return mode
 
 
 async def _say(url: str, hint: str) -> None:
