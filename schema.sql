@@ -469,6 +469,7 @@ DECLARE
     expected bigint;
     others   bigint;
     folded   bigint;
+    moved    boolean;
     bad      record;
 BEGIN
     SELECT count(*) FILTER (WHERE type = 'task.claimed'), count(*) FILTER (WHERE type <> 'task.claimed') INTO expected, others
@@ -496,16 +497,19 @@ BEGIN
     ), left_ready AS (
         DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place
     ), left_scheduled AS (
-        DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place
+        DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place RETURNING s.id
     ), entered_running AS (
         INSERT INTO running (id, run_id, runner) SELECT m.id, m.seq, m.runner FROM matched m ON CONFLICT DO NOTHING
     )
-    SELECT count(*) INTO folded FROM changed;
+    SELECT (SELECT count(*) FROM changed), (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled) INTO folded, moved;
     IF folded <> expected THEN
         SELECT b.id, b.type, b.version, (b.data->>'run_id')::bigint AS run_id INTO bad
         FROM batch b LEFT JOIN tasks t ON t.id = b.id AND t.run_id = b.seq
         WHERE b.kind = 'task' AND t.id IS NULL ORDER BY b.id, b.version LIMIT 1;
         PERFORM refuse_task(bad.id, bad.type, bad.version, bad.run_id, 1);
+    END IF;
+    IF moved THEN  -- between this statement's look and its turn
+        RAISE EXCEPTION 'a task of this statement fell due at the same moment' USING ERRCODE = 'ER001', HINT = 'send it again';
     END IF;
     UPDATE task_counts SET ready = ready - folded, running = running + folded WHERE shard = counter_shard();
     RETURN NULL;
@@ -524,7 +528,7 @@ DECLARE
     live CONSTANT boolean := TG_TABLE_NAME = 'events';
     expected bigint;
     folded   bigint;
-    raced    text[];
+    moved    boolean;
     delta    bigint[];
     bad      record;
 BEGIN
@@ -570,12 +574,12 @@ BEGIN
                (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
         FROM chain c GROUP BY c.id
     ), matched AS MATERIALIZED (
-        SELECT n.*, o.place, o.status AS old_status, o.waiting_on AS old_waiting_on, o.ready_place, o.scheduled_place, o.running_place,
+        SELECT n.*, o.place, o.status AS old_status, o.ready_place, o.scheduled_place, o.running_place,
                CASE WHEN n.status = 'ready' THEN (n.last_data->>'next_run_at')::timestamptz END AS next_run_at,
                CASE WHEN n.status = 'blocked' THEN n.last_data->>'parent' END AS blocked_parent,
                CASE WHEN n.status NOT IN ('ready', 'running') THEN n.at END AS finished_at
         FROM net n LEFT JOIN LATERAL (
-            SELECT t.ctid AS place, t.status, t.waiting_on,
+            SELECT t.ctid AS place, t.status,
                    CASE WHEN t.status = 'ready' THEN (SELECT r.ctid FROM ready r  -- a scheduled one too, once it fell due
                        WHERE r.priority = t.priority AND r.position = t.position AND r.id = t.id) END AS ready_place,
                    CASE WHEN t.status = 'ready' AND t.next_run_at IS NOT NULL THEN (SELECT s.ctid FROM scheduled s
@@ -597,7 +601,7 @@ BEGIN
             priority smallint, max_attempts integer, timeout_seconds double precision, depends_on json)
         WHERE m.first_type = 'task.created' AND m.first_version = 1 AND m.legal
           AND (m.claim_seq IS NULL OR coalesce(json_array_length(d.depends_on), 0) = 0 OR NOT live)
-        RETURNING id, status, priority, position, waiting_on, next_run_at, false AS raced
+        RETURNING id, status, priority, position, waiting_on, next_run_at
     ), changed AS (
         UPDATE tasks t SET
             version = m.version,
@@ -619,14 +623,13 @@ BEGIN
         WHERE m.place IS NOT NULL AND t.ctid = m.place AND t.id = m.id AND t.version = m.first_version - 1 AND m.legal
           AND t.status = ANY (m.first_sources) AND m.first_run IS NOT DISTINCT FROM t.run_id
           AND (m.claim_seq IS NULL OR t.waiting_on = 0 OR NOT live)
-        RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at,
-                  m.old_status = 'ready' AND t.waiting_on <> m.old_waiting_on AS raced
+        RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
     ), written AS (
         SELECT * FROM created UNION ALL SELECT * FROM changed
     ), left_ready AS (
         DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place
     ), left_scheduled AS (
-        DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place
+        DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place RETURNING s.id
     ), entered_ready AS (
         INSERT INTO ready (priority, position, id)
         SELECT w.priority, w.position, w.id FROM written w
@@ -642,7 +645,8 @@ BEGIN
         SELECT m.id, m.claim_seq, m.claimed_by FROM matched m WHERE m.status = 'running' AND m.claim_seq IS NOT NULL
         ON CONFLICT (id) DO UPDATE SET run_id = excluded.run_id, runner = excluded.runner
     )
-    SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM written), (SELECT array_agg(w.id) FROM written w WHERE w.raced),
+    SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM written), 
+           (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled),
            (SELECT ARRAY[
                 count(*) FILTER (WHERE m.status = 'ready')     - count(*) FILTER (WHERE m.old_status = 'ready'),
                 count(*) FILTER (WHERE m.status = 'running')   - count(*) FILTER (WHERE m.old_status = 'running'),
@@ -651,7 +655,7 @@ BEGIN
                 count(*) FILTER (WHERE m.status = 'blocked')   - count(*) FILTER (WHERE m.old_status = 'blocked'),
                 count(*) FILTER (WHERE m.status = 'cancelled') - count(*) FILTER (WHERE m.old_status = 'cancelled')]
             FROM matched m)
-    INTO expected, folded, raced, delta;
+    INTO expected, folded, moved, delta;
 
     IF folded <> expected THEN
         SELECT b.id, b.type, b.version, (b.data->>'run_id')::bigint AS run_id, last.events INTO bad
@@ -660,9 +664,8 @@ BEGIN
         WHERE t.version IS DISTINCT FROM last.version ORDER BY b.id, b.version LIMIT 1;
         PERFORM refuse_task(bad.id, bad.type, bad.version, bad.run_id, bad.events);
     END IF;
-    IF raced IS NOT NULL THEN  -- a parent's end made the task ready after this statement had looked
-        DELETE FROM ready r USING tasks t WHERE t.id = ANY (raced) AND r.priority = t.priority AND r.id = t.id;
-        DELETE FROM scheduled s WHERE s.id = ANY (raced);
+    IF moved THEN  -- between this statement's look and its turn
+        RAISE EXCEPTION 'a task of this statement fell due at the same moment' USING ERRCODE = 'ER001', HINT = 'send it again';
     END IF;
     IF delta <> '{0,0,0,0,0,0}' THEN
         UPDATE task_counts SET ready = ready + delta[1], running = running + delta[2], done = done + delta[3],
