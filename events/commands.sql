@@ -69,9 +69,9 @@ WITH written AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'task', t.id, t.version + r.place, r.type, r.actor, r.data
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::json[], $6::text[])
-         WITH ORDINALITY AS r (id, run_id, place, type, data, actor, turn)
+         AS r (id, run_id, place, type, data, actor)
     CROSS JOIN LATERAL (SELECT k.id, k.version FROM view.tasks k WHERE k.id = r.id AND k.run_id = r.run_id OFFSET 0) t
-    ORDER BY r.turn  -- within a stream seq must rise with version
+    ORDER BY t.id, r.place  -- every batch takes its streams in this order; and within a stream seq must rise with version
     RETURNING id, type, seq, (data->>'run_id')::bigint AS run_id
 )
 SELECT w.id, w.run_id, w.seq, w.type = 'task.done' AND EXISTS (SELECT FROM view.task_deps d WHERE d.parent = w.id) AS frees FROM written w;
