@@ -1,0 +1,1 @@
+"""Two at the same moment, staged: who waits for whom is read from PostgreSQL, nothing is left to chance."""
