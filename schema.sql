@@ -184,7 +184,7 @@ BEGIN
 
     WITH RECURSIVE risen AS (
         SELECT c.id, b.id AS parent, b.seq AS cause
-        FROM batch b JOIN tasks p ON p.id = b.id AND p.status = 'ready'
+        FROM batch b JOIN tasks p ON p.id = b.id AND p.status NOT IN ('failed', 'blocked', 'cancelled')  -- it may have gone on
         JOIN task_deps d ON d.parent = b.id
         JOIN tasks c ON c.id = d.child AND c.status = 'blocked' AND c.blocked_parent = b.id
         WHERE b.type = 'task.requeued'
@@ -249,7 +249,8 @@ END $$;
 -- function to the schema it was born in.
 
 -- One row per task: what changes about it. What was asked for stays in the log, at `created_seq`.
--- No index covers a column that transitions change, so every transition is a heap-only (HOT) update.
+-- No index covers a column that transitions change, so every transition is a heap-only (HOT) update. Half a page is
+-- left free, because one batch of claims moves whole pages at once, and their old versions go only afterwards.
 CREATE TABLE tasks (
     id              text COLLATE "C" PRIMARY KEY,
     created_seq     bigint NOT NULL,
@@ -277,7 +278,7 @@ CREATE TABLE tasks (
     title           text NOT NULL,
     CONSTRAINT a_run_while_running CHECK ((status = 'running') = (run_id IS NOT NULL)),
     CONSTRAINT finished_says_when CHECK (status NOT IN ('done', 'failed', 'cancelled') OR finished_at IS NOT NULL)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX tasks_by_creation ON tasks (created_seq);
 CREATE INDEX tasks_by_directive ON tasks (directive_id, created_seq) WHERE directive_id IS NOT NULL;
 
@@ -326,7 +327,7 @@ CREATE TABLE runs (
     summary     text,
     error       text,
     CONSTRAINT ended_says_when CHECK ((status = 'running') = (finished_at IS NULL))
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE TABLE steps (
     run_id         bigint NOT NULL,
@@ -645,7 +646,7 @@ BEGIN
         SELECT m.id, m.claim_seq, m.claimed_by FROM matched m WHERE m.status = 'running' AND m.claim_seq IS NOT NULL
         ON CONFLICT (id) DO UPDATE SET run_id = excluded.run_id, runner = excluded.runner
     )
-    SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM written), 
+    SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM written),
            (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled),
            (SELECT ARRAY[
                 count(*) FILTER (WHERE m.status = 'ready')     - count(*) FILTER (WHERE m.old_status = 'ready'),
