@@ -547,7 +547,7 @@ BEGIN
         FROM batch b JOIN log.transitions r ON r.type = b.type
         WHERE b.kind = 'task'
     ), chain AS (
-        SELECT l.*, lead(l.target) OVER w AS prior_status,
+        SELECT l.*, lead(l.target) OVER w AS prior_status, lead(l.seq) OVER w AS prior_seq,
                CASE lead(l.type) OVER w WHEN 'task.claimed' THEN lead(l.seq) OVER w
                    WHEN 'task.started' THEN lead(l.run_id) OVER w WHEN 'task.step' THEN lead(l.run_id) OVER w END AS prior_run
         FROM line l WINDOW w AS (PARTITION BY l.id ORDER BY l.version DESC)
@@ -560,7 +560,8 @@ BEGIN
                min(c.sources) FILTER (WHERE c.prior_status IS NULL) AS first_sources,
                min(c.run_id) FILTER (WHERE c.prior_status IS NULL) AS first_run,
                max(c.version) - min(c.version) + 1 = count(*)
-                   AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.run_id IS NOT DISTINCT FROM c.prior_run)) AS legal,
+                   AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.run_id IS NOT DISTINCT FROM c.prior_run
+                                AND c.prior_seq < c.seq)) AS legal,
                max(c.seq) FILTER (WHERE c.type = 'task.created') AS created_seq,
                (array_agg(c.data) FILTER (WHERE c.type = 'task.created'))[1] AS creation,
                max(c.at) FILTER (WHERE c.type = 'task.created') AS created_at,
@@ -820,9 +821,10 @@ BEGIN
         RETURN NULL;
     END IF;
     WITH chain AS (
-        SELECT b.id, b.version, b.at, b.type, b.data, t.target, t.sources,
-               lead(t.target) OVER (PARTITION BY b.id ORDER BY b.version DESC) AS prior_status
+        SELECT b.id, b.seq, b.version, b.at, b.type, b.data, t.target, t.sources,
+               lead(t.target) OVER w AS prior_status, lead(b.seq) OVER w AS prior_seq
         FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'runner'
+        WINDOW w AS (PARTITION BY b.id ORDER BY b.version DESC)
     ), net AS (
         SELECT c.id, min(c.version) AS first_version, max(c.version) AS version,
                (array_agg(c.at))[count(*)] AS first_at, (array_agg(c.at))[1] AS at,
@@ -831,7 +833,7 @@ BEGIN
                (array_agg(c.at) FILTER (WHERE c.type = 'runner.started'))[1] AS started_at,
                (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->>'meta' IS NOT NULL))[1] AS meta,
                max(c.version) - min(c.version) + 1 = count(*)
-                   AND bool_and(c.prior_status IS NULL OR c.prior_status = ANY (c.sources)) AS legal
+                   AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.prior_seq < c.seq)) AS legal
         FROM chain c GROUP BY c.id ORDER BY c.id
     ), created AS (
         INSERT INTO runners (id, version, status, started_at, last_seen_at, stopped_at, meta)
@@ -872,7 +874,7 @@ CREATE FUNCTION fold_system() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER 
 DECLARE
     event record;
 BEGIN
-    FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'system' ORDER BY b.id, b.version LOOP
+    FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'system' ORDER BY b.id, b.seq LOOP
         INSERT INTO system AS s (id, version, status, reason, changed_at, changed_by)
         SELECT event.id, event.version, event.target, event.data->>'reason', event.at, event.actor
         WHERE EXISTS (SELECT FROM system k WHERE k.id = event.id) OR (event.version = 1 AND '' = ANY (event.sources))
