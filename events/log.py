@@ -54,7 +54,7 @@ class NewEvent(Struct, frozen=True, kw_only=True):
 
 
 async def append(connection: Connection, *events: NewEvent) -> list[Event]:
-    """Append all of the events or none, in one statement; what was written, in the order given.
+    """Append all of the events or none; what was written, in the order given.
 
     Raises:
         WrongVersion: another writer came first; read the stream again. IllegalTransition, LeaseLost,
@@ -62,15 +62,16 @@ async def append(connection: Connection, *events: NewEvent) -> list[Event]:
         Unavailable: the connection is lost; with command ids it is safe to append again.
     """
     try:
-        rows = await connection.fetch(_sql["append_events"], *_columns(events))
-        if len(rows) < len(events):
-            rows += await connection.fetch(_sql["read_commands"], [event.command_id for event in events])
+        async with connection.transaction():  # a command id used for another event takes back the rest
+            rows = await connection.fetch(_sql["append_events"], *_columns(events))
+            if len(rows) < len(events):
+                rows += await connection.fetch(_sql["read_commands"], [event.command_id for event in events])
+            written = {(event.kind, event.id, event.version): event for event in map(event_of, rows)}
+            return [_answer(new, written) for new in events]
     except asyncpg.PostgresError as error:
         raise from_postgres(error) or error from error
     except LOST_CONNECTION as error:
         raise unavailable(error) from error
-    written = {(event.kind, event.id, event.version): event for event in map(event_of, rows)}
-    return [_answer(new, written) for new in events]
 
 
 async def read_stream(
