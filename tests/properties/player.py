@@ -1,6 +1,6 @@
 """What every random history needs: play a command, settle what it appended, choose what to do it to."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -120,7 +120,7 @@ class Player(RuleBasedStateMachine):
         return named
 
 
-def play(machine: type[Player], world: World, how: settings) -> None:
+def play(machine: Callable[[World], RuleBasedStateMachine], world: World, how: settings) -> None:
     """Random histories in this world. Raises what the shortest one that fails raises."""
     factory: Any = lambda: machine(world)  # noqa: E731
     run_state_machine_as_test(factory, settings=how)

@@ -6,9 +6,12 @@ commands always make the same history.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import groupby
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -161,11 +164,21 @@ class World:
         await connection.execute(f"SET elruso.now = '{self._now.isoformat()}'")
         return connection
 
-    async def rebuild_beside(self, slices: list[int]) -> list[str]:
-        """Folds the log into the second views, cut after each seq of `slices`; what differs from the live views."""
-        for first, last in zip([0, *slices], [*slices, 2**62], strict=True):
-            query = "INSERT INTO log.intake SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 ORDER BY seq"
-            await self.connection.execute(query, first, last)
+    async def rebuild_beside(self, chance: Random) -> list[str]:
+        """Folds the log into the second views, cut into slices, its streams interleaved in some other way, each still
+        in its own order; what differs from the live views then."""
+        rows = await self.connection.fetch("SELECT seq, kind || id FROM log.events ORDER BY kind, id, version")
+        streams = [deque(row[0] for row in stream) for _, stream in groupby(rows, key=lambda row: row[1])]
+        while streams:
+            batch = []
+            for _ in range(chance.randint(1, 8)):
+                stream = chance.choice(streams)
+                batch.append(stream.popleft())
+                streams = [stream for stream in streams if stream]
+                if not streams:
+                    break
+            query = "INSERT INTO log.intake SELECT * FROM log.events WHERE seq = ANY ($1::bigint[])"
+            await self.connection.execute(query, batch)
         return await self._differences()
 
     async def _differences(self) -> list[str]:

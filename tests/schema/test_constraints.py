@@ -155,6 +155,20 @@ async def test_one_bad_event_refuses_its_statement(connection: Connection) -> No
     assert 0 == await connection.fetchval("SELECT count(*) FROM view.tasks")
 
 
+async def test_a_stream_is_written_in_its_order(connection: Connection) -> None:
+    """A statement that writes a stream's second event before its first is refused: seq must rise with version."""
+    statement = """
+        INSERT INTO log.events (kind, id, version, type, actor, data)
+        VALUES ($1, 'x', 2, $2, 'human:eve', '{"reason": "r"}'), ($1, 'x', 1, $3, 'human:eve', '{"title": "t"}')
+    """
+    for kind, second, first in (
+        ("task", "task.blocked", "task.created"),
+        ("runner", "runner.heartbeat", "runner.started"),
+        ("system", "system.resumed", "system.paused"),
+    ):
+        assert await refusal(connection, statement, kind, second, first) in ("ER001", "ER002")
+
+
 async def test_time_is_the_databases(connection: Connection) -> None:
     """A writer who sets the time of an event is refused, even by a second."""
     statement = """
