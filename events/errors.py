@@ -167,6 +167,9 @@ SQLSTATES: dict[str, type[ElRusoError]] = {
     "22021": InvalidInput,
     "22P02": InvalidInput,
     "22003": InvalidInput,
+    # An id of no or of too many characters; an event without what its fold needs.
+    "23514": InvalidInput,
+    "23502": InvalidInput,
 }
 
 # The caller did nothing wrong: the same statement may be sent again.
