@@ -46,6 +46,7 @@ LOST_CONNECTION = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a statement that crosses the server's farewell
     asyncpg.CannotConnectNowError,
     TimeoutError,
 )

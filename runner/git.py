@@ -4,6 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from runner.environment import base_environment
 from runner.process_group import end_group
 
 TIMEOUT_SECONDS = 120.0
+LAST_WORDS_SECONDS = 1.0
 
 # Several runs share one repository: wait for each other's short locks, and never start a collection in between.
 _SETTINGS = {
@@ -108,6 +110,9 @@ async def _output_of(process: asyncio.subprocess.Process, verb: str, limit: int 
         if process.returncode is None:
             await end_group(process.pid)
             await process.wait()
+        with suppress(TimeoutError):  # an unread pipe would stay open until the garbage is collected
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await process.stdout.read()
 
 
 async def _read_up_to(reader: asyncio.StreamReader, limit: int) -> bytes:
