@@ -5,7 +5,6 @@ Exit status 0: done. 1: refused or failed; the text on stderr says what to do. 2
 """
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
@@ -21,18 +20,12 @@ from ops.commands.task import task
 from ops.commands.tokens import token
 from ops.commands.up import up
 from ops.config import environment_language
+from ops.engine import own_version
 from ops.errors import OperatorError
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
 COMMANDS: tuple[click.Command, ...] = (up, serve, runner, db, task, token, audit_command, tail, doctor, bench)
-
-
-def _version() -> str:
-    try:
-        return version("elruso")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0"
 
 
 def _speak(_context: click.Context, _option: click.Parameter, language: Language | None) -> None:
@@ -48,7 +41,7 @@ def _speak(_context: click.Context, _option: click.Parameter, language: Language
     callback=_speak,
     help="help.lang",
 )
-@click.version_option(_version())
+@click.version_option(own_version())
 @click.pass_context
 def elruso(context: click.Context) -> None:
     """The top; see help.elruso."""
