@@ -9,20 +9,31 @@ from pathlib import Path
 
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
 POLL_SECONDS = 0.01
+BURIAL_SECONDS = 5.0  # how long the kernel may take to end a process that was killed
 
 _PROCESSES = Path("/proc")
 
 
 async def end_group(group: int, grace_seconds: float = GRACE_SECONDS) -> None:
-    """Ask every process of the group to stop, and after the grace period (or when cancelled) make it."""
-    deadline = time.monotonic() + grace_seconds
+    """Ask every process of the group to stop, and after the grace period (or when cancelled) make it.
+
+    When this returns nothing of the group runs, unless the kernel itself cannot end it.
+    """
     try:
-        alive = _send(group, signal.SIGTERM)
-        while alive and time.monotonic() < deadline:
-            await asyncio.sleep(POLL_SECONDS)
-            alive = is_alive(group)
+        if _send(group, signal.SIGTERM):
+            await _gone(group, grace_seconds)
     finally:
-        _send(group, signal.SIGKILL)
+        if _send(group, signal.SIGKILL):
+            await _gone(group, BURIAL_SECONDS)
+
+
+async def _gone(group: int, seconds: float) -> None:
+    """Wait for the group to end, but no longer than that."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not is_alive(group):
+            return
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def is_alive(group: int) -> bool:

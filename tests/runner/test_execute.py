@@ -107,7 +107,8 @@ async def test_ten_megabytes_of_output_are_a_bounded_report(tmp_path: Path) -> N
 async def test_a_step_that_forks_and_hangs_ends(tmp_path: Path) -> None:
     """A child that ignores SIGTERM and holds stdout open neither hangs the run nor survives it."""
     pid, started = tmp_path / "pid", time.monotonic()
-    done(await execute(shell(f"echo $$ > {pid}; (trap '' TERM; sleep 60) & echo done"), context(tmp_path)))
+    stubborn = f"(trap '' TERM; echo $BASHPID > {pid}; sleep 60) & until [ -s {pid} ]; do sleep 0.01; done"
+    done(await execute(shell(stubborn), context(tmp_path)))
     assert time.monotonic() - started < 10
     assert not is_alive(int(pid.read_text()))
 

@@ -161,7 +161,7 @@ async def runner_process(url: str, home: Path, drain: str = "0") -> AsyncIterato
 def is_alive(pid: int) -> bool:
     """True while a process runs; one that nobody has buried yet does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
 
