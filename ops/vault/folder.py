@@ -11,6 +11,17 @@ from pathlib import Path
 DRAFT = ".draft-"
 
 
+STEP_NANOSECONDS = 1_000  # what every file system of today can tell apart
+
+
+def revision(file: Path) -> int | None:
+    """A number that rises with each `Folder.replace` of the file; None when there is none. As cheap as can be."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 class Folder:
     """Only its owner may enter it; it is made when something is first written."""
 
@@ -62,14 +73,6 @@ class Folder:
         (self.path / name).unlink(missing_ok=True)
         self._settle()
 
-    def revision(self, name: str) -> tuple[int, int] | None:
-        """Another one after each `replace` of the file; None when there is none."""
-        try:
-            found = (self.path / name).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return found.st_mtime_ns, found.st_ino
-
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -81,8 +84,8 @@ class Folder:
 
     def _date(self, descriptor: int, name: str) -> None:
         """Give a file a later date than the one it replaces, however coarse the clock of the file system is."""
-        before = self.revision(name)
-        moment = max(time.time_ns(), before[0] + 1_000 if before else 0)
+        before = revision(self.path / name) or 0
+        moment = max(time.time_ns(), before + STEP_NANOSECONDS)
         os.utime(descriptor, ns=(moment, moment))
 
     def _settle(self) -> None:
