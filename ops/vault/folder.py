@@ -5,10 +5,11 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 DRAFT = ".draft-"
+LOCK = "lock"
 
 
 STEP_NANOSECONDS = 1_000  # what every file system of today can tell apart
@@ -32,18 +33,15 @@ class Folder:
     def writing(self) -> Iterator[None]:
         """Alone in the folder: no other process reads or writes. What a killed writer left behind is removed."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._locked(fcntl.LOCK_EX):
+        with self._locked(fcntl.LOCK_EX, os.O_RDWR | os.O_CREAT):
             for draft in self.path.glob(f"{DRAFT}*"):
                 draft.unlink()
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Nobody writes meanwhile. A folder that does not exist is not made."""
-        if not self.path.exists():
-            yield
-            return
-        with self._locked(fcntl.LOCK_SH):
+        """Nobody writes meanwhile. Makes nothing: not the folder, and in one that was only copied no lock either."""
+        with self._locked(fcntl.LOCK_SH, os.O_RDONLY) if (self.path / LOCK).exists() else nullcontext():
             yield
 
     def read(self, name: str) -> bytes | None:
@@ -74,8 +72,8 @@ class Folder:
         self._settle()
 
     @contextmanager
-    def _locked(self, kind: int) -> Iterator[None]:
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _locked(self, kind: int, opening: int) -> Iterator[None]:
+        descriptor = os.open(self.path / LOCK, opening | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, kind)  # the kernel frees it when the process dies
             yield

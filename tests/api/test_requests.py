@@ -171,6 +171,14 @@ async def test_a_new_value_is_an_event_and_a_grant_is_none(api: Served) -> None:
     assert ["opened", "provided", "provided"] == await types(api)
 
 
+async def test_a_request_that_names_no_variables_takes_any(api: Served) -> None:
+    """Whoever asks may not know what the variables are called."""
+    await api.post("/ops/requests", {"id": "REQ-100", "service": "npm"})
+    assert {"has_value": False} == await api.get("/ops/requests/REQ-100/value/status")
+    assert "PROVIDED" == (await api.post("/ops/requests/REQ-100/value", {"values": {"NPM_TOKEN": SECRET}}))["status"]
+    assert {"has_value": True} == await api.get("/ops/requests/REQ-100/value/status")
+
+
 async def test_half_of_the_values_leave_it_waiting(api: Served) -> None:
     """A request with two variables is PROVIDED when the second one has come; has_value says the same."""
     first = await api.post("/ops/requests/REQ-001/value", {"values": {"SUPABASE_URL": TWO["SUPABASE_URL"]}})
@@ -318,6 +326,7 @@ async def test_what_a_runner_reports_is_redacted(api: Served, database: str) -> 
     """A runner that speaks HTTP may not know our secrets: its reports lose them here, and are kept otherwise."""
     await api.post("/ops/requests/REQ-001/value", {"values": TWO})
     await api.post("/ops/tasks", [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}])
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r1", "meta": {"started with": SECRET}})
     run, other = [task["run_id"] for task in await api.claim("r1", limit=2)]
     await api.post(f"/runs/{run}/steps", {"step_name": "one", "cmd": f"echo {SECRET}", "output_excerpt": f"{SECRET}\n"})
     await api.post(f"/runs/{run}/output", {"chunks": [{"number": 1, "step": 1, "stream": "stdout", "data": SECRET}]})
