@@ -114,6 +114,7 @@ REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/ops/requests", {"id": "REQ-100"}, 400, "service"),
     ("POST", "/ops/requests", [], 400, "from 1 to"),
     ("POST", "/ops/requests", {"id": "", "service": "npm"}, 400, "id"),
+    ("POST", "/ops/requests", {"id": "a/b", "service": "npm"}, 400, "id"),
     ("POST", "/ops/requests", {"id": "a", "service": "npm", "scopes": ["NPM TOKEN"]}, 400, "scopes"),
     ("POST", "/ops/requests", {"id": "a", "service": "npm", "scope": []}, 400, "scope"),
     ("PATCH", "/ops/requests/REQ-009", {}, 400, "status"),
