@@ -21,7 +21,9 @@ class RedactedText(io.TextIOBase):
         self._alone = threading.Lock()
 
     def write(self, text: str) -> int:
-        """Take a text; what may be passed on by now is passed on."""
+        """Take a text; what may be passed on by now is passed on. Raises TypeError for bytes: so click tells apart."""
+        if not isinstance(text, str):
+            raise TypeError(f"this takes text, not {type(text).__name__}")
         with self._alone:
             self._target.write(self._stream.feed(text))
         return len(text)
