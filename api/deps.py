@@ -3,6 +3,7 @@
 from asyncpg import Pool
 from msgspec import Struct
 
+from api.credentials import Credentials, Screen
 from api.tokens import TokenStore
 from events.commands import Commands
 from events.listener import Listener
@@ -33,4 +34,6 @@ class ApiDeps(Struct, frozen=True):
     """For reading the log; its connections must keep no state and reach the primary."""
     lease_seconds: float
     version: str
+    credentials: Credentials
+    screen: Screen
     limits: Limits = Limits()

@@ -1,9 +1,10 @@
 """Secrets never leave the runner."""
 
+import base64
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runner.redact import LONGEST_KEY, Redactor
@@ -14,6 +15,11 @@ KEYS = {
     "aws": "AKIAIOSFODNN7EXAMPLE",
     "github": "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
     "gitlab": "glpat-abcdefghij0123456789",
+    "google": "AIzaSyA-1234567890abcdefghijklmnopqrstu",
+    "npm": "npm_abcdefghijklmnopqrstuvwxyz0123456789",
+    "hugging face": "hf_abcdefghijklmnopqrstuvwxyz01234567",
+    "supabase": "sbp_0123456789abcdef0123456789abcdef01234567",
+    "ours": "elr_operator_abcdefghijklmnopqrstuvwxyz01234-_ABCDEFGHIJ",
     "slack": "xoxb-123456789012-abcdefghij",
     "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
 }
@@ -118,3 +124,36 @@ def test_ten_megabytes_are_redacted_quickly() -> None:
     for _ in range(10_000_000 // len(line)):
         stream.feed(line)
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("value", ["passw[", "]ordpass", "redacted", "[redacted]", "d]pass[r", "ab]*<[cd"])
+def test_the_mark_never_completes_a_secret(value: str) -> None:
+    """However the remains around a mark look, together with it they are no secret."""
+    stumps = [value[:-cut] for cut in range(1, 4)] + [value[cut:] for cut in range(1, 4)]
+    redactor = Redactor([value, "another secret"])
+    for before in stumps:
+        for after in stumps:
+            assert value not in redactor.redact(f"{before}{value}{value}{after}another secret{after}")
+
+
+@given(value=st.text(min_size=6, max_size=40), before=st.binary(max_size=9), after=st.binary(max_size=9))
+def test_base64_hides_nothing(value: str, before: bytes, after: bytes) -> None:
+    """Of a value inside a longer text in base64 no more is left than its neighbours have a part in."""
+    value = value.strip()
+    assume(len(value) >= 6)
+    redactor = Redactor([value])
+    redacted = redactor.redact(base64.b64encode(before + value.encode() + after).decode())
+    assert redactor.known.mark in redacted
+    assert len(redacted.replace(redactor.known.mark, "")) <= (len(before) + 2) // 3 * 4 + (len(after) + 2) // 3 * 4 + 4
+
+
+def test_more_secrets_may_become_known() -> None:
+    """A value that becomes known is hidden from then on, in streams that have begun too; one forgotten stays hidden."""
+    known = [frozenset[str]()]
+    redactor = Redactor(["hunter2hunter2"], lambda: known[0])
+    stream = redactor.stream()
+    assert "swordfish " == stream.feed("swordfish swordf").removesuffix("swordf")
+    known[0] = frozenset(["swordfish"])
+    assert "[redacted] " == stream.feed("ish ") + stream.finish()
+    known[0] = frozenset()
+    assert "[redacted] [redacted]" == redactor.redact("hunter2hunter2 swordfish")

@@ -147,6 +147,7 @@ async def runner_process(url: str, home: Path, drain: str = "0") -> AsyncIterato
         *(sys.executable, "-m", "ops", "runner", "run", "--concurrency", "20"),
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
+        stdout=log,
         stderr=log,
     )
     log.close()
@@ -167,5 +168,5 @@ def is_alive(pid: int) -> bool:
 
 
 def _open_log(home: Path) -> BinaryIO:
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     return (home / "log").open("wb")
