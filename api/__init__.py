@@ -11,6 +11,8 @@ auth         who calls, and may they?
 tokens       bearer tokens: made, revoked, looked up
 request_log  request ids, one line in the log per request, the last net under every error
 claiming     claims that wait for work
+planning     the planner, as a protocol
+idempotency  the same key again is the same request again
 lookup       single tasks, read for many callers at once
 broadcast    one follower of the log, many viewers
 openapi      the contract, generated from the table and the Structs

@@ -17,7 +17,21 @@ from api.errors import answer_error
 from api.live import Live
 from api.openapi import describe
 from api.request_log import RequestLog
-from api.routes import artifacts, claims, contract, events, health, metrics, output, runners, runs, system, tasks
+from api.routes import (
+    artifacts,
+    claims,
+    contract,
+    directives,
+    events,
+    health,
+    metrics,
+    output,
+    planner,
+    runners,
+    runs,
+    system,
+    tasks,
+)
 
 # Of one path all methods stand together; a path with a fixed last word comes before one that takes any.
 ENDPOINTS = (
@@ -45,6 +59,16 @@ ENDPOINTS = (
     Endpoint("POST", "/runs/{run_id}/output", RUN, output.add_output),
     Endpoint("POST", "/runs/{run_id}/artifacts", RUN, artifacts.add_artifact),
     Endpoint("GET", "/runs/{run_id}/artifacts/{kind}", READ, artifacts.show_artifact),
+    Endpoint("GET", "/ops/directives", READ, directives.list_directives),
+    Endpoint("POST", "/ops/directives", OPERATE, directives.propose_directives),
+    Endpoint("POST", "/ops/directives/{directive_id:path}/apply", OPERATE, directives.apply_directive),
+    Endpoint("GET", "/ops/directives/{directive_id:path}/preview", READ, directives.preview_directive),
+    Endpoint("GET", "/ops/directives/{directive_id:path}", READ, directives.show_directive),
+    Endpoint("PATCH", "/ops/directives/{directive_id:path}", OPERATE, directives.change_directive),
+    Endpoint("POST", "/ops/gpt/run", OPERATE, planner.run_planner),
+    Endpoint("POST", "/ops/gpt/compose", OPERATE, planner.compose_prompt),
+    Endpoint("GET", "/ops/gpt/status", READ, planner.show_planner),
+    Endpoint("GET", "/ops/gpt/runs", READ, planner.list_planner_runs),
     Endpoint("GET", "/ops/system/status", READ, system.show_system),
     Endpoint("POST", "/ops/system/pause", OPERATE, system.pause),
     Endpoint("POST", "/ops/system/resume", OPERATE, system.resume),

@@ -1,10 +1,16 @@
 """What the API is given by whoever starts it, and the limits it keeps."""
 
+from collections.abc import Callable
+
 from asyncpg import Pool
 from msgspec import Struct
 
+from api.planning import Planner
 from api.tokens import TokenStore
 from events.commands import Commands
+from events.directive import Approval
+from events.directives import Definitions
+from events.guardrails import Redact
 from events.listener import Listener
 from projections.views import Views
 
@@ -34,3 +40,11 @@ class ApiDeps(Struct, frozen=True):
     lease_seconds: float
     version: str
     limits: Limits = Limits()
+    planner: Planner | None = None
+    """Asks a model for directives. None: this process has none."""
+    approval: Approval = "auto"
+    """When the tasks of a directive are created: with it, or when somebody applies it."""
+    redact: Redact = str
+    """Takes secrets out of a text: what people propose must hold none."""
+    definitions: Callable[[], Definitions] = dict
+    """The requests that are defined, as they are now."""

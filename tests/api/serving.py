@@ -71,8 +71,8 @@ def refusal_of(response: httpx.Response) -> tuple[int, str, str]:
 
 
 @asynccontextmanager
-async def serving(url: str, limits: Limits = LIMITS) -> AsyncIterator[Served]:
-    """Serve the database at `url`."""
+async def serving(url: str, limits: Limits = LIMITS, **given: Any) -> AsyncIterator[Served]:
+    """Serve the database at `url`; what else the API is `given`, see ApiDeps."""
     database = Database(url)
     async with AsyncExitStack() as stack:
         notifier = Notifier(database)
@@ -85,7 +85,7 @@ async def serving(url: str, limits: Limits = LIMITS) -> AsyncIterator[Served]:
         listener.subscribe(commands.hear)
         pool = await stack.enter_async_context(database.pool(4))
         tokens = TokenStore(pool)
-        deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", limits)
+        deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", limits, **given)
         app = create_app(deps)
         address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
