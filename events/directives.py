@@ -114,7 +114,7 @@ class Directives:
         self._made_ready(await self._writes.submit(self._rejecting, decision))
 
     async def record_failure(self, run_id: str, failure: PlannerFailed, actor: str) -> None:
-        """Writes that a run of the planner failed."""
+        """Writes that a run of the planner failed; nothing if its end is written already."""
         self._made_ready(await self._writes.submit(self._recording, (run_id, failure, actor)))
 
 
@@ -203,9 +203,9 @@ async def _recorded(connection: Connection, run_id: str) -> Proposed | None:
     return msgspec.convert(event, Proposed, from_attributes=True)
 
 
-async def _record(connection: Connection, asked: Sequence[tuple[str, PlannerFailed, str]], resent: bool) -> list[Rows]:
+async def _record(connection: Connection, asked: Sequence[tuple[str, PlannerFailed, str]], _resent: bool) -> list[Rows]:
     [(run_id, failure, actor)] = asked
-    if resent and await connection.fetchrow(SQL["read_first"], "planner", run_id):
+    if await connection.fetchrow(SQL["read_first"], "planner", run_id):
         return [[]]
     return [await _begin(connection, run_id, failure, actor, None)]
 

@@ -10,7 +10,15 @@ from events.errors import IllegalTransition, WrongVersion
 from events.lifecycle import Placed, Transition, Transitions, status_after
 
 Failure = Literal[
-    "invalid_answer", "refused", "timeout", "unauthorized", "rate_limited", "model_error", "unreachable", "interrupted"
+    "invalid_answer",
+    "refused",
+    "timeout",
+    "unauthorized",
+    "rate_limited",
+    "model_error",
+    "unreachable",
+    "interrupted",
+    "internal",
 ]
 
 

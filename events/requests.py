@@ -41,6 +41,10 @@ class Requests:
         self._tell(rows)
         return [row["id"] for row in rows]
 
+    async def demand(self, wanted: Wanted, actor: str) -> None:
+        """Asks for a credential that turned out to be missing, also when it was provided once. No-op while it waits."""
+        self._tell(await self._call("demand_request", wanted.id, _json(wanted.definition), wanted.reason, actor))
+
     async def provide(
         self,
         request_id: str,

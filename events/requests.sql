@@ -13,6 +13,15 @@ WHERE r.id IS NULL OR r.status = 'WITHDRAWN' OR (w.definition IS NOT NULL AND w.
 ORDER BY w.id
 RETURNING id, seq;
 
+-- name: demand_request
+-- Opens the request $1 whatever it is, but for one that is waiting. $2 definition (null: none), $3 reason, $4 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'request', w.id, coalesce(r.version, 0) + 1, 'request.opened', $4,
+       json_strip_nulls(json_build_object('definition', $2::json, 'reason', $3::text))
+FROM (SELECT $1::text AS id) w LEFT JOIN view.requests r ON r.id = w.id
+WHERE r.status IS DISTINCT FROM 'WAITING'
+RETURNING id, seq;
+
 -- name: change_request
 -- Provides or withdraws a request; one that is unknown is opened in the same statement, if a definition is given.
 -- $1 id, $2 type, $3 data, $4 actor, $5 also when it is so already?, $6 definition or null

@@ -15,10 +15,13 @@ from events.commands import Commands
 from events.connect import Database
 from events.listener import Intervals, Listener
 from events.notifier import Notifier
-from ops.config import Config
+from ops.config import Config, inherited_environment
+from ops.logs import known_secrets
 from ops.migrate import migrate
+from ops.planning import known_definitions, make_planner
 from projections.rebuild import rebuild
 from projections.views import Views
+from runner.redact import Redactor
 
 Progress = Callable[[int, int], None]
 
@@ -51,6 +54,8 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
         listener.subscribe(commands.hear)
         notifier.start()
         listener.start()
+        secrets = _Environment(config)
+        planner = make_planner(config, database, commands, pool, secrets)
         deps = ApiDeps(
             commands=commands,
             views=Views(pool),
@@ -60,15 +65,33 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             lease_seconds=config.lease_seconds,
             version=own_version(),
             limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),
+            planner=planner,
+            approval=config.approval,
+            redact=secrets.redact,
+            definitions=known_definitions(config),
         )
         try:
-            async with serve(
-                create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds
-            ) as address:
+            async with (
+                serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds) as address,
+                planner,  # ends first, so that whoever waits for it is answered
+            ):
                 yield address
         finally:
             await listener.stop()
             await notifier.stop()
+
+
+class _Environment:
+    """The secrets of the environment."""
+
+    def __init__(self, config: Config) -> None:
+        self._redactor = Redactor(known_secrets(config))
+
+    def get(self, name: str) -> str | None:
+        return inherited_environment().get(name) or None
+
+    def redact(self, text: str) -> str:
+        return self._redactor.redact(text)
 
 
 async def until_stopped() -> None:
