@@ -5,12 +5,12 @@ from collections.abc import Callable
 from asyncpg import Pool
 from msgspec import Struct
 
+from api.credentials import Credentials, Screen
 from api.planning import Planner
 from api.tokens import TokenStore
 from events.commands import Commands
 from events.directive import Approval
 from events.directives import Definitions
-from events.guardrails import Redact
 from events.listener import Listener
 from projections.views import Views
 
@@ -39,12 +39,12 @@ class ApiDeps(Struct, frozen=True):
     """For reading the log; its connections must keep no state and reach the primary."""
     lease_seconds: float
     version: str
+    credentials: Credentials
+    screen: Screen
     limits: Limits = Limits()
     planner: Planner | None = None
     """Asks a model for directives. None: this process has none."""
     approval: Approval = "auto"
     """When the tasks of a directive are created: with it, or when somebody applies it."""
-    redact: Redact = str
-    """Takes secrets out of a text: what people propose must hold none."""
-    definitions: Callable[[], Definitions] = dict
+    known_requests: Callable[[], Definitions] = dict
     """The requests that are defined, as they are now."""

@@ -68,7 +68,7 @@ class Commands:
     ) -> None:
         """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable."""
         self.wake = wake
-        self.requests = Requests(self._call, self._credentials_changed)
+        self.requests = Requests(self._call, self._announce, self._made_ready)
         self._writes = Committer(database.connect_writer, patient)
         self.directives = Directives(self._writes, self._made_ready)
         self._claims = Committer(database.connect_writer, patient)
@@ -292,12 +292,6 @@ class Commands:
             self._desk.forget_floor()
             self.wake("*")
             self._announce(max(row["seq"] for row in rows))
-
-    def _credentials_changed(self, seq: int) -> None:
-        """A directive may have waited for them, and have its tasks now."""
-        self._desk.forget_floor()
-        self.wake("*")
-        self._announce(seq)
 
     def _announce(self, seq: int) -> None:
         self.wake(f"e:{seq}")

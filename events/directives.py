@@ -294,9 +294,8 @@ async def _open(
         return []
     known = [definitions.get(request_id) for request_id in missing]
     texts = [None if each is None else catalog.encode(each).decode() for each in known]
-    return list(
-        await connection.fetch(REQUESTS_SQL["open_requests"], list(missing), texts, list(missing.values()), actor)
-    )
+    reasons = list(missing.values())
+    return list(await connection.fetch(REQUESTS_SQL["open_requests"], list(missing), texts, reasons, actor, False))
 
 
 def _requires(event: DirectiveProposed, missing: Mapping[str, str | None]) -> bool:

@@ -21,6 +21,8 @@
     │   ├── UnknownDependency
     │   ├── DependencyCycle
     │   ├── NothingToExecute
+    │   ├── SecretNotGranted         a task names a secret that the operator did not grant
+    │   ├── SecretInText             the text holds a value of the vault
     │   └── DirectiveRefused         a directive breaks a rule
     ├── Paused                  423  the system hands out no work
     ├── PlannerFailed           502  the model gave no answer that could be used
@@ -177,6 +179,18 @@ class NothingToExecute(Unprocessable):
     """The task holds nothing that a runner could execute."""
 
     code = "no_actionable_steps"
+
+
+class SecretNotGranted(Unprocessable):
+    """A task names a secret that is not in the vault, or that the operator has not granted to tasks."""
+
+    code = "secret_not_granted"
+
+
+class SecretInText(Unprocessable):
+    """The text holds a value of the vault; it would be in the log for ever."""
+
+    code = "secret_in_text"
 
 
 class DirectiveRefused(Unprocessable):

@@ -22,28 +22,31 @@ class Wanted(Struct, frozen=True):
 
 
 class Requests:
-    """`call` carries out a statement of requests.sql; `announce` is told the seq of what was written."""
+    """`call` carries out a statement of requests.sql; `announce` is told the seq of what was written, and `made_ready`
+    the rows that may have set tasks free."""
 
-    def __init__(self, call: Callable[..., Awaitable[list[Any]]], announce: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        call: Callable[..., Awaitable[list[Any]]],
+        announce: Callable[[int], None],
+        made_ready: Callable[[Sequence[Any]], None],
+    ) -> None:
         self._call = call
         self._announce = announce
+        self._made_ready = made_ready
 
-    async def open(self, wanted: Sequence[Wanted], actor: str) -> list[str]:
+    async def open(self, wanted: Sequence[Wanted], actor: str, *, again: bool = False) -> list[str]:
         """Asks for credentials. Which were opened, or opened again: those unknown, withdrawn, or defined otherwise.
 
-        The same again appends nothing. A request that was provided is WAITING again when its definition changes.
+        The same again appends nothing. A request that was provided is WAITING again when its definition changes, or
+        when it is asked for `again`.
         """
         once = {each.id: each for each in wanted}
         definitions = [_json(each.definition) for each in once.values()]
-        rows = await self._call(
-            "open_requests", list(once), definitions, [each.reason for each in once.values()], actor
-        )
+        reasons = [each.reason for each in once.values()]
+        rows = await self._call("open_requests", list(once), definitions, reasons, actor, again)
         self._tell(rows)
         return [row["id"] for row in rows]
-
-    async def demand(self, wanted: Wanted, actor: str) -> None:
-        """Asks for a credential that turned out to be missing, also when it was provided once. No-op while it waits."""
-        self._tell(await self._call("demand_request", wanted.id, _json(wanted.definition), wanted.reason, actor))
 
     async def provide(
         self,
@@ -73,6 +76,7 @@ class Requests:
         data = encode(event).decode()
         rows = await self._call("change_request", request_id, name, data, actor, again, _json(definition))
         self._tell(rows)
+        self._made_ready([row for row in rows if row["frees"]])
         if not rows:
             await self._settle(request_id, name)
 

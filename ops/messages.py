@@ -16,6 +16,7 @@ from ops.texts import (
     task,
     terminal,
     tokens,
+    vault,
 )
 from ops.texts.text import Language, Text
 
@@ -35,6 +36,7 @@ MESSAGES: dict[str, Text] = {
     **task.TEXTS,
     **terminal.TEXTS,
     **tokens.TEXTS,
+    **vault.TEXTS,
 }
 
 

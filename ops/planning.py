@@ -9,12 +9,11 @@ from events.connect import Database
 from events.directives import Definitions
 from events.errors import Unprocessable
 from ops.config import Config
-from ops.definitions import read_definitions
 from ops.errors import OperatorError
-from ops.memory import REQUESTS, memory_file
 from ops.planner.model import ModelSettings
 from ops.planner.planner import Planner, PlannerSettings, Secrets, World
 from ops.prices import read_prices
+from ops.vault.desk import definitions_of
 from projections.views import Views
 
 
@@ -34,16 +33,18 @@ def make_planner(config: Config, database: Database, commands: Commands, pool: P
         prompt_characters=config.planner_prompt_characters,
         directives=config.planner_directives,
     )
-    world = World(commands, Views(pool), pool, database.connect, secrets, known_definitions(config))
+    world = World(commands, Views(pool), pool, database.connect, secrets, known_requests(config))
     return Planner(settings, world)
 
 
-def known_definitions(config: Config) -> Callable[[], Definitions]:
+def known_requests(config: Config) -> Callable[[], Definitions]:
     """Reads the requests that are defined, as they are now. Raises Unprocessable when the file will not do."""
+
+    definitions = definitions_of(config)
 
     def read() -> Definitions:
         try:
-            found = read_definitions(memory_file(config.workspace, REQUESTS))
+            found = definitions()
         except OperatorError as error:
             raise Unprocessable(str(error)) from error
         return {definition.id: definition.asked for definition in found}

@@ -29,7 +29,7 @@ async def propose_directives(call: Call, body: NewDirectives) -> Response:
     Idempotency-Key, is answered with what exists. Unknown fields are ignored and noted.
     """
     drafts = _draft(call, body)
-    proposals = Proposals(drafts, call.actor, call.deps.approval, call.deps.definitions())
+    proposals = Proposals(drafts, call.actor, call.deps.approval, call.deps.known_requests())
     proposed = await call.deps.commands.directives.propose(proposals)
     data = await call.deps.views.directives_by_id(proposed.directives)
     return answer(data[1:-1] if body.single else data, status=200 if proposed.again else 201)
@@ -65,14 +65,14 @@ async def change_directive(call: Call, directive_id: DirectiveId, body: Directiv
 
 
 async def _apply(call: Call, directive_id: str, leave_out: list[str], reason: str | None) -> None:
-    decision = Decision(directive_id, call.actor, reason, tuple(dict.fromkeys(leave_out)), call.deps.definitions())
+    decision = Decision(directive_id, call.actor, reason, tuple(dict.fromkeys(leave_out)), call.deps.known_requests())
     await call.deps.commands.directives.apply(decision)
 
 
 def _draft(call: Call, body: NewDirectives) -> list[Draft]:
     if body.reading.problems:
         raise InvalidInput("; ".join(body.reading.problems))
-    checked = [check(each, call.deps.redact) for each in body.reading.directives]
+    checked = [check(each, call.deps.screen.redact) for each in body.reading.directives]
     reasons = {each.title: each.reasons for each in checked if each.draft is None}
     if reasons:
         told = "; ".join(f"{title}: {', '.join(found)}" for title, found in reasons.items())

@@ -247,7 +247,7 @@ class Planner:
             return key
         definitions = await asyncio.to_thread(self._world.definitions)
         wanted = Wanted(KEY_REQUEST, definitions.get(KEY_REQUEST), "the planner needs a key for its model")
-        await self._world.commands.requests.demand(wanted, actor)
+        await self._world.commands.requests.open([wanted], actor, again=True)
         raise KeyMissing(
             f"there is no {KEY_NAME}: store it with POST /ops/requests/{KEY_REQUEST}/value "
             f'{{"values": {{"{KEY_NAME}": "…"}}}}, with `elruso vault set {KEY_NAME}`, or in the panel under #/setup; '

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from events.request import RequestDefinition, RequestProvided
-from runner.redact import Redactor
 from tests.api.serving import Served, refusal_of, serving
 
 SHELL = [{"name": "one", "cmd": "true"}]
@@ -29,7 +28,7 @@ DEFINITIONS = {"REQ-7": RequestDefinition("Host", scopes=["HOST_TOKEN"])}
 @pytest.fixture
 async def manual(database: str) -> AsyncIterator[Served]:
     """An API whose directives' tasks are created when they are applied."""
-    async with serving(database, approval="manual", definitions=lambda: DEFINITIONS) as served:
+    async with serving(database, approval="manual", known_requests=lambda: DEFINITIONS) as served:
         yield served
 
 
@@ -254,7 +253,7 @@ async def test_what_a_model_answered_can_be_pasted(api: Served) -> None:
 )
 async def test_what_breaks_a_rule_is_refused(database: str, body: str, status: int, words: str) -> None:
     """With the place and the reason, and nothing is created."""
-    async with serving(database, redact=Redactor([]).redact) as api:
+    async with serving(database) as api:
         response = await api.client.post("/ops/directives", content=body)
 
         assert status == response.status_code, response.text

@@ -83,8 +83,8 @@ async def planning(url: str, model: OpenAiServer, **more: Any) -> AsyncIterator[
     async with database.pool(2) as pool, Commands(database) as commands:
         world = World(commands, Views(pool), pool, database.connect, secrets, lambda: DEFINITIONS)
         async with Planner(chosen, world) as planner:
-            given = {"planner": planner, "approval": chosen.approval, "redact": secrets.redact}
-            async with serving(url, **given, definitions=lambda: DEFINITIONS) as api:
+            given = {"planner": planner, "approval": chosen.approval, "known_requests": lambda: DEFINITIONS}
+            async with serving(url, **given) as api:
                 yield Desk(api, secrets, model, planner)
 
 

@@ -277,7 +277,7 @@ async def test_without_a_key(desk: Desk) -> None:
 
 async def test_a_key_that_vanished_is_asked_for_again(desk: Desk) -> None:
     """Provided once and gone: REQ-009 is WAITING again."""
-    await desk.api.commands.requests.demand(Wanted("REQ-009"), "gpt")
+    await desk.api.commands.requests.open([Wanted("REQ-009")], "gpt")
     await desk.api.commands.requests.provide("REQ-009", RequestProvided(["OPENAI_API_KEY"]), "human:ana")
     desk.secrets.values.clear()
     await desk.fail()
