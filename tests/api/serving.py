@@ -78,9 +78,16 @@ def refusal_of(response: httpx.Response) -> tuple[int, str, str]:
 
 @asynccontextmanager
 async def serving(
-    url: str, limits: Limits = LIMITS, keyring: Keyring | None = None, definitions: Definitions = tuple
+    url: str,
+    limits: Limits = LIMITS,
+    keyring: Keyring | None = None,
+    definitions: Definitions = tuple,
+    **given: Any,
 ) -> AsyncIterator[Served]:
-    """Serve the database at `url`; with an empty vault and without REQUESTS.json unless they are given."""
+    """Serve the database at `url`; with an empty vault and without REQUESTS.json unless they are given.
+
+    What else the API is `given`, see ApiDeps.
+    """
     database = Database(url)
     async with AsyncExitStack() as stack:
         notifier = Notifier(database)
@@ -97,7 +104,9 @@ async def serving(
             folder = stack.enter_context(TemporaryDirectory())
             keyring = Keyring(Vault(Path(folder) / "vault"))
         desk = Desk(keyring, commands, Views(pool), definitions)
-        deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", desk, keyring, limits)
+        deps = ApiDeps(
+            commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", desk, keyring, limits, **given
+        )
         app = create_app(deps)
         address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
