@@ -23,6 +23,7 @@ from api.deps import ApiDeps
 from api.errors import MethodNotAllowed
 from api.live import Live
 from api.screening import Policy, screened
+from api.transfer import spare
 from events.errors import ElRusoError, InvalidInput, NotFound
 
 Handler = Callable[..., Awaitable[Response]]
@@ -95,7 +96,8 @@ class Resource:
             allow = ", ".join(sorted(self._endpoints))
             raise MethodNotAllowed(f"{scope['method']} is not possible here; {allow} is", allow=allow)
         try:
-            response = await endpoint.answer(Request(scope, receive, send), self._deps, self._live)
+            request = Request(scope, receive, send)
+            response = spare(request, await endpoint.answer(request, self._deps, self._live))
         except ElRusoError as refusal:
             refusal.detail = self._deps.screen.redact(refusal.detail)  # it may quote what was asked
             raise
