@@ -15,6 +15,7 @@ from ops.commands.db import db
 from ops.commands.doctor import doctor
 from ops.commands.runner import runner
 from ops.commands.serve import serve
+from ops.commands.sync import sync
 from ops.commands.tail import tail
 from ops.commands.task import task
 from ops.commands.tokens import token
@@ -25,7 +26,7 @@ from ops.errors import OperatorError
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
-COMMANDS: tuple[click.Command, ...] = (up, serve, runner, db, task, token, audit_command, tail, doctor, bench)
+COMMANDS: tuple[click.Command, ...] = (up, serve, runner, db, sync, task, token, audit_command, tail, doctor, bench)
 
 
 def _speak(_context: click.Context, _option: click.Parameter, language: Language | None) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ops.texts import audit, bench, config, db, doctor, migrate, postgres, runner, serve, task, terminal, tokens
+from ops.texts import audit, bench, config, db, doctor, migrate, postgres, runner, serve, sync, task, terminal, tokens
 from ops.texts.text import Language, Text
 
 __all__ = ["MESSAGES", "Language", "Text", "translate"]
@@ -17,6 +17,7 @@ MESSAGES: dict[str, Text] = {
     **postgres.TEXTS,
     **runner.TEXTS,
     **serve.TEXTS,
+    **sync.TEXTS,
     **task.TEXTS,
     **terminal.TEXTS,
     **tokens.TEXTS,

@@ -3,6 +3,7 @@
 db           migrate, rebuild, url, stop
 serve, up    the API; the API and a runner
 task         add, list, show, requeue, cancel
+sync         push, pull: TASKS.json and REQUESTS.json
 tokens       create, revoke, list
 audit        log against views
 tail         the log as it grows
