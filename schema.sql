@@ -19,7 +19,7 @@
 --                                  the same UPDATE writes the new state: an illegal history cannot be written
 --                                  (fold_creations, fold_claims: the same for the two hot kinds of statement)
 --     view.fold_dependencies       a child counts the parents that are not done; a parent's end counts it down
---     view.fold_runs, fold_steps, fold_runners, fold_system
+--     view.fold_runs, fold_steps, fold_runners, fold_system, fold_requests
 --     log.react                    a parent that ended badly blocks its waiting children, with the reason
 --     log.wake_foreign             sessions that are not ours (psql, other languages) wake the runners by NOTIFY
 --
@@ -92,6 +92,9 @@ INSERT INTO log.transitions (kind, type, sources, target) VALUES
     ('runner', 'runner.started',   '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.heartbeat', '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.stopped',   '{alive,stopped}',                     'stopped'),
+    ('request', 'request.opened',    '{"",WAITING,PROVIDED,WITHDRAWN}',   'WAITING'),
+    ('request', 'request.provided',  '{WAITING,PROVIDED}',                'PROVIDED'),
+    ('request', 'request.withdrawn', '{WAITING,PROVIDED}',                'WITHDRAWN'),
     ('system', 'system.paused',    '{"",active}',                         'paused'),
     ('system', 'system.resumed',   '{paused}',                            'active');
 
@@ -363,6 +366,22 @@ CREATE TABLE runners (
     stopped_at   timestamptz,
     meta         json NOT NULL
 ) WITH (fillfactor = 50);
+
+-- Credentials that were asked for: all that is known of them but their values.
+CREATE TABLE requests (
+    id          text COLLATE "C" PRIMARY KEY,
+    version     integer NOT NULL,
+    status      text COLLATE "C" NOT NULL CHECK (status IN ('WAITING', 'PROVIDED', 'WITHDRAWN')),
+    definition  json,                              -- null: whoever asked for it does not know what it is
+    reason      text,
+    place       text,                              -- where the values were put
+    opened_at   timestamptz NOT NULL,
+    provided_at timestamptz,
+    provided_by text,
+    changed_at  timestamptz NOT NULL,
+    changed_by  text NOT NULL,
+    CONSTRAINT provided_says_when CHECK (status <> 'PROVIDED' OR provided_at IS NOT NULL)
+);
 
 CREATE TABLE system (
     id         text COLLATE "C" PRIMARY KEY,
@@ -884,6 +903,38 @@ BEGIN
         IF NOT FOUND THEN
             PERFORM refuse_stream(event.kind, event.id, event.type, event.version,
                                   (SELECT s.version FROM system s WHERE s.id = event.id), (SELECT s.status FROM system s WHERE s.id = event.id));
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- Requests come as seldom. An opening without a definition keeps the one before.
+CREATE FUNCTION fold_requests() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    event  record;
+    before requests%ROWTYPE;
+BEGIN
+    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'request') THEN
+        RETURN NULL;
+    END IF;
+    FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'request' ORDER BY b.id, b.seq LOOP
+        SELECT * INTO before FROM requests r WHERE r.id = event.id FOR UPDATE;
+        IF event.version <> coalesce(before.version, 0) + 1 OR coalesce(before.status, '') <> ALL (event.sources) THEN
+            PERFORM refuse_stream(event.kind, event.id, event.type, event.version, before.version, before.status);
+        END IF;
+        IF event.type = 'request.opened' THEN
+            INSERT INTO requests AS r (id, version, status, definition, reason, opened_at, changed_at, changed_by)
+            VALUES (event.id, event.version, event.target, (event.data->>'definition')::json, event.data->>'reason', event.at, event.at, event.actor)
+            ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
+                definition = coalesce(excluded.definition, r.definition), reason = excluded.reason, place = NULL, opened_at = excluded.opened_at,
+                provided_at = NULL, provided_by = NULL, changed_at = excluded.changed_at, changed_by = excluded.changed_by;
+        ELSE
+            UPDATE requests SET version = event.version, status = event.target, changed_at = event.at, changed_by = event.actor,
+                reason = CASE event.type WHEN 'request.withdrawn' THEN event.data->>'reason' ELSE before.reason END,
+                place = CASE event.type WHEN 'request.provided' THEN event.data->>'place' ELSE before.place END,
+                provided_at = CASE event.type WHEN 'request.provided' THEN event.at ELSE before.provided_at END,
+                provided_by = CASE event.type WHEN 'request.provided' THEN event.actor ELSE before.provided_by END
+            WHERE id = event.id;
         END IF;
     END LOOP;
     RETURN NULL;

@@ -6,7 +6,8 @@ The pure part (no I/O, no clock):
     task         the task stream: event Structs, state, transition table, evolve
     runner       the runner stream
     system       the system stream (paused or not)
-    lifecycle    what the three have in common: Transition, legality
+    request      the stream of a credential that somebody must provide
+    lifecycle    what the streams have in common: Transition, legality
     catalog      event type <-> Struct; strict decode; upcasting of old shapes
     event        the stored envelope around one event
 
@@ -19,6 +20,7 @@ The part that speaks to PostgreSQL:
     committer    many callers, one connection, self-clocked batches
     commands     every write the product knows, as one method each
     creation, claims, reports, beats    what the commands do, batch by batch
+    requests     the commands about credentials
     dependencies, ids                   parents before children; names for new streams
     hint         where to look: the words of a wake-up
     notifier     sends hints after commit

@@ -23,12 +23,14 @@ from events.creation import Answer, CreatedTask, Creation, create_singly, create
 from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound, Paused
 from events.hint import Hint
 from events.reports import Report, write_reports
+from events.requests import SQL as REQUESTS_SQL
+from events.requests import Requests
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.statements import load_statements
 from events.system import SystemPaused, SystemResumed
 from events.task import TaskCreated
 
-SQL = load_statements("events", "commands.sql")
+SQL = load_statements("events", "commands.sql") | REQUESTS_SQL
 
 
 class Sweep(Struct, frozen=True):
@@ -57,13 +59,14 @@ class Call(Struct, frozen=True):
 
 
 class Commands:
-    """All writes. Use as `async with Commands(database, wake) as commands`."""
+    """All writes. Use as `async with Commands(database, wake) as commands`. Those about credentials: `requests`."""
 
     def __init__(
         self, database: Database, wake: Callable[[str], None] = lambda hint: None, patient: bool = False
     ) -> None:
         """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable."""
         self.wake = wake
+        self.requests = Requests(self._call, self._announce)
         self._writes = Committer(database.connect_writer, patient)
         self._claims = Committer(database.connect_writer, patient)
         self._desk = ClaimDesk()

@@ -6,6 +6,7 @@
     runners      who executes, and who is there
     metrics      the numbers an operator looks at first
     system       paused or not
+    requests     credentials that were asked for
     output       what a run printed, and its patch
     page         parts of lists: windows and cursors
     ask          one question to the database, its answer in JSON

@@ -36,6 +36,9 @@ SELECT id, version, status, started_at, last_seen_at, stopped_at, meta FROM view
 -- name: audit_system
 SELECT id, version, status, reason, changed_at, changed_by FROM view.system;
 
+-- name: audit_requests
+SELECT id, version, status, definition, reason, place, opened_at, provided_at, provided_by, changed_at, changed_by FROM view.requests;
+
 -- name: audit_task_counts
 SELECT s.status, s.count
 FROM (SELECT coalesce(sum(ready), 0)::bigint AS ready, coalesce(sum(running), 0)::bigint AS running, coalesce(sum(done), 0)::bigint AS done,

@@ -17,13 +17,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from events import runner, system, task
+from events import request, runner, system, task
 from events.catalog import decode
 from events.event import Event
 from projections.rows import (
     DependencyRow,
     FileChangeRow,
     QueueRow,
+    RequestRow,
     RunCountRow,
     RunnerRow,
     RunningRow,
@@ -69,6 +70,7 @@ class Fold:
         self._failed: Counter[datetime] = Counter()
         self._runners: dict[str, runner.Runner] = {}
         self._systems: dict[str, system.System] = {}
+        self._requests: dict[str, request.Request] = {}
 
     def apply(self, event: Event) -> None:
         """Take one more event into account. Raises ElRusoError when it is malformed or does not follow; nothing has
@@ -84,6 +86,11 @@ class Fold:
                 known = self._systems.get(event.id, system.System())
                 self._systems[event.id] = system.evolve(
                     known, event.type, data, version=event.version, at=event.at, actor=event.actor
+                )
+            case "request":
+                asked = self._requests.get(event.id, request.Request())
+                self._requests[event.id] = request.evolve(
+                    asked, event.type, data, version=event.version, at=event.at, actor=event.actor
                 )
 
     def _apply_task(self, event: Event, data: task.TaskEvent) -> None:
@@ -216,6 +223,23 @@ class Fold:
         """The system, once it has been paused for the first time."""
         for id, state in self._systems.items():  # noqa: A001
             yield SystemRow(id, state.version, state.status, state.reason, state.changed_at, state.changed_by)
+
+    def requests(self) -> Iterator[RequestRow]:
+        """Every credential that was ever asked for."""
+        for id, state in self._requests.items():  # noqa: A001
+            yield RequestRow(
+                id=id,
+                version=state.version,
+                status=state.status,
+                definition=state.definition,
+                reason=brief(state.reason),
+                place=state.place,
+                opened_at=state.opened_at,
+                provided_at=state.provided_at,
+                provided_by=state.provided_by,
+                changed_at=state.changed_at,
+                changed_by=state.changed_by,
+            )
 
     def task_counts(self) -> Iterator[TaskCountRow]:
         """How many tasks there are in each status."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from events.request import RequestDefinition
+
 
 class TaskRow(Struct, frozen=True, gc=False):
     """view.tasks."""
@@ -127,6 +129,22 @@ class SystemRow(Struct, frozen=True):
     version: int
     status: str
     reason: str | None
+    changed_at: datetime | None
+    changed_by: str | None
+
+
+class RequestRow(Struct, frozen=True):
+    """view.requests."""
+
+    id: str
+    version: int
+    status: str
+    definition: RequestDefinition | None
+    reason: str | None
+    place: str | None
+    opened_at: datetime | None
+    provided_at: datetime | None
+    provided_by: str | None
     changed_at: datetime | None
     changed_by: str | None
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from asyncpg import Pool
 
-from projections import metrics, output, runners, runs, system, tasks
+from projections import metrics, output, requests, runners, runs, system, tasks
 from projections.page import Page
 from projections.runs import RunQuery
 from projections.tasks import TaskQuery
@@ -28,6 +28,10 @@ class Views:
     async def system(self) -> bytes:
         """Paused or not, since when, why, by whom."""
         return await system.show_system(self._pool)
+
+    async def requests(self) -> bytes:
+        """All requests for credentials that stand in the log, as an array."""
+        return await requests.list_requests(self._pool)
 
     async def tasks(
         self,

@@ -155,3 +155,16 @@ async def test_failed_rebuild_is_tried_again(empty_database: str) -> None:
 async def test_the_real_schema(database: str) -> None:
     """A test's database has this checkout's schema."""
     assert Outcome() == await migrate(connector(database), schema=read_schema())
+
+
+async def test_the_real_migrations(empty_database: str) -> None:
+    """A database of before the first migration gets the transitions that a new one has."""
+    connection = await asyncpg.connect(empty_database)
+    schema = read_schema()
+    await connection.execute(schema.log)
+    everything = await connection.fetch("SELECT * FROM log.transitions ORDER BY type")
+    await connection.execute("DELETE FROM log.transitions WHERE kind NOT IN ('task', 'runner', 'system')")
+    for migration in schema.migrations:
+        await connection.execute(migration.text)
+    assert everything == await connection.fetch("SELECT * FROM log.transitions ORDER BY type")
+    await connection.close()

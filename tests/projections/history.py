@@ -10,7 +10,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from events import runner, system, task
+from events import request, runner, system, task
 from events.catalog import encode, kind_of, type_name
 from projections.page import Page
 
@@ -23,6 +23,7 @@ APPEND = """
 VERSION = """
     SELECT coalesce((SELECT version FROM view.tasks WHERE $1 = 'task' AND id = $2),
                     (SELECT version FROM view.runners WHERE $1 = 'runner' AND id = $2),
+                    (SELECT version FROM view.requests WHERE $1 = 'request' AND id = $2),
                     (SELECT version FROM view.system WHERE $1 = 'system' AND id = $2), 0)
 """
 
@@ -79,7 +80,8 @@ class Chance:
     async def write(self, steps: int) -> None:
         """That many turns; each appends one to six events."""
         for _ in range(steps):
-            turn = self._random.choices((self._create, self._advance, self._runner, self._system), (3, 12, 2, 1))[0]
+            turns = (self._create, self._advance, self._runner, self._request, self._system)
+            turn = self._random.choices(turns, (3, 12, 2, 2, 1))[0]
             await turn()
 
     async def _create(self) -> None:
@@ -160,6 +162,18 @@ class Chance:
         choices: list[Sequence[Struct]] = [(beat,), (beat, beat), (started, beat)]
         if known:
             choices.append((runner.RunnerStopped("done"),))
+        await append(self._connection, id, *pick.choice(choices))
+
+    async def _request(self) -> None:
+        pick, id = self._random, f"REQ-{self._random.randrange(3)}"  # noqa: A001
+        known = await self._connection.fetchval("SELECT status FROM view.requests WHERE id = $1", id)
+        definition = request.RequestDefinition("OpenAI", scopes=pick.choice([[], ["OPENAI_API_KEY"]]), purpose="plan")
+        opened = request.RequestOpened(pick.choice([None, definition]), pick.choice([None, "y" * 300]))
+        provided = request.RequestProvided(["OPENAI_API_KEY"], pick.choice([None, "vault"]))
+        withdrawn = request.RequestWithdrawn(pick.choice([None, "not used"]))
+        choices: list[Sequence[Struct]] = [(opened,), (opened, provided), (opened, provided, provided, withdrawn)]
+        if known in ("WAITING", "PROVIDED"):
+            choices += [(provided,), (withdrawn,), (withdrawn, opened)]
         await append(self._connection, id, *pick.choice(choices))
 
     async def _system(self) -> None:

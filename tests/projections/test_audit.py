@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from asyncpg import Connection
 
+from events.request import RequestDefinition, RequestOpened
 from events.runner import RunnerHeartbeat
 from events.system import SystemPaused
 from events.task import TaskRequeued
@@ -48,6 +49,7 @@ async def _everything(connection: Connection) -> None:
     await create(connection, "waiting")
     await append(connection, "r1", RunnerHeartbeat({"host": "here"}))
     await append(connection, "main", SystemPaused("lunch"))
+    await append(connection, "REQ-009", RequestOpened(RequestDefinition("OpenAI", scopes=["OPENAI_API_KEY"])))
 
 
 PLANTED = {
@@ -62,6 +64,8 @@ PLANTED = {
     "file_changes": ("UPDATE view.file_changes SET added = added + 1", "added"),
     "runners": ("""UPDATE view.runners SET meta = '{"host": "there"}'""", "meta"),
     "system": ("UPDATE view.system SET reason = null", "reason"),
+    "requests": ("""UPDATE view.requests SET definition = '{"service": "OpenAI"}'""", "definition"),
+    "requests, of another time": ("UPDATE view.requests SET opened_at = opened_at - interval '1 s'", "opened_at"),
     "task_counts": ("UPDATE view.task_counts SET done = done + 1 WHERE shard = 3", "count"),
     "run_counts": ("UPDATE view.run_counts SET failed = failed + 1", "failed"),
 }

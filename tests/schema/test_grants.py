@@ -10,6 +10,8 @@ from events import task
 from events.commands import Commands, OutputChunk
 from events.connect import Database
 from events.reports import Report
+from events.request import RequestProvided
+from events.requests import Wanted
 from ops.migrate import migrate, read_schema
 from ops.postgres.server import SUPERUSER, Server
 from projections.rebuild import rebuild
@@ -97,6 +99,8 @@ async def work(database: Database) -> None:
         await commands.sweep(15)
         await commands.pause("lunch", "human:ana")
         await commands.resume("human:ana")
+        await commands.requests.open([Wanted("REQ-009")], "gpt")
+        await commands.requests.provide("REQ-009", RequestProvided(["OPENAI_API_KEY"]), "human:ana")
         await commands.runner_stopped("r", None, "runner:r", 15)
 
 
