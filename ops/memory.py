@@ -1,7 +1,6 @@
-"""The operator's memory files: TASKS.json, REQUESTS.json, GPT_CONTEXT.md, DECISIONS.md.
+"""The operator's memory files: those of the workspace's `ops/` folder, else the ones that come along with us.
 
-They are read from `ops/` in the workspace; what is missing there is taken from this folder, which ships a first version
-of each. They are written to the workspace, or, in a checkout without one, here.
+They are written to the workspace, or, in a checkout without one, among our own.
 """
 
 from importlib.resources import files
@@ -9,22 +8,23 @@ from pathlib import Path
 
 from ops.errors import OperatorError
 
-TASKS = "TASKS.json"
 REQUESTS = "REQUESTS.json"
+TASKS = "TASKS.json"
 
-SHIPPED = Path(str(files("ops")))
+OURS = Path(str(files("ops")))
 
 
-def find_memory(workspace: Path | None, name: str) -> Path:
-    """The memory file of that name that counts; it may not exist."""
-    own = None if workspace is None else workspace / "ops" / name
-    return own if own and own.is_file() else SHIPPED / name
+def memory_file(workspace: Path | None, name: str) -> Path:
+    """Where the memory file of that name is read: in the workspace if it is there, else among our own."""
+    if workspace is not None and (workspace / "ops" / name).is_file():
+        return workspace / "ops" / name
+    return OURS / name
 
 
 def place_for(workspace: Path | None, name: str) -> Path:
     """Where the memory file of that name is written. Raises OperatorError where there is no place for it."""
     if workspace is not None:
         return workspace / "ops" / name
-    if not (SHIPPED.parent / "schema.sql").is_file():  # installed from a wheel
+    if not (OURS.parent / "schema.sql").is_file():  # installed from a wheel
         raise OperatorError("memory.no_place", name=name)
-    return SHIPPED / name
+    return OURS / name
