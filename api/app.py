@@ -10,14 +10,27 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from api.auth import ANYONE, OPERATE, OPERATE_OR_RUN, READ, RUN
+from api.auth import ADMINISTER, ANYONE, OPERATE, OPERATE_OR_RUN, READ, RUN
 from api.deps import ApiDeps
 from api.endpoint import Endpoint, Resource
 from api.errors import answer_error
 from api.live import Live
 from api.openapi import describe
 from api.request_log import RequestLog
-from api.routes import artifacts, claims, contract, events, health, metrics, output, runners, runs, system, tasks
+from api.routes import (
+    actions,
+    artifacts,
+    claims,
+    contract,
+    events,
+    health,
+    metrics,
+    output,
+    runners,
+    runs,
+    system,
+    tasks,
+)
 
 # Of one path all methods stand together; a path with a fixed last word comes before one that takes any.
 ENDPOINTS = (
@@ -48,6 +61,9 @@ ENDPOINTS = (
     Endpoint("GET", "/ops/system/status", READ, system.show_system),
     Endpoint("POST", "/ops/system/pause", OPERATE, system.pause),
     Endpoint("POST", "/ops/system/resume", OPERATE, system.resume),
+    Endpoint("POST", "/ops/actions/migrate", ADMINISTER, actions.migrate),
+    Endpoint("POST", "/ops/actions/sync-push", OPERATE, actions.sync_push),
+    Endpoint("POST", "/ops/actions/sync-pull", OPERATE, actions.sync_pull),
     Endpoint("GET", "/ops/events", READ, events.list_events),
     Endpoint("GET", "/ops/events/stream", READ, events.stream_events),
 )

@@ -3,6 +3,7 @@
 from asyncpg import Pool
 from msgspec import Struct
 
+from api.actions import Actions
 from api.tokens import TokenStore
 from events.commands import Commands
 from events.listener import Listener
@@ -33,4 +34,5 @@ class ApiDeps(Struct, frozen=True):
     """For reading the log; its connections must keep no state and reach the primary."""
     lease_seconds: float
     version: str
+    actions: Actions
     limits: Limits = Limits()

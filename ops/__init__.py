@@ -10,6 +10,9 @@ The composition root: everything is built here and passed down; nobody imports i
     messages     what the command line says, in Spanish and English
     memory       where the operator's memory files are read: the workspace's, else our own
     definitions  REQUESTS.json, read strictly
+    report       what a command did, as lines of messages
+    actions      what the API may start here: migrate, sync
+    sync         TASKS.json and REQUESTS.json into the log, and back
     errors       a refusal the operator can act on
     logs         structlog set-up: format, redaction, request ids
     postgres     the embedded server: initialise, start, share, stop

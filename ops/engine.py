@@ -15,6 +15,7 @@ from events.commands import Commands
 from events.connect import Database
 from events.listener import Intervals, Listener
 from events.notifier import Notifier
+from ops.actions import LocalActions
 from ops.config import Config
 from ops.migrate import migrate
 from projections.rebuild import rebuild
@@ -59,6 +60,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             pool=pool,
             lease_seconds=config.lease_seconds,
             version=own_version(),
+            actions=LocalActions(config, database, notifier.wake),
             limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),
         )
         try:

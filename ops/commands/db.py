@@ -5,7 +5,7 @@ import asyncio
 import click
 
 from ops.database import embedded_folder, use_database
-from ops.migrate import Outcome, migrate, read_schema
+from ops.migrate import migrate, read_schema, report
 from ops.postgres import control
 from ops.progress import progress
 from ops.terminal import Terminal, group, option
@@ -24,19 +24,8 @@ def migrate_command(terminal: Terminal) -> None:
     with use_database(terminal.config, terminal.say, "elruso-migrate") as database:
         with progress(terminal, "db.rebuilding") as show:
             outcome = asyncio.run(migrate(database.connect, rebuild=rebuild, progress=show))
-        report(terminal, outcome)
-
-
-def report(terminal: Terminal, outcome: Outcome) -> None:
-    """Say what a migration did."""
-    if outcome.created:
-        terminal.say("db.created")
-    for name in outcome.applied:
-        terminal.say("db.applied", name=name)
-    if outcome.rebuilt:
-        terminal.say("db.rebuilt")
-    if outcome == Outcome():
-        terminal.say("db.current")
+        for line in report(outcome):
+            terminal.say(line.key, **line.facts)
 
 
 @db.command("rebuild", help="help.db.rebuild")

@@ -16,8 +16,8 @@ from ops.database import use_database
 from ops.errors import OperatorError
 from ops.migrate import migrate
 from ops.progress import progress
+from ops.report import Line, tell
 from ops.sync.files import Files
-from ops.sync.report import Line, tell
 from ops.terminal import Terminal, group, option
 from projections.rebuild import rebuild
 

@@ -1,6 +1,6 @@
 """Bring the files into the log: read, compare, append what differs, all of it or nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import asyncpg
@@ -9,8 +9,11 @@ from msgspec import Struct
 
 from events.connect import LOST_CONNECTION, Database, unavailable
 from events.errors import Conflict, WrongVersion, from_postgres, is_retryable
+from ops.definitions import Definition
+from ops.report import Line
 from ops.sync.list_file import ListFile
-from ops.sync.report import Line
+from ops.sync.request_plan import plan_requests
+from ops.sync.requests import known_requests, read_file, write_requests
 from ops.sync.task_entry import TaskEntry, read_entries
 from ops.sync.task_plan import TaskPlan, plan_tasks
 from ops.sync.tasks import SQL, count_tasks, known_tasks, write_tasks
@@ -27,8 +30,8 @@ class Pushed(Struct, frozen=True):
     last_seq: int = 0
 
 
-async def push(database: Database, tasks: ListFile, actor: str, dry_run: bool = False) -> Pushed:
-    """Push the files. With `dry_run` nothing is written.
+async def push(database: Database, tasks: ListFile, requests: ListFile, actor: str, dry_run: bool = False) -> Pushed:
+    """Push both files, or neither. With `dry_run` nothing is written.
 
     Raises:
         OperatorError: a file that will not do; its place is named.
@@ -36,18 +39,39 @@ async def push(database: Database, tasks: ListFile, actor: str, dry_run: bool = 
         Conflict: others changed the same tasks again and again. Unavailable.
     """
     entries, strange = read_entries(tasks)
+    definitions = read_file(requests)
     connection = await database.connect_writer()
+
+    async def work() -> tuple[Pushed, Pushed]:
+        await connection.execute(SQL["lock_sync"])
+        asked = await _push_requests(connection, definitions, actor, dry_run)
+        return asked, await _push_tasks(connection, entries, actor, dry_run)
+
     try:
-        done = await _transact(connection, lambda: _push_tasks(connection, entries, actor, dry_run))
+        asked, done = await _transact(connection, work)
     finally:
         await connection.close()
-    heading = Line.of("sync.file", file=tasks.path)
+    headings = [Line.of("sync.file", file=file.path) for file in (requests, tasks)]
     closing = [Line.of("sync.dry_run")] if dry_run else []
-    return Pushed([heading, *strange, *done.lines, *closing], done.last_seq)
+    lines = [headings[0], *asked.lines, headings[1], *strange, *done.lines, *closing]
+    return Pushed(lines, max(asked.last_seq, done.last_seq))
+
+
+async def _push_requests(
+    connection: Connection, definitions: Sequence[Definition], actor: str, dry_run: bool
+) -> Pushed:
+    known = await known_requests(connection)
+    ids = {definition.id for definition in definitions}
+    plan = plan_requests(definitions, known)
+    last_seq = 0 if dry_run else await write_requests(connection, plan, known, actor)
+    changed = len(definitions) - plan.new - plan.same
+    lines = [*plan.lines, Line.of("sync.pushed_requests", new=plan.new, changed=changed, same=plan.same)]
+    if elsewhere := len(known.keys() - ids):
+        lines.append(Line.of("sync.elsewhere", count=elsewhere))
+    return Pushed(lines, last_seq)
 
 
 async def _push_tasks(connection: Connection, entries: list[TaskEntry], actor: str, dry_run: bool) -> Pushed:
-    await connection.execute(SQL["lock_sync"])
     known = await known_tasks(connection, entries)
     plan = plan_tasks(entries, known)
     last_seq = 0 if dry_run else await write_tasks(connection, plan, actor)

@@ -74,3 +74,14 @@ CROSS JOIN LATERAL (SELECT k.id, k.version, k.status, k.run_id FROM view.tasks k
 JOIN log.transitions m ON m.type = w.type AND t.status = ANY (m.sources)
 ORDER BY t.id
 RETURNING id, seq;
+
+-- name: known_requests
+-- Requests, in the order in which they were first asked for, with what was said when they were last provided.
+-- $1 ids (null: all)
+SELECT r.id, r.version, r.status, r.definition,
+       CASE WHEN r.status = 'PROVIDED' THEN (SELECT e.data FROM log.events e
+           WHERE e.kind = 'request' AND e.id = r.id AND e.type = 'request.provided' ORDER BY e.version DESC LIMIT 1) END AS provided,
+       EXISTS (SELECT FROM log.events e WHERE e.kind = 'request' AND e.id = r.id AND e.type = 'request.withdrawn') AS withdrawn_once
+FROM view.requests r CROSS JOIN LATERAL (SELECT e.seq FROM log.events e WHERE e.kind = 'request' AND e.id = r.id AND e.version = 1) f
+WHERE $1::text[] IS NULL OR r.id = ANY ($1::text[])
+ORDER BY f.seq;

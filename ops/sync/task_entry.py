@@ -10,8 +10,8 @@ from msgspec import Struct
 from api.wire.task import NewTask, Status
 from events.task import TaskCreated
 from ops.errors import OperatorError
+from ops.report import Line
 from ops.sync.list_file import Item, ListFile
-from ops.sync.report import Line
 
 STATUSES: tuple[str, ...] = get_args(Status)
 DEFINITION = tuple(TaskCreated.__struct_fields__)

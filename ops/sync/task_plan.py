@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from events.dependencies import in_order
 from events.errors import UnknownDependency
 from events.task import TaskCreated
-from ops.sync.report import Line, brief
+from ops.report import Line, brief
 from ops.sync.task_entry import TaskEntry, means_the_same
 
 ENDS = ("done", "failed")

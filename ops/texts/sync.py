@@ -94,13 +94,30 @@ TEXTS = {
         es="Tareas: {new} nuevas, {moved} con otro estado, {kept} diferencias sin aplicar, {same} iguales.",
         en="Tasks: {new} new, {moved} with another status, {kept} differences not applied, {same} as they were.",
     ),
+    "sync.new_request": Text(es="+ {id}  {status}  {service}", en="+ {id}  {status}  {service}"),
+    "sync.added_request": Text(es="+ {id}  {status}  {service}", en="+ {id}  {status}  {service}"),
+    "sync.changed_request": Text(
+        es="~ {id}  {source} → {status}  ({fields})", en="~ {id}  {source} → {status}  ({fields})"
+    ),
+    "sync.values_stay_behind": Text(
+        es="  {id} está «PROVIDED» en el archivo, pero los valores no viajan con él: elruso vault set {id}",
+        en="  {id} is `PROVIDED` in the file, but values do not travel with it: elruso vault set {id}",
+    ),
+    "sync.pushed_requests": Text(
+        es="Solicitudes: {new} nuevas, {changed} cambiadas, {same} iguales.",
+        en="Requests: {new} new, {changed} changed, {same} as they were.",
+    ),
+    "sync.pulled_requests": Text(
+        es="Solicitudes: {added} añadidas, {changed} cambiadas, {same} iguales.",
+        en="Requests: {added} added, {changed} changed, {same} as they were.",
+    ),
     "sync.behind": Text(
         es="  {count} han avanzado en el registro desde que se escribió el archivo; sync pull lo pone al día.",
         en="  {count} went on in the log since the file was written; sync pull brings it up to date.",
     ),
     "sync.elsewhere": Text(
-        es="  {count} están solo en el registro; sync pull las trae.",
-        en="  {count} are in the log only; sync pull fetches them.",
+        es="  {count} más están solo en el registro; sync pull las trae.",
+        en="  {count} more are in the log only; sync pull fetches them.",
     ),
     "sync.dry_run": Text(es="Ensayo: no se escribió nada.", en="A rehearsal: nothing was written."),
     "sync.rewritten": Text(es="~ {id}.{field}: {before} → {after}", en="~ {id}.{field}: {before} → {after}"),

@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -16,6 +18,8 @@ from events.commands import Commands
 from events.connect import Database
 from events.listener import Listener
 from events.notifier import Notifier
+from ops.actions import LocalActions
+from ops.config import Config
 from projections.views import Views
 
 LEASE_SECONDS = 15.0
@@ -71,7 +75,7 @@ def refusal_of(response: httpx.Response) -> tuple[int, str, str]:
 
 
 @asynccontextmanager
-async def serving(url: str, limits: Limits = LIMITS) -> AsyncIterator[Served]:
+async def serving(url: str, limits: Limits = LIMITS, workspace: Path | None = None) -> AsyncIterator[Served]:
     """Serve the database at `url`."""
     database = Database(url)
     async with AsyncExitStack() as stack:
@@ -85,7 +89,9 @@ async def serving(url: str, limits: Limits = LIMITS) -> AsyncIterator[Served]:
         listener.subscribe(commands.hear)
         pool = await stack.enter_async_context(database.pool(4))
         tokens = TokenStore(pool)
-        deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", limits)
+        folder = workspace or Path(stack.enter_context(TemporaryDirectory()))
+        actions = LocalActions(Config(workspace=folder), database, notifier.wake)
+        deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", actions, limits)
         app = create_app(deps)
         address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))

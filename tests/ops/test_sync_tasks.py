@@ -228,9 +228,9 @@ async def test_two_pushes_at_once_are_one(project: Project) -> None:
     ("text", "key", "words"),
     [
         ("[{", "sync.not_json", "line 1"),
-        ("\xff", "sync.not_json", ""),
+        ("\xff", "sync.not_json", "utf-8"),
         ('{"task": []}', "sync.no_list", "tasks"),
-        ("[1]", "sync.no_list", ""),
+        ("[1]", "sync.no_list", "list of objects"),
         ('[{"id": "a"}]', "sync.bad_entry", "`title`"),
         ('[{"title": "a"}]', "sync.bad_entry", "`id`"),
         ('[{"id": "a", "title": "a", "status": "dun"}]', "sync.bad_entry", "dun"),

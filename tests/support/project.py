@@ -7,8 +7,8 @@ from typing import Any
 import asyncpg
 
 from events.connect import Database
+from ops.report import Line
 from ops.sync.files import Files
-from ops.sync.report import Line
 
 Item = dict[str, Any]
 
@@ -28,6 +28,10 @@ class Project:
     def write(self, *items: Item) -> None:
         """Make TASKS.json say this."""
         self.tasks.write_text(json.dumps(items, indent=2) + "\n")
+
+    def write_requests(self, *items: Item) -> None:
+        """Make REQUESTS.json say this."""
+        self.requests.write_text(json.dumps(items, indent=2) + "\n")
 
     def read(self) -> list[Item]:
         """What TASKS.json says."""

@@ -1,4 +1,4 @@
-"""What a synchronisation says: lines of the catalogue of messages, to be told in the reader's language."""
+"""What a command did, in lines of the catalogue of messages: said by the terminal, or by the API in its language."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
