@@ -302,6 +302,17 @@ async def test_pull_changes_what_differs_and_nothing_else(project: Project) -> N
     assert expected == json.loads(project.tasks.read_text())
 
 
+async def test_pull_leaves_other_words_for_the_same(project: Project) -> None:
+    """Another order of names, another offset of a time, a default written out: what means the same is left as it is."""
+    project.write(item("a"), item("b"), item("c", "a", "b", next_run_at="2020-01-01T00:00:00Z"))
+    await project.push()
+    other = {"status": "ready", "next_run_at": "2020-01-01T02:00:00+02:00", "priority": 100, "phase": None}
+    project.write(*(item(name, status="ready") for name in "ab"), item("c", "b", "a", **other))
+    before = project.tasks.read_bytes()
+    await project.pull()
+    assert before == project.tasks.read_bytes()
+
+
 async def test_pull_adds_what_only_the_log_knows(project: Project) -> None:
     """Tasks of the log follow in the order of their creation, with all that was asked for; a pull of that is none."""
     definition = {"phase": "2", "steps": [{"name": "x", "cmd": "true"}], "priority": 5, "params": {"k": [1]}}
