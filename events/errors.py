@@ -15,7 +15,9 @@
     ├── Unprocessable           422  well-formed, but it cannot be carried out
     │   ├── UnknownDependency
     │   ├── DependencyCycle
-    │   └── NothingToExecute
+    │   ├── NothingToExecute
+    │   ├── SecretNotGranted         a task names a secret that the operator did not grant
+    │   └── SecretInText             the text holds a value of the vault
     ├── Paused                  423  the system hands out no work
     └── Unavailable             503  the database cannot be reached
 
@@ -134,6 +136,18 @@ class NothingToExecute(Unprocessable):
     """The task holds nothing that a runner could execute."""
 
     code = "no_actionable_steps"
+
+
+class SecretNotGranted(Unprocessable):
+    """A task names a secret that is not in the vault, or that the operator has not granted to tasks."""
+
+    code = "secret_not_granted"
+
+
+class SecretInText(Unprocessable):
+    """The text holds a value of the vault; it would be in the log for ever."""
+
+    code = "secret_in_text"
 
 
 class Paused(ElRusoError):

@@ -28,16 +28,16 @@ class Requests:
         self._call = call
         self._announce = announce
 
-    async def open(self, wanted: Sequence[Wanted], actor: str) -> list[str]:
+    async def open(self, wanted: Sequence[Wanted], actor: str, *, again: bool = False) -> list[str]:
         """Asks for credentials. Which were opened, or opened again: those unknown, withdrawn, or defined otherwise.
 
-        The same again appends nothing. A request that was provided is WAITING again when its definition changes.
+        The same again appends nothing. A request that was provided is WAITING again when its definition changes, or
+        when it is asked for `again`.
         """
         once = {each.id: each for each in wanted}
         definitions = [_json(each.definition) for each in once.values()]
-        rows = await self._call(
-            "open_requests", list(once), definitions, [each.reason for each in once.values()], actor
-        )
+        reasons = [each.reason for each in once.values()]
+        rows = await self._call("open_requests", list(once), definitions, reasons, actor, again)
         self._tell(rows)
         return [row["id"] for row in rows]
 

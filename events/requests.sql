@@ -3,13 +3,14 @@
 
 -- name: open_requests
 -- Opens the requests that are unknown or withdrawn, or whose definition is given and another one than is known.
--- $1 ids, $2 definitions (null: none), $3 reasons (null: none), $4 actor
+-- $1 ids, $2 definitions (null: none), $3 reasons (null: none), $4 actor, $5 also those that are provided?
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'request', w.id, coalesce(r.version, 0) + 1, 'request.opened', $4,
        json_strip_nulls(json_build_object('definition', w.definition, 'reason', w.reason))
 FROM unnest($1::text[], $2::json[], $3::text[]) AS w (id, definition, reason)
 LEFT JOIN view.requests r ON r.id = w.id
-WHERE r.id IS NULL OR r.status = 'WITHDRAWN' OR (w.definition IS NOT NULL AND w.definition::jsonb IS DISTINCT FROM r.definition::jsonb)
+WHERE r.id IS NULL OR r.status = 'WITHDRAWN' OR ($5::boolean AND r.status = 'PROVIDED')
+   OR (w.definition IS NOT NULL AND w.definition::jsonb IS DISTINCT FROM r.definition::jsonb)
 ORDER BY w.id
 RETURNING id, seq;
 

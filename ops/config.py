@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -33,6 +34,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting."""
 
     home: Annotated[Path, Meta(description="Where El Ruso keeps its data, logs and PID files.")] = Path("~/.elruso")
+
+    vault_passphrase: Annotated[str | None, Meta(description="Seals the vault, instead of the key file beside it.")] = (
+        None
+    )
+    validation_seconds: Annotated[Seconds, Meta(description="How long a request's validation command may take.")] = 20.0
 
     # the database
     database_url: Annotated[
@@ -112,6 +118,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def granted_names(self) -> tuple[str, ...]:
         """The variables that steps may see beside the harmless ones."""
         return tuple(name.strip() for name in self.grant.split(",") if name.strip())
+
+    @property
+    def known_secrets(self) -> tuple[str, ...]:
+        """The secrets that the settings themselves hold."""
+        addresses = [urlsplit(address) for address in (self.database_url, self.listen_url, self.api) if address]
+        passwords = [unquote(address.password) for address in addresses if address.password]
+        return (*passwords, *(secret for secret in (self.token, self.vault_passphrase) if secret))
 
 
 SETTINGS: tuple[Setting, ...] = describe_settings(Config, OTHER_NAMES)

@@ -17,6 +17,7 @@ from ops.texts import (
     task,
     terminal,
     tokens,
+    vault,
 )
 from ops.texts.text import Language, Text
 
@@ -37,6 +38,7 @@ MESSAGES: dict[str, Text] = {
     **task.TEXTS,
     **terminal.TEXTS,
     **tokens.TEXTS,
+    **vault.TEXTS,
 }
 
 

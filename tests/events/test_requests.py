@@ -89,6 +89,15 @@ async def test_another_definition_asks_anew(commands: Commands, database: str) -
     assert ("WAITING", ["OPENAI_API_KEY", "OPENAI_ORG"]) == (seen["status"], seen["scopes"])
 
 
+async def test_what_was_provided_can_be_asked_for_again(commands: Commands, database: str) -> None:
+    """A key that has ceased to work is asked for again, once."""
+    await commands.requests.provide("REQ-009", PROVIDED, ANA, definition=OPENAI)
+    wanted = [Wanted("REQ-009", reason="the key was refused")]
+    assert [["REQ-009"], []] == [await commands.requests.open(wanted, "gpt", again=True) for _ in range(2)]
+    seen = await look(database)
+    assert ("WAITING", "the key was refused", "OpenAI") == (seen["status"], seen["reason"], seen["service"])
+
+
 async def test_what_nobody_asked_for_is_opened_with_its_definition(commands: Commands, database: str) -> None:
     """Providing an unknown request opens it in the same statement when its definition is known, else it is refused."""
     with pytest.raises(NotFound, match="REQ-009"):
