@@ -16,5 +16,6 @@ The composition root: everything is built here and passed down; nobody imports i
     errors       a refusal the operator can act on
     logs         structlog set-up: format, redaction, request ids
     postgres     the embedded server: initialise, start, share, stop
+    backup       a database into one file, and back
     migrate      empty database -> schema.sql; else pending files of migrations/; then the views
 """

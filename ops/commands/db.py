@@ -1,9 +1,13 @@
 """`elruso db`: the database itself."""
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 
+from events.connect import Database
+from ops.backup import back_up, restore
 from ops.database import embedded_folder, use_database
 from ops.migrate import migrate, read_schema, report
 from ops.postgres import control
@@ -39,6 +43,34 @@ def rebuild_command(terminal: Terminal) -> None:
         done = asyncio.run(rebuild(database.connect, read_schema().view, show))
     rate = done.events / max(done.seconds, 1e-9)
     terminal.say("db.rebuild_done", events=done.events, seconds=done.seconds, rate=rate, held=done.held_seconds)
+
+
+@db.command("backup", help="help.db.backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def backup_command(terminal: Terminal, file: Path) -> None:
+    """Write everything in the database into one file."""
+    with use_database(terminal.config, terminal.say, "elruso-backup") as database:
+        asyncio.run(back_up(database, file))
+    terminal.say("db.backed_up", file=file, megabytes=file.stat().st_size / 1e6)
+
+
+@db.command("restore", help="help.db.restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def restore_command(terminal: Terminal, file: Path) -> None:
+    """Fill an empty database from a backup, and bring it up to date."""
+    with (
+        use_database(terminal.config, terminal.say, "elruso-restore") as database,
+        progress(terminal, "db.rebuilding") as show,
+    ):
+        asyncio.run(_restore(database, file, show))
+    terminal.say("db.restored", file=file)
+
+
+async def _restore(database: Database, file: Path, show: Callable[[int, int], None]) -> None:
+    await restore(database, file)
+    await migrate(database.connect, rebuild=rebuild, progress=show)
 
 
 @db.command("url", help="help.db.url")
