@@ -4,6 +4,7 @@ from asyncpg import Pool
 from msgspec import Struct
 
 from api.actions import Actions
+from api.credentials import Credentials, Screen
 from api.tokens import TokenStore
 from events.commands import Commands
 from events.listener import Listener
@@ -35,4 +36,6 @@ class ApiDeps(Struct, frozen=True):
     lease_seconds: float
     version: str
     actions: Actions
+    credentials: Credentials
+    screen: Screen
     limits: Limits = Limits()

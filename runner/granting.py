@@ -30,7 +30,9 @@ def secrets_of(params: dict[str, Any], grants: Grants, present: Sequence[str] = 
         InvalidInput: params.secrets is no list of names.
         SecretNotGranted: the operator has not granted one of them.
     """
-    names = params.get("secrets", [])
+    names = params.get("secrets")
+    if names is None:
+        return {}
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InvalidInput('params.secrets is a list of names of variables, like ["NPM_TOKEN"]')
     return grants.granted([name for name in names if name not in present])

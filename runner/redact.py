@@ -17,6 +17,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 MARK = "[redacted]"
+OTHER_MARKS = ("***", "<redacted>", "█redacted█", "…")  # for secrets that MARK could become a part of
 MIN_VALUE = 6  # characters; shorter values would blank out ordinary words
 MIN_LINE = 16  # characters of a line in a multi-line secret (a private key) that is hidden by itself
 LONGEST_KEY = 8192  # characters; no shape below matches more
@@ -46,18 +47,20 @@ _WORD = re.compile(r"\S*")
 
 
 class Known(Struct, frozen=True):
-    """Secret values in all their forms, the longest first, and a pattern that finds them and the shapes of keys."""
+    """Secret values in all their forms, the longest first, a pattern that finds them and the shapes of keys, and what
+    is put in their place."""
 
     values: tuple[str, ...]
     longest: int
     pattern: re.Pattern[str]
+    mark: str = MARK
 
     @classmethod
     def of(cls, values: Iterable[str]) -> Known:
         """What is to be known of these values."""
         forms = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
         longest = max(LONGEST_KEY, *map(len, forms)) if forms else LONGEST_KEY
-        return cls(tuple(forms), longest, re.compile("|".join([*map(re.escape, forms), _SHAPE])))
+        return cls(tuple(forms), longest, re.compile("|".join([*map(re.escape, forms), _SHAPE])), _mark_for(forms))
 
     def suspects(self, text: str) -> bool:
         """False when `text` surely holds no secret."""
@@ -97,9 +100,9 @@ class Redactor:
         return self._known
 
     def redact(self, text: str) -> str:
-        """`text` with every secret replaced by `[redacted]`."""
+        """`text` with every secret replaced by `[redacted]` (or by what cannot become part of a secret that is known)."""
         known = self.known
-        return known.pattern.sub(MARK, text) if known.suspects(text) else text
+        return known.pattern.sub(known.mark, text) if known.suspects(text) else text
 
     def redact_value(self, value: Any) -> Any:
         """The same for every string inside a JSON value, keys included."""
@@ -137,7 +140,7 @@ class RedactedStream:
             if match.end() > end and not final and len(text) - match.start() < known.longest:
                 end = min(end, match.start())  # it may still grow
                 break
-            settled += text[position : match.start()], MARK
+            settled += text[position : match.start()], known.mark
             position = match.end()
         cut = max(position, end)
         settled.append(text[position:cut])
@@ -168,6 +171,19 @@ def _first_undecided(text: str, values: Iterable[str]) -> int:
             start = text.find(value[0], start + 1, first)
         first = start if start >= 0 else first
     return first
+
+
+def _mark_for(forms: Iterable[str]) -> str:
+    """A mark that makes none of the secrets together with the text around it: `abcde` before `[` is `abcde[`."""
+    forms = tuple(forms)
+    sound = (mark for mark in (MARK, *OTHER_MARKS) if not any(_overlap(mark, form) for form in forms))
+    return next(sound, MARK)
+
+
+def _overlap(mark: str, form: str) -> bool:
+    edges = range(1, len(mark))
+    touches = any(form.endswith(mark[:edge]) or form.startswith(mark[edge:]) for edge in edges)
+    return touches or mark in form or form in mark
 
 
 def _forms(value: str) -> set[str]:

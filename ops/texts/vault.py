@@ -21,12 +21,16 @@ TEXTS = {
     ),
     "help.vault.revoke": Text(es="Ya no deja que las tareas los reciban.", en="Let tasks not have them any more."),
     "help.vault.rotate": Text(
-        es="Vuelve a sellar el vault con una clave nueva; no cambia ningún valor.",
+        es="Vuelve a sellar el vault con otra clave; no cambia ningún valor.",
         en="Seal the vault anew with a new key; no value changes.",
     ),
     "help.vault.rotate.passphrase": Text(
         es="Séllalo con una frase (se pregunta) en vez de con el archivo de clave.",
         en="Seal it with a passphrase (asked for) instead of the key file.",
+    ),
+    "help.vault.rotate.key_file": Text(
+        es="Séllalo con un archivo de clave en vez de con una frase.",
+        en="Seal it with a key file instead of a passphrase.",
     ),
     "help.vault.env": Text(
         es='Los valores como variables de la shell: eval "$(elruso vault env)".',
@@ -34,6 +38,7 @@ TEXTS = {
     ),
     "vault.ask": Text(es="Valor de {name}", en="Value of {name}"),
     "vault.ask_passphrase": Text(es="Nueva frase", en="New passphrase"),
+    "vault.empty_passphrase": Text(es="La frase está vacía.", en="The passphrase is empty."),
     "vault.set": Text(es="{name} guardado en el vault.", en="{name} is in the vault."),
     "vault.short": Text(
         es="{name} tiene menos de {least} caracteres: no se puede ocultar en lo que imprimen las tareas.",
@@ -60,6 +65,10 @@ TEXTS = {
     "vault.for_tasks": Text(es="para tareas", en="for tasks"),
     "vault.provided": Text(es="Solicitudes atendidas: {requests}.", en="Requests provided: {requests}."),
     "vault.reopened": Text(es="Solicitudes abiertas de nuevo: {requests}.", en="Requests open again: {requests}."),
+    "vault.untold": Text(
+        es="El motor no responde ({detail}); lo verá en el vault cuando arranque.",
+        en="The engine does not answer ({detail}); it will see it in the vault when it starts.",
+    ),
     "vault.unknown_name": Text(
         es="No hay {name} en el vault; hay: {known}.", en="No {name} in the vault; it has: {known}."
     ),
@@ -75,10 +84,6 @@ TEXTS = {
     "vault.long_value": Text(
         es="El valor de {name} pasa de {limit} bytes; guarda un archivo y aquí su ruta.",
         en="The value of {name} is longer than {limit} bytes; keep a file, and here its path.",
-    ),
-    "vault.mark_value": Text(
-        es="El valor de {name} es parte de la marca con la que se ocultan los secretos; elige otro.",
-        en="The value of {name} is part of the mark that hides secrets; choose another.",
     ),
     "vault.locked": Text(
         es="El vault de {folder} está sellado con una frase: ponla en ELRUSO_VAULT_PASSPHRASE.",

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Struct, structs
 
 from ops.errors import OperatorError
-from runner.redact import MARK
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 """What a shell can have as a variable."""
@@ -40,12 +39,12 @@ class Contents(Struct, frozen=True):
 
     def without(self, names: Iterable[str]) -> "Contents":
         """Without these. Raises OperatorError for one that is not there."""
-        self._check_known(names := list(names))
+        self.check_known(names := list(names))
         return Contents({name: entry for name, entry in self.entries.items() if name not in names})
 
     def granting(self, names: Iterable[str], granted: bool) -> "Contents":
         """With these granted to tasks, or not any more. Raises OperatorError for one that is not there."""
-        self._check_known(names := list(names))
+        self.check_known(names := list(names))
         changed = {name: structs.replace(self.entries[name], granted=granted) for name in names}
         return Contents(self.entries | changed)
 
@@ -58,7 +57,8 @@ class Contents(Struct, frozen=True):
         """What `encode` made; white space at the end does not matter. Raises msgspec.MsgspecError."""
         return msgspec.json.decode(text, type=cls)
 
-    def _check_known(self, names: Iterable[str]) -> None:
+    def check_known(self, names: Iterable[str]) -> None:
+        """Raises OperatorError naming those that are not there, and those that are."""
         unknown = sorted(set(names) - self.entries.keys())
         if unknown:
             raise OperatorError("vault.unknown_name", name=", ".join(unknown), known=", ".join(sorted(self.entries)))
@@ -78,8 +78,6 @@ def check_value(name: str, value: str) -> None:
         raise OperatorError("vault.binary_value", name=name)
     if len(value.encode()) > VALUE_BYTES_MAX:
         raise OperatorError("vault.long_value", name=name, limit=VALUE_BYTES_MAX)
-    if value.strip() in MARK:
-        raise OperatorError("vault.mark_value", name=name)
 
 
 def _is_unicode(value: str) -> bool:

@@ -61,16 +61,24 @@ class Keyring:
         if own:
             self.hide([own])
             return own
-        try:
-            return self.vault.get(name)
-        except OperatorError as error:
-            raise Unavailable(str(error)) from error
+        entry = self.contents().entries.get(name)
+        if entry is None:
+            return None
+        self.hide([entry.value])
+        return entry.value
 
     def hide(self, values: Iterable[str]) -> None:
         """Have these redacted as well, from now on."""
         self._taken |= frozenset(values)
         if not self._taken <= self._known:
             self._known |= self._taken
+
+    def contents(self) -> Contents:
+        """All that is in the vault now. Raises Unavailable when it cannot be opened."""
+        try:
+            return self.vault.read()
+        except OperatorError as error:
+            raise Unavailable(str(error)) from error
 
     def is_overridden(self, name: str) -> bool:
         """Whether the environment has a value of its own, so that the vault's is not used."""
@@ -82,7 +90,7 @@ class Keyring:
 
     def find_in(self, text: str) -> str | None:
         """The name of a stored value of at least MIN_VALUE characters that stands in `text`, or None."""
-        for name, entry in self._contents().entries.items():
+        for name, entry in self._last_contents().entries.items():
             value = entry.value.strip()
             if len(value) >= MIN_VALUE and value in text:
                 return name
@@ -95,26 +103,25 @@ class Keyring:
             SecretNotGranted: one of them is not in the vault, or the operator has not granted it to tasks.
             Unavailable: the vault cannot be opened.
         """
-        try:
-            entries = self.vault.read().entries
-        except OperatorError as error:
-            raise Unavailable(str(error)) from error
+        entries = self.contents().entries
         for name in names:
             if name not in entries:
                 raise SecretNotGranted(f"secret {name} is not in the vault here: elruso vault set {name} --grant")
             if not entries[name].granted:
                 raise SecretNotGranted(f"secret {name} is not granted to tasks: elruso vault grant {name}")
-        return {name: entries[name].value for name in names}
+        values = {name: entries[name].value for name in names}
+        self.hide(values.values())
+        return values
 
     def _values(self) -> frozenset[str]:
         """Every value the redactor must know; the same object for as long as there are no others."""
-        contents = self._contents()
+        contents = self._last_contents()
         if contents is not self._seen:
             self._seen = contents
             self._known = self._taken | {entry.value for entry in contents.entries.values()}
         return self._known
 
-    def _contents(self) -> Contents:
+    def _last_contents(self) -> Contents:
         """What the vault holds; what it last held when it cannot be opened now, which those who need it will hear."""
         try:
             return self.vault.read()

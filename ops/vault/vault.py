@@ -70,6 +70,13 @@ class Vault:
             check_name(name)
         self._change(lambda contents: contents.granting(wanted, granted))
 
+    @property
+    def passphrase(self) -> str | None:
+        """The passphrase that the vault is sealed with; None when it is sealed with a key file, or does not exist."""
+        with _told(self.file), self._folder.reading():
+            _contents, known = self._open()
+        return None if known is None or known.line == lock.KEY_LINE else self._passphrase
+
     def rotate(self, passphrase: str | None = None) -> None:
         """Seal everything anew: with this passphrase from now on, or, without one, with a new key in the key file."""
         with _told(self.file), self._folder.writing():

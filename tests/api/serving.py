@@ -20,6 +20,9 @@ from events.listener import Listener
 from events.notifier import Notifier
 from ops.actions import LocalActions
 from ops.config import Config
+from ops.vault.desk import Definitions, Desk
+from ops.vault.keyring import Keyring
+from ops.vault.vault import Vault
 from projections.views import Views
 
 LEASE_SECONDS = 15.0
@@ -35,6 +38,7 @@ class Served(Struct):
     pool: Pool
     tokens: TokenStore
     app: Any
+    vault: Vault
 
     @property
     def port(self) -> int:
@@ -75,8 +79,14 @@ def refusal_of(response: httpx.Response) -> tuple[int, str, str]:
 
 
 @asynccontextmanager
-async def serving(url: str, limits: Limits = LIMITS, workspace: Path | None = None) -> AsyncIterator[Served]:
-    """Serve the database at `url`."""
+async def serving(
+    url: str,
+    limits: Limits = LIMITS,
+    keyring: Keyring | None = None,
+    definitions: Definitions = tuple,
+    workspace: Path | None = None,
+) -> AsyncIterator[Served]:
+    """Serve the database at `url`; with an empty vault, without REQUESTS.json and workspace unless they are given."""
     database = Database(url)
     async with AsyncExitStack() as stack:
         notifier = Notifier(database)
@@ -89,10 +99,24 @@ async def serving(url: str, limits: Limits = LIMITS, workspace: Path | None = No
         listener.subscribe(commands.hear)
         pool = await stack.enter_async_context(database.pool(4))
         tokens = TokenStore(pool)
-        folder = workspace or Path(stack.enter_context(TemporaryDirectory()))
-        actions = LocalActions(Config(workspace=folder), database, notifier.wake)
-        deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", actions, limits)
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        keyring = keyring or Keyring(Vault(folder / "vault"))
+        desk = Desk(keyring, commands, Views(pool), definitions)
+        actions = LocalActions(Config(workspace=workspace or folder), database, notifier.wake)
+        deps = ApiDeps(
+            commands=commands,
+            views=Views(pool),
+            listener=listener,
+            tokens=tokens,
+            pool=pool,
+            lease_seconds=LEASE_SECONDS,
+            version="0.0.0",
+            actions=actions,
+            credentials=desk,
+            screen=keyring,
+            limits=limits,
+        )
         app = create_app(deps)
         address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
-        yield Served(address, client, commands, pool, tokens, app)
+        yield Served(address, client, commands, pool, tokens, app, keyring.vault)

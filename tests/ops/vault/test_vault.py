@@ -91,14 +91,13 @@ def test_tasks_get_nothing_by_default(vault: Vault) -> None:
         ("KEY", "a\0b", "base64"),
         ("KEY", "\ud800", "base64"),
         ("KEY", "x" * 70_000, "65536"),
-        ("KEY", "redacted", "mark"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(vault: Vault, name: str, value: str, complaint: str) -> None:
     """The refusal says why without showing the value, and nothing is stored, of none of the values."""
     with pytest.raises(OperatorError, match=complaint) as raised:
         vault.set({"FINE": "a fine value", name: value})
-    assert value.strip() in ("", "redacted", "value") or value not in str(raised.value)
+    assert value.strip() in ("", "value") or value not in str(raised.value)
     assert {"OPENAI_API_KEY", "NPM_TOKEN"} == values(vault).keys()
 
 
