@@ -11,13 +11,15 @@ from ops.messages import translate
 from ops.migrate import migrate, report
 from ops.report import Line, tell
 from ops.sync.files import Files
+from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 
 
 class LocalActions:
     """Runs them in this process, on its database and its workspace; answers in the language of the settings."""
 
-    def __init__(self, config: Config, database: Database, wake: Callable[[str], None]) -> None:
+    def __init__(self, config: Config, database: Database, keyring: Keyring, wake: Callable[[str], None]) -> None:
+        self._keyring = keyring
         self._language = config.language
         self._files = Files(config.workspace)
         self._database = database
@@ -33,7 +35,7 @@ class LocalActions:
 
     async def sync_push(self, actor: str, dry_run: bool) -> ActionResult:
         """As `elruso sync push`."""
-        return await self._run(self._files.push(self._database, actor, self._wake, dry_run))
+        return await self._run(self._files.push(self._database, self._keyring, actor, self._wake, dry_run))
 
     async def sync_pull(self, only_open: bool, dry_run: bool) -> ActionResult:
         """As `elruso sync pull`."""

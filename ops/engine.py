@@ -70,7 +70,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             pool=pool,
             lease_seconds=config.lease_seconds,
             version=own_version(),
-            actions=LocalActions(config, database, notifier.wake),
+            actions=LocalActions(config, database, keyring, notifier.wake),
             credentials=desk,
             screen=keyring,
             limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),

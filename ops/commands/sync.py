@@ -19,6 +19,7 @@ from ops.progress import progress
 from ops.report import Line, tell
 from ops.sync.files import Files
 from ops.terminal import Terminal, group, option
+from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 
 ACTOR = "human:local"
@@ -43,7 +44,7 @@ _dry_run = option("--dry-run", is_flag=True, help="help.sync.dry_run")
 def push_command(terminal: Terminal, dry_run: bool, folder: Path | None) -> None:
     """Bring the files into the log."""
     files = Files(terminal.config.workspace, folder)
-    _show(terminal, lambda database: _push(database, files, dry_run))
+    _show(terminal, lambda database: _push(database, files, Keyring.of(terminal.config), dry_run))
 
 
 @sync.command("pull", help="help.sync.pull")
@@ -78,10 +79,10 @@ async def _on_current_schema(database: Database, work: Work[Answer], show: Calla
     return await work(database)
 
 
-async def _push(database: Database, files: Files, dry_run: bool) -> list[Line]:
+async def _push(database: Database, files: Files, keyring: Keyring, dry_run: bool) -> list[Line]:
     notifier = Notifier(database)
     notifier.start()
     try:
-        return await files.push(database, ACTOR, notifier.wake, dry_run)
+        return await files.push(database, keyring, ACTOR, notifier.wake, dry_run)
     finally:
         await notifier.stop()

@@ -30,21 +30,26 @@ class Pushed(Struct, frozen=True):
     last_seq: int = 0
 
 
-async def push(database: Database, tasks: ListFile, requests: ListFile, actor: str, dry_run: bool = False) -> Pushed:
-    """Push both files, or neither. With `dry_run` nothing is written.
+async def push(
+    database: Database, files: tuple[ListFile, ListFile], held: frozenset[str], actor: str, dry_run: bool = False
+) -> Pushed:
+    """Push TASKS.json and REQUESTS.json, or neither. With `dry_run` nothing is written.
+
+    `held` are the names of the values in the vault: a new request for nothing else is provided at once.
 
     Raises:
         OperatorError: a file that will not do; its place is named.
         DependencyCycle, UnknownDependency: tasks that could never run.
         Conflict: others changed the same tasks again and again. Unavailable.
     """
+    tasks, requests = files
     entries, strange = read_entries(tasks)
     definitions = read_file(requests)
     connection = await database.connect_writer()
 
     async def work() -> tuple[Pushed, Pushed]:
         await connection.execute(SQL["lock_sync"])
-        asked = await _push_requests(connection, definitions, actor, dry_run)
+        asked = await _push_requests(connection, definitions, held, actor, dry_run)
         return asked, await _push_tasks(connection, entries, actor, dry_run)
 
     try:
@@ -58,11 +63,11 @@ async def push(database: Database, tasks: ListFile, requests: ListFile, actor: s
 
 
 async def _push_requests(
-    connection: Connection, definitions: Sequence[Definition], actor: str, dry_run: bool
+    connection: Connection, definitions: Sequence[Definition], held: frozenset[str], actor: str, dry_run: bool
 ) -> Pushed:
     known = await known_requests(connection)
     ids = {definition.id for definition in definitions}
-    plan = plan_requests(definitions, known)
+    plan = plan_requests(definitions, known, held)
     last_seq = 0 if dry_run else await write_requests(connection, plan, known, actor)
     changed = len(definitions) - plan.new - plan.same
     lines = [*plan.lines, Line.of("sync.pushed_requests", new=plan.new, changed=changed, same=plan.same)]

@@ -11,6 +11,7 @@ from msgspec import Struct
 from events.request import RequestDefinition, RequestOpened, RequestProvided, RequestWithdrawn
 from ops.definitions import Definition
 from ops.report import Line
+from ops.vault.desk import VAULT
 
 REASON = "as REQUESTS.json says"
 
@@ -35,14 +36,16 @@ class RequestPlan(Struct, frozen=True):
     same: int
 
 
-def plan_requests(definitions: Sequence[Definition], known: Mapping[str, KnownRequest]) -> RequestPlan:
-    """Compare the file with the log. `known` holds the requests of the file that exist."""
+def plan_requests(
+    definitions: Sequence[Definition], known: Mapping[str, KnownRequest], held: frozenset[str] = frozenset()
+) -> RequestPlan:
+    """Compare the file with the log. `known` holds the requests of the file that exist, `held` the vault's names."""
     events: list[tuple[str, Struct]] = []
     lines: list[Line] = []
     same = 0
     for definition in sorted(definitions, key=lambda each: each.id):  # in the order in which every batch locks
         request = known.get(definition.id)
-        wanted = _open(definition) if request is None else _compare(definition, request)
+        wanted = _open(definition, held) if request is None else _compare(definition, request)
         said = _say(definition, request, wanted)
         events += [(definition.id, event) for event in wanted]
         lines += said
@@ -50,9 +53,13 @@ def plan_requests(definitions: Sequence[Definition], known: Mapping[str, KnownRe
     return RequestPlan(events, lines, sum(each.id not in known for each in definitions), same)
 
 
-def _open(definition: Definition) -> list[Struct]:
+def _open(definition: Definition, held: frozenset[str]) -> list[Struct]:
     opened: list[Struct] = [RequestOpened(definition.asked, REASON)]
-    return opened + ([RequestWithdrawn(REASON)] if definition.status == "WITHDRAWN" else [])
+    if definition.status == "WITHDRAWN":
+        return [*opened, RequestWithdrawn(REASON)]
+    if definition.scopes and held.issuperset(definition.scopes):
+        return [*opened, RequestProvided(sorted(definition.scopes), VAULT)]
+    return opened
 
 
 def _compare(definition: Definition, request: KnownRequest) -> list[Struct]:
@@ -83,8 +90,9 @@ def _say(definition: Definition, request: KnownRequest | None, events: Sequence[
     facts = {"id": definition.id, "service": definition.service, "status": _status_after(events)}
     if request is None:
         lines = [Line("sync.new_request", facts)]
-        if definition.status == "PROVIDED":
-            lines.append(Line.of("sync.values_stay_behind", id=definition.id))
+        if definition.status == "PROVIDED" and facts["status"] != "PROVIDED":
+            names = ", ".join(definition.scopes)
+            lines.append(Line.of("sync.values_stay_behind", id=definition.id, names=names or "…"))
         return lines
     fields = ", ".join(_changed(definition.asked, request.definition)) or "status"
     return [Line("sync.changed_request", facts | {"source": request.status, "fields": fields})]

@@ -44,6 +44,10 @@ TEXTS = {
         es="{file}: el id {id} aparece dos veces; cada entrada necesita el suyo. No se escribió nada.",
         en="{file}: the id {id} stands twice; each entry needs its own. Nothing was written.",
     ),
+    "sync.secret": Text(
+        es="{file}, {id}: contiene un secreto del vault ({detail}). No se escribió nada.",
+        en="{file}, {id}: it holds a secret of the vault ({detail}). Nothing was written.",
+    ),
     "sync.far_away": Text(
         es="sync habla con la base de datos, y DATABASE_URL no está puesta, pero la API es {api}. Pon DATABASE_URL, "
         "o hazlo allí: curl -X POST {api}/ops/actions/sync-push",
@@ -100,8 +104,8 @@ TEXTS = {
         es="~ {id}  {source} → {status}  ({fields})", en="~ {id}  {source} → {status}  ({fields})"
     ),
     "sync.values_stay_behind": Text(
-        es="  {id} está «PROVIDED» en el archivo, pero los valores no viajan con él: elruso vault set {id}",
-        en="  {id} is `PROVIDED` in the file, but values do not travel with it: elruso vault set {id}",
+        es="  {id} es «PROVIDED» en el archivo, pero los valores no viajan con él. Faltan: {names} (elruso vault set).",
+        en="  {id} is `PROVIDED` in the file, but values do not travel with it. Missing: {names} (elruso vault set).",
     ),
     "sync.pushed_requests": Text(
         es="Solicitudes: {new} nuevas, {changed} cambiadas, {same} iguales.",

@@ -102,7 +102,7 @@ async def serving(
         folder = Path(stack.enter_context(TemporaryDirectory()))
         keyring = keyring or Keyring(Vault(folder / "vault"))
         desk = Desk(keyring, commands, Views(pool), definitions)
-        actions = LocalActions(Config(workspace=workspace or folder), database, notifier.wake)
+        actions = LocalActions(Config(workspace=workspace or folder), database, keyring, notifier.wake)
         deps = ApiDeps(
             commands=commands,
             views=Views(pool),

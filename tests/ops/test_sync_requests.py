@@ -135,3 +135,22 @@ async def test_a_bad_file_takes_the_tasks_back_too(project: Project) -> None:
     with pytest.raises(OperatorError, match="REQ-009"):
         await project.push()
     assert [] == await project.events()
+
+
+async def test_what_the_vault_holds_is_provided_at_once(project: Project) -> None:
+    """A request that is new to the log and whose values the vault holds is provided by the same push."""
+    project.keyring.vault.set({"OPENAI_API_KEY": "sk-of-the-vault"}, False)
+    project.write_requests(KEY, {"id": "REQ-001", "service": "Supabase", "scopes": ["OPENAI_API_KEY", "OTHER"]})
+    await project.push()
+    assert ["PROVIDED", "WAITING"] == [(await request(project, each))["status"] for each in ("REQ-009", "REQ-001")]
+    assert [] == said(await project.push())
+
+
+async def test_secrets_are_not_pushed(project: Project) -> None:
+    """A file with a value of the vault in it is refused by the variable's name, whole."""
+    project.keyring.vault.set({"OPENAI_API_KEY": 'sk-"of"-the-vault'}, False)
+    step = {"name": "x", "cmd": 'export KEY=sk-"of"-the-vault'}
+    project.write({"id": "ok", "title": "ok"}, {"id": "a", "title": "a", "steps": [step]})
+    with pytest.raises(OperatorError, match=r"a: it holds .* the value of OPENAI_API_KEY"):
+        await project.push()
+    assert [] == await project.events()

@@ -9,6 +9,8 @@ import asyncpg
 from events.connect import Database
 from ops.report import Line
 from ops.sync.files import Files
+from ops.vault.keyring import Keyring
+from ops.vault.vault import Vault
 
 Item = dict[str, Any]
 
@@ -23,6 +25,7 @@ class Project:
         self.requests.write_text("[]\n")
         self.files = Files(folder)
         self.database = Database(url)
+        self.keyring = Keyring(Vault(folder / "vault"))
         self.hints: list[str] = []
 
     def write(self, *items: Item) -> None:
@@ -40,7 +43,7 @@ class Project:
 
     async def push(self, dry_run: bool = False) -> list[Line]:
         """Push; what was said about the tasks and requests, without the names of the files."""
-        lines = await self.files.push(self.database, "human:ana", self.hints.append, dry_run)
+        lines = await self.files.push(self.database, self.keyring, "human:ana", self.hints.append, dry_run)
         return [line for line in lines if line.key not in ("sync.file", "sync.dry_run")]
 
     async def pull(self, **options: bool) -> list[Line]:
