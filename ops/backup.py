@@ -10,15 +10,13 @@ import secrets
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from asyncpg import Connection
 
 from events.connect import Database
 from events.statements import load_statements
 from ops.errors import OperatorError
-from ops.postgres.account import Account
-from ops.postgres.binaries import MAJORS, find_binaries
+from ops.postgres.clients import address_for_libpq, find_program
 
 _sql = load_statements("ops", "backup.sql")
 
@@ -30,7 +28,7 @@ async def back_up(database: Database, file: Path) -> None:
     async with database.pool(1) as pool:
         if await pool.fetchval(_sql["is_empty"]):
             raise OperatorError("backup.nothing")
-        program = _program("pg_dump", await pool.fetchval(_sql["server_version"]))
+        program = find_program("pg_dump", await pool.fetchval(_sql["server_version"]))
     await asyncio.to_thread(_dump, program, database, file)
 
 
@@ -59,7 +57,7 @@ async def restore(database: Database, file: Path) -> None:
         if not await connection.fetchval(_sql["is_empty"]):
             raise OperatorError("backup.not_empty")
         grants = [] if await _has_service_role(connection) else ["--no-acl"]
-        program = _program("pg_restore", await connection.fetchval(_sql["server_version"]))
+        program = find_program("pg_restore", await connection.fetchval(_sql["server_version"]))
         options = ["--single-transaction", "--exit-on-error", "--no-owner", *grants]
         await asyncio.to_thread(_run, [program, *options, file], database, "backup.not_restored")
         await connection.execute(_sql["move_on"])
@@ -72,20 +70,10 @@ async def _has_service_role(connection: Connection) -> bool:
     return bool(await connection.fetchval(_sql["has_service_role"]))
 
 
-def _program(name: str, server_version: int) -> Path:
-    """The program of the server's own major version, or of the next one we have."""
-    major = next((major for major in sorted(MAJORS) if major >= server_version // 10_000), max(MAJORS))
-    return find_binaries(major, Account(os.geteuid(), os.getegid(), switch=False)) / name
-
-
 def _run(command: Sequence[str | Path], database: Database, failure: str) -> None:
-    """Run a program on the database; its password is not shown to who lists processes."""
-    url = database.direct_url or database.url
-    password = urlsplit(url).password
-    address = url.replace(f":{password}@", "@", 1) if password else url
-    environment = {"PATH": os.defpath, "LC_ALL": "C"} | ({"PGPASSWORD": unquote(password)} if password else {})
-    done = subprocess.run(
-        [*command, f"--dbname={address}"], env=environment, capture_output=True, stdin=subprocess.DEVNULL
-    )
+    address, secret = address_for_libpq(database)
+    environment = {"PATH": os.defpath, "LC_ALL": "C", **secret}
+    arguments = [*command, f"--dbname={address}"]
+    done = subprocess.run(arguments, env=environment, capture_output=True, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise OperatorError(failure, output=done.stderr.decode(errors="replace").strip())

@@ -1,6 +1,7 @@
 """`elruso db`: the database itself."""
 
 import asyncio
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,12 +9,16 @@ import click
 
 from events.connect import Database
 from ops.backup import back_up, restore
+from ops.config import inherited_environment
 from ops.database import embedded_folder, use_database
 from ops.migrate import migrate, read_schema, report
 from ops.postgres import control
+from ops.postgres.clients import address_for_libpq, find_program
 from ops.progress import progress
 from ops.terminal import Terminal, group, option
 from projections.rebuild import rebuild
+
+NEWEST = 990_000  # psql speaks to older servers too
 
 
 @group("db", help="help.db")
@@ -71,6 +76,17 @@ def restore_command(terminal: Terminal, file: Path) -> None:
 async def _restore(database: Database, file: Path, show: Callable[[int, int], None]) -> None:
     await restore(database, file)
     await migrate(database.connect, rebuild=rebuild, progress=show)
+
+
+@db.command("psql", help="help.db.psql", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def psql_command(terminal: Terminal, arguments: tuple[str, ...]) -> int:
+    """Run the psql that comes along on our database; its exit status is ours."""
+    with use_database(terminal.config, terminal.say, "elruso-psql") as database:
+        address, secret = address_for_libpq(database)
+        command = [str(find_program("psql", NEWEST)), address, *arguments]
+        return subprocess.run(command, env=inherited_environment() | secret).returncode
 
 
 @db.command("url", help="help.db.url")

@@ -12,6 +12,10 @@ TEXTS = {
         es="Guarda toda la base de datos en un archivo, mientras todo sigue trabajando.",
         en="Write the whole database into one file, while everything goes on working.",
     ),
+    "help.db.psql": Text(
+        es="El psql que viene incluido, sobre esta base de datos: elruso db psql -c 'SELECT 1'",
+        en="The psql that comes along, on this database: elruso db psql -c 'SELECT 1'",
+    ),
     "help.db.restore": Text(
         es="Llena una base de datos vacía con una copia.", en="Fill an empty database from a backup."
     ),
