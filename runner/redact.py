@@ -100,7 +100,7 @@ class Redactor:
         return self._known
 
     def redact(self, text: str) -> str:
-        """`text` with every secret replaced by `[redacted]` (or by what cannot become part of a secret that is known)."""
+        """`text` with every secret replaced by `[redacted]` (or what cannot become part of a known one)."""
         known = self.known
         return known.pattern.sub(known.mark, text) if known.suspects(text) else text
 
