@@ -20,6 +20,7 @@ from events.claims import ClaimAnswer, ClaimDesk, Claimed
 from events.committer import Batch, Committer
 from events.connect import Database
 from events.creation import Answer, CreatedTask, Creation, create_singly, create_together
+from events.directives import Directives
 from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound, Paused
 from events.hint import Hint
 from events.reports import Report, write_reports
@@ -59,15 +60,17 @@ class Call(Struct, frozen=True):
 
 
 class Commands:
-    """All writes. Use as `async with Commands(database, wake) as commands`. Those about credentials: `requests`."""
+    """All writes. Use as `async with Commands(database, wake) as commands`. Those about credentials: `requests`; about
+    directives: `directives`."""
 
     def __init__(
         self, database: Database, wake: Callable[[str], None] = lambda hint: None, patient: bool = False
     ) -> None:
         """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable."""
         self.wake = wake
-        self.requests = Requests(self._call, self._announce)
+        self.requests = Requests(self._call, self._announce, self._made_ready)
         self._writes = Committer(database.connect_writer, patient)
+        self.directives = Directives(self._writes, self._made_ready)
         self._claims = Committer(database.connect_writer, patient)
         self._desk = ClaimDesk()
         self._stack = AsyncExitStack()

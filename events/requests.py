@@ -22,11 +22,18 @@ class Wanted(Struct, frozen=True):
 
 
 class Requests:
-    """`call` carries out a statement of requests.sql; `announce` is told the seq of what was written."""
+    """`call` carries out a statement of requests.sql; `announce` is told the seq of what was written, and `made_ready`
+    the rows that may have set tasks free."""
 
-    def __init__(self, call: Callable[..., Awaitable[list[Any]]], announce: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        call: Callable[..., Awaitable[list[Any]]],
+        announce: Callable[[int], None],
+        made_ready: Callable[[Sequence[Any]], None],
+    ) -> None:
         self._call = call
         self._announce = announce
+        self._made_ready = made_ready
 
     async def open(self, wanted: Sequence[Wanted], actor: str, *, again: bool = False) -> list[str]:
         """Asks for credentials. Which were opened, or opened again: those unknown, withdrawn, or defined otherwise.
@@ -69,6 +76,7 @@ class Requests:
         data = encode(event).decode()
         rows = await self._call("change_request", request_id, name, data, actor, again, _json(definition))
         self._tell(rows)
+        self._made_ready([row for row in rows if row["frees"]])
         if not rows:
             await self._settle(request_id, name)
 

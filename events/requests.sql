@@ -34,7 +34,8 @@ FROM (
     WHERE NOT EXISTS (SELECT FROM view.requests r WHERE r.id = $1)
 ) e
 ORDER BY e.version
-RETURNING seq;
+RETURNING seq, type = 'request.provided' AND EXISTS (  -- a directive may have waited for it, and have its tasks now
+    SELECT FROM view.directives d WHERE d.status = 'PENDING' AND $1 = ANY (d.required)) AS frees;
 
 -- name: request_state
 -- What a refused command must know to say why. $1 id

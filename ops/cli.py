@@ -12,7 +12,9 @@ from events.errors import ElRusoError
 from ops.commands.audit import audit_command
 from ops.commands.bench import bench
 from ops.commands.db import db
+from ops.commands.directive import directive
 from ops.commands.doctor import doctor
+from ops.commands.gpt import gpt
 from ops.commands.runner import runner
 from ops.commands.serve import serve
 from ops.commands.sync import sync
@@ -28,7 +30,7 @@ from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
 COMMANDS: tuple[click.Command, ...] = (
-    *(up, serve, runner, task, sync, vault, token),
+    *(up, serve, runner, task, directive, gpt, sync, vault, token),
     *(db, audit_command, tail, doctor, bench),
 )
 

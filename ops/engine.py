@@ -21,6 +21,7 @@ from events.notifier import Notifier
 from ops.actions import LocalActions
 from ops.config import Config
 from ops.migrate import migrate
+from ops.planning import known_requests, make_planner
 from ops.vault.desk import Desk, definitions_of
 from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
@@ -62,6 +63,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
         views, keyring = Views(pool), Keyring.of(config)
         desk = Desk(keyring, commands, views, definitions_of(config), config.validation_seconds)
         await settle(desk)
+        planner = make_planner(config, database, commands, pool, keyring)
         deps = ApiDeps(
             commands=commands,
             views=views,
@@ -74,11 +76,15 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             credentials=desk,
             screen=keyring,
             limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),
+            planner=planner,
+            approval=config.approval,
+            known_requests=known_requests(config),
         )
         try:
-            async with serve(
-                create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds
-            ) as address:
+            async with (
+                serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds) as address,
+                planner,  # ends first, so that whoever waits for it is answered
+            ):
                 yield address
         finally:
             await listener.stop()

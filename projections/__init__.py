@@ -7,6 +7,8 @@
     metrics      the numbers an operator looks at first
     system       paused or not
     requests     credentials that were asked for
+    directives   what was proposed and decided, and what applying it would do
+    planner_runs what the planner asked, cost and created
     output       what a run printed, and its patch
     page         parts of lists: windows and cursors
     ask          one question to the database, its answer in JSON

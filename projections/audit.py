@@ -80,6 +80,8 @@ TABLES = (
     Table("runners", rows.RunnerRow, ("id",), Fold.runners),
     Table("system", rows.SystemRow, ("id",), Fold.systems),
     Table("requests", rows.RequestRow, ("id",), Fold.requests),
+    Table("directives", rows.DirectiveRow, ("id",), Fold.directives),
+    Table("planner_runs", rows.PlannerRunRow, ("id",), Fold.planner_runs),
     Table("task_counts", rows.TaskCountRow, ("status",), Fold.task_counts),
     Table("run_counts", rows.RunCountRow, ("bucket",), Fold.run_counts),
 )

@@ -15,14 +15,17 @@ from hashlib import blake2b
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from events import request, runner, system, task
+from events import directive, planner, request, runner, system, task
 from events.catalog import decode
 from events.event import Event
+from events.lifecycle import Placed
 from projections.rows import (
     DependencyRow,
+    DirectiveRow,
     FileChangeRow,
+    PlannerRunRow,
     QueueRow,
     RequestRow,
     RunCountRow,
@@ -71,6 +74,8 @@ class Fold:
         self._runners: dict[str, runner.Runner] = {}
         self._systems: dict[str, system.System] = {}
         self._requests: dict[str, request.Request] = {}
+        self._directives: dict[str, directive.Directive] = {}
+        self._planner_runs: dict[str, planner.PlannerRun] = {}
 
     def apply(self, event: Event) -> None:
         """Take one more event into account. Raises ElRusoError when it is malformed or does not follow; nothing has
@@ -92,6 +97,13 @@ class Fold:
                 self._requests[event.id] = request.evolve(
                     asked, event.type, data, version=event.version, at=event.at, actor=event.actor
                 )
+
+            case "directive":
+                proposed = self._directives.get(event.id, directive.Directive())
+                self._directives[event.id] = directive.evolve(proposed, event.type, data, _placed(event))
+            case "planner":
+                run = self._planner_runs.get(event.id, planner.PlannerRun())
+                self._planner_runs[event.id] = planner.evolve(run, event.type, data, _placed(event))
 
     def _apply_task(self, event: Event, data: task.TaskEvent) -> None:
         before = self._tasks.get(event.id, task.Task())
@@ -241,6 +253,17 @@ class Fold:
                 changed_by=state.changed_by,
             )
 
+    def directives(self) -> Iterator[DirectiveRow]:
+        """Every directive that was ever proposed."""
+        for id, state in self._directives.items():  # noqa: A001
+            shown = replace(state, title=brief(state.title), reason=brief(state.reason))
+            yield DirectiveRow(id=id, **asdict(shown))
+
+    def planner_runs(self) -> Iterator[PlannerRunRow]:
+        """Every run of the planner that has ended."""
+        for id, state in self._planner_runs.items():  # noqa: A001
+            yield PlannerRunRow(id=id, **asdict(replace(state, error=brief(state.error))))
+
     def task_counts(self) -> Iterator[TaskCountRow]:
         """How many tasks there are in each status."""
         counts = Counter(state.status for state in self._tasks.values())
@@ -249,6 +272,10 @@ class Fold:
     def run_counts(self) -> Iterator[RunCountRow]:
         """How many runs ended, and how many of them failed, in each five minutes."""
         yield from (RunCountRow(bucket, ended, self._failed[bucket]) for bucket, ended in self._ended.items())
+
+
+def _placed(event: Event) -> Placed:
+    return Placed(event.version, event.seq, event.at, event.actor)
 
 
 def _step(data: task.TaskStep, at: datetime) -> StepRow:

@@ -149,6 +149,50 @@ class RequestRow(Struct, frozen=True):
     changed_by: str | None
 
 
+class DirectiveRow(Struct, frozen=True):
+    """view.directives."""
+
+    id: str
+    version: int
+    status: str
+    title: str
+    digest: str
+    approval: str
+    planner_run: str | None
+    task_ids: list[str]
+    required: list[str]
+    proposed_seq: int
+    proposed_at: datetime | None
+    proposed_by: str
+    decided_seq: int | None
+    decided_at: datetime | None
+    decided_by: str | None
+    reason: str | None
+
+
+class PlannerRunRow(Struct, frozen=True):
+    """view.planner_runs."""
+
+    id: str
+    version: int
+    status: str
+    seq: int
+    outcome: str
+    error: str | None
+    model: str
+    environment: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    duration_ms: int
+    rounds: int
+    directives: int
+    tasks: int
+    refused: int
+    ended_at: datetime | None
+    started_by: str
+
+
 class TaskCountRow(Struct, frozen=True):
     """view.task_counts, summed over its shards, one row per status."""
 

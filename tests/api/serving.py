@@ -85,8 +85,12 @@ async def serving(
     keyring: Keyring | None = None,
     definitions: Definitions = tuple,
     workspace: Path | None = None,
+    **given: Any,
 ) -> AsyncIterator[Served]:
-    """Serve the database at `url`; with an empty vault, without REQUESTS.json and workspace unless they are given."""
+    """Serve the database at `url`; with an empty vault, without REQUESTS.json and workspace unless they are given.
+
+    What else the API is `given`, see ApiDeps.
+    """
     database = Database(url)
     async with AsyncExitStack() as stack:
         notifier = Notifier(database)
@@ -115,6 +119,7 @@ async def serving(
             credentials=desk,
             screen=keyring,
             limits=limits,
+            **given,
         )
         app = create_app(deps)
         address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))
