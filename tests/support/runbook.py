@@ -77,12 +77,13 @@ class Terminal:
         self._environment = environment | {"HOME": str(home)}
         self._replaced = replaced
         self._servers: list[subprocess.Popen[str]] = []
+        self._readers: list[threading.Thread] = []
 
     def type(self, block: Block) -> None:
         """Execute a block. Raises AssertionError with its place, its words, and what it printed instead."""
         if block.mark == "servidor":
             printed: list[str] = []
-            threading.Thread(target=self._leave_running, args=(block, printed), daemon=True).start()
+            self._leave_running(block, printed)
             self._expect(block, lambda: (0, "".join(printed)), SECONDS)
         elif block.only_looks and block.shown is not None:
             self._expect(block, lambda: self._run(block), PATIENCE_SECONDS)
@@ -93,6 +94,8 @@ class Terminal:
         """End what was left running, as Ctrl-C does; it must end well."""
         for server in self._servers:
             server.terminate()
+        for reader in self._readers:
+            reader.join(SECONDS)  # it ends with what its server prints
         statuses = [server.wait(SECONDS) for server in self._servers]
         assert [0] * len(statuses) == statuses
 
@@ -121,9 +124,10 @@ class Terminal:
     def _leave_running(self, block: Block, printed: list[str]) -> None:
         script = f". {self._state}\nexec {self._worded(block.commands).strip()}"
         server = subprocess.Popen(["bash", "-ae", "-c", script], **self._surroundings, stdout=subprocess.PIPE)
+        reader = threading.Thread(target=_read_into, args=(server, printed))
+        reader.start()
         self._servers.append(server)
-        assert server.stdout is not None
-        printed.extend(server.stdout)
+        self._readers.append(reader)
 
     @property
     def _surroundings(self) -> dict[str, Any]:
@@ -141,6 +145,12 @@ def check_syntax(block: Block) -> str:
     return subprocess.run(
         ["bash", "-n"], input=block.commands, capture_output=True, text=True, env=dict(os.environ)
     ).stderr
+
+
+def _read_into(server: "subprocess.Popen[str]", printed: list[str]) -> None:
+    assert server.stdout is not None
+    with server.stdout as output:
+        printed.extend(output)
 
 
 def _fenced(text: str) -> Iterator[tuple[int, str, str, str]]:
