@@ -7,10 +7,11 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
+from events import errors
 from ops.postgres import control
 from tests.support.openai_server import openai_server, proposes
 from tests.support.postgres import MAJOR, scratch_folder
@@ -91,6 +92,19 @@ def test_what_cannot_be_typed_is_counted() -> None:
     assert int(told[1]) == len(manual)
     assert [] == [(block.line, check_syntax(block)) for block in BLOCKS if check_syntax(block)]
     assert {"", "servidor", "manual"} == {block.mark for block in BLOCKS}
+
+
+def test_refusals_are_those_of_the_api() -> None:
+    """Each refusal that the runbook explains exists, with that status."""
+    told = set(re.findall(r"(\d{3}) `([a-z_]+)`", RUNBOOK))
+    known = {(f"{each.http_status}", each.code) for each in vars(errors).values() if is_refusal(each)}
+    assert len(told) >= 4
+    assert set() == told - known
+
+
+def is_refusal(value: object) -> TypeGuard[type[errors.ElRusoError]]:
+    """Whether a thing of events/errors.py is a refusal."""
+    return isinstance(value, type) and issubclass(value, errors.ElRusoError)
 
 
 def test_most_of_it_is_shown() -> None:

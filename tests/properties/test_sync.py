@@ -14,7 +14,7 @@ from ops.postgres.server import Server
 from tests.properties.world import World, a_world
 from tests.support.project import Item, Project
 
-FILES = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FILES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 NAMES = tuple("abcdef")
 STATUSES = ("ready", "running", "done", "failed", "blocked", "cancelled")
 
