@@ -101,8 +101,11 @@ class Planner:
             await asyncio.wait(self._runs)
 
     async def terms(self) -> PlannerTerms:
-        """Model, budget, approval, and whether there is a key."""
-        has_key = bool(await asyncio.to_thread(self._world.secrets.get, KEY_NAME))
+        """Model, budget, approval, and whether there is a key; a vault that does not open has none."""
+        try:
+            has_key = bool(await asyncio.to_thread(self._world.secrets.get, KEY_NAME))
+        except ElRusoError:
+            has_key = False
         return PlannerTerms(self._settings.model.model, self._settings.budget, has_key, self._settings.approval)
 
     async def compose(self, environment: str) -> Composed:
@@ -213,7 +216,7 @@ class Planner:
     async def _fail(self, pilot: Pilot, failure: ModelFailure, report: PlannerCompleted) -> None:
         event = PlannerFailedEvent(
             outcome=failure.outcome,
-            error=failure.detail,
+            error=self._world.secrets.redact(failure.detail),
             model=report.model,
             prompt_hash=report.prompt_hash,
             environment=report.environment,
