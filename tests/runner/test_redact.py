@@ -1,9 +1,10 @@
 """Secrets never leave the runner."""
 
+import base64
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runner.redact import LONGEST_KEY, Redactor
@@ -14,6 +15,11 @@ KEYS = {
     "aws": "AKIAIOSFODNN7EXAMPLE",
     "github": "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
     "gitlab": "glpat-abcdefghij0123456789",
+    "google": "AIzaSyA-1234567890abcdefghijklmnopqrstu",
+    "npm": "npm_abcdefghijklmnopqrstuvwxyz0123456789",
+    "hugging face": "hf_abcdefghijklmnopqrstuvwxyz01234567",
+    "supabase": "sbp_0123456789abcdef0123456789abcdef01234567",
+    "ours": "elr_operator_abcdefghijklmnopqrstuvwxyz01234-_ABCDEFGHIJ",
     "slack": "xoxb-123456789012-abcdefghij",
     "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
 }
@@ -128,6 +134,16 @@ def test_the_mark_never_completes_a_secret(value: str) -> None:
     for before in stumps:
         for after in stumps:
             assert value not in redactor.redact(f"{before}{value}{value}{after}another secret{after}")
+
+
+@given(value=st.text(min_size=6, max_size=40), before=st.binary(max_size=9), after=st.binary(max_size=9))
+def test_base64_hides_nothing(value: str, before: bytes, after: bytes) -> None:
+    """Of a value inside a longer text in base64 no more is left than its neighbours have a part in."""
+    value = value.strip()
+    assume(len(value) >= 6)
+    redacted = Redactor([value]).redact(base64.b64encode(before + value.encode() + after).decode())
+    assert "[redacted]" in redacted
+    assert len(redacted.replace("[redacted]", "")) <= (len(before) + 2) // 3 * 4 + (len(after) + 2) // 3 * 4 + 4
 
 
 def test_more_secrets_may_become_known() -> None:
