@@ -68,10 +68,10 @@ async def test_the_first_el_rusos_file_keeps_its_statuses(project: Project) -> N
     """What was done, failed, blocked or cancelled elsewhere is so here, parents first; nobody runs it."""
     project.write(
         item("late", "early", status="done", phase=0, branch="main", blocked_by=[]),
-        item("early", status="done", phase=0, branch="main", blocked_by=["REQ-002"]),
+        item("early", status="done", phase=0, branch="main", blocked_by=["REQ-002"], directive_id="DIR-063"),
         item("broken", "late", status="failed"),
         item("held", "late", status="blocked"),
-        item("off", status="cancelled"),
+        item("off", status="cancelled", directive_id="DIR-063"),
         item("on", "late", status="running"),
         item("next", "on", status="ready", phase="2"),
     )
