@@ -16,6 +16,7 @@ The composition root: everything is built here and passed down; nobody imports i
     actions      what the API may start here: migrate, sync
     sync         TASKS.json and REQUESTS.json into the log, and back
     errors       a refusal the operator can act on
+    printing     what handlers print by themselves, without secrets
     logs         structlog set-up: format, redaction, request ids
     postgres     the embedded server: initialise, start, share, stop
     backup       a database into one file, and back
