@@ -24,11 +24,17 @@ OUR_SCHEMAS = ("--schema=log", "--schema=view")
 
 
 async def back_up(database: Database, file: Path) -> None:
-    """Write a backup to `file`, whole or not at all, readable by its owner only. Raises OperatorError, Unavailable."""
-    async with database.pool(1) as pool:
-        if await pool.fetchval(_sql["is_empty"]):
+    """Write a backup to `file`, whole or not at all, readable by its owner only.
+
+    Raises OperatorError; Unavailable, also where only a pooler is known.
+    """
+    connection = await database.connect_direct()
+    try:
+        if await connection.fetchval(_sql["is_empty"]):
             raise OperatorError("backup.nothing")
-        program = find_program("pg_dump", await pool.fetchval(_sql["server_version"]))
+        program = find_program("pg_dump", await connection.fetchval(_sql["server_version"]))
+    finally:
+        await connection.close()
     await asyncio.to_thread(_dump, program, database, file)
 
 
@@ -52,7 +58,7 @@ async def restore(database: Database, file: Path) -> None:
 
     Raises OperatorError: the database is not empty, or the file is no backup. Unavailable.
     """
-    connection = await database.connect()
+    connection = await database.connect_direct()
     try:
         if not await connection.fetchval(_sql["is_empty"]):
             raise OperatorError("backup.not_empty")

@@ -8,6 +8,7 @@ import pytest
 
 from events.commands import Commands
 from events.connect import Database
+from events.errors import Unavailable
 from events.task import TaskCreated
 from ops.backup import back_up, restore
 from ops.errors import OperatorError
@@ -95,3 +96,12 @@ async def test_a_backup_needs_its_folder(tmp_path: Path, database: str) -> None:
     """A folder that does not exist is named."""
     with pytest.raises(OperatorError, match="nowhere"):
         await back_up(Database(database), tmp_path / "nowhere" / "backup")
+
+
+async def test_a_pooler_is_no_place_to_back_up_from(backup: Path, database: str) -> None:
+    """pg_dump needs a session of its own; where only a pooler is known, the setting for a direct address is named."""
+    pooled = Database(database, pooled=True)
+    with pytest.raises(Unavailable, match="ELRUSO_LISTEN_URL"):
+        await back_up(pooled, backup)
+    with pytest.raises(Unavailable, match="ELRUSO_LISTEN_URL"):
+        await restore(pooled, backup)
