@@ -13,8 +13,13 @@ import pytest
 from ops.errors import OperatorError
 from ops.memory import OURS, memory_file, place_for
 from ops.sync.list_file import ListFile, replace_text
+from tests.projections import history
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
+SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'elruso-sync'"
+WAITS = f"SELECT EXISTS (SELECT {SESSIONS} AND wait_event_type = 'Lock')"
+GONE = f"SELECT NOT EXISTS (SELECT {SESSIONS})"
 
 
 class Workspace:
@@ -27,6 +32,11 @@ class Workspace:
         self.tasks.write_text('[{"id": "a", "title": "Uno"}]')
         own = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "ELRUSO_LANG": "es"}
         self._environment = own | {"DATABASE_URL": url, "ELRUSO_WORKSPACE": str(folder)}
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """One `elruso sync`, not waited for."""
+        command = [sys.executable, "-P", "-m", "ops", "sync", *arguments]
+        return subprocess.Popen(command, env=self._environment, cwd=self.folder, stdout=-1, stderr=-1)
 
     def sync(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """One `elruso sync`."""
@@ -52,6 +62,28 @@ async def test_push_says_what_it_did_and_wakes_the_runners(workspace: Workspace,
     assert "Tareas: 1 nuevas, 0 con otro estado, 0 diferencias sin aplicar, 0 iguales." in pushed.stdout
     await asyncio.wait_for(heard.wait(), 10)
     await listening.close()
+
+
+async def test_a_killed_push_leaves_nothing(workspace: Workspace, database: str) -> None:
+    """A push that is killed half-way has written nothing; pushed again, everything is there once."""
+    workspace.tasks.write_text(json.dumps([{"id": name, "title": name, "status": "done"} for name in "abz"]))
+    looking, blocking = await asyncpg.connect(database), await asyncpg.connect(database)
+    transaction = blocking.transaction()
+    await transaction.start()
+    await history.create(blocking, "z")
+    pushing = workspace.start("push")
+    try:
+        await eventually(lambda: looking.fetchval(WAITS), 30, "the push waits for z")
+    finally:
+        pushing.kill()
+        pushing.communicate()
+    await transaction.rollback()
+    await eventually(lambda: looking.fetchval(GONE), describe="its session is gone")
+    assert 0 == await looking.fetchval("SELECT count(*) FROM log.events")
+    assert 0 == (await asyncio.to_thread(workspace.sync, "push")).returncode
+    assert 9 == await looking.fetchval("SELECT count(*) FROM log.events WHERE kind = 'task'")
+    await looking.close()
+    await blocking.close()
 
 
 def test_pull_writes_where_it_was_read(workspace: Workspace) -> None:
