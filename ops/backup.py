@@ -53,10 +53,11 @@ def _dump(program: Path, database: Database, file: Path) -> None:
 
 
 async def restore(database: Database, file: Path) -> None:
-    """Fill an empty database from a backup, in one transaction. The log goes on far behind its last position: what was
-    lost with the old database may have used the next ones.
+    """Fill an empty database from a backup, in one transaction.
 
-    Raises OperatorError: the database is not empty, or the file is no backup. Unavailable.
+    The log goes on a million positions later: what was lost with the old database may have used the next ones.
+
+    Raises OperatorError: the database is not empty, or the file is no backup. Unavailable, as `back_up`.
     """
     connection = await database.connect_direct()
     try:
