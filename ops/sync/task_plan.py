@@ -1,7 +1,7 @@
 """What pushing TASKS.json comes to: which tasks are new, which statuses the file may set, and what it may not change.
 
 The log is the truth and the file an order of work, so the file adds and says what became of a task; it never takes
-back what happened (docs/adr/0010). A status in the file counts only if the task was never in it: an old file that says
+back what happened (docs/adr/0011). A status in the file counts only if the task was never in it: an old file that says
 `cancelled` of a task that was requeued since is behind, not right.
 """
 
