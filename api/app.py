@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from api.auth import ANYONE, OPERATE, OPERATE_OR_RUN, READ, RUN
+from api.auth import ADMINISTER, ANYONE, OPERATE, OPERATE_OR_RUN, READ, RUN
 from api.deps import ApiDeps
 from api.endpoint import Endpoint, Resource
 from api.errors import answer_error
@@ -18,6 +18,7 @@ from api.live import Live
 from api.openapi import describe
 from api.request_log import RequestLog
 from api.routes import (
+    actions,
     artifacts,
     claims,
     contract,
@@ -80,6 +81,9 @@ ENDPOINTS = (
     Endpoint("GET", "/ops/system/status", READ, system.show_system),
     Endpoint("POST", "/ops/system/pause", OPERATE, system.pause),
     Endpoint("POST", "/ops/system/resume", OPERATE, system.resume),
+    Endpoint("POST", "/ops/actions/migrate", ADMINISTER, actions.migrate),
+    Endpoint("POST", "/ops/actions/sync-push", OPERATE, actions.sync_push),
+    Endpoint("POST", "/ops/actions/sync-pull", OPERATE, actions.sync_pull),
     Endpoint("GET", "/ops/events", READ, events.list_events),
     Endpoint("GET", "/ops/events/stream", READ, events.stream_events),
 )

@@ -21,6 +21,7 @@ ANYONE: Roles = frozenset()
 """No token needed."""
 READ: Roles = frozenset({"viewer", "operator", "runner", "admin"})
 OPERATE: Roles = frozenset({"operator", "admin"})
+ADMINISTER: Roles = frozenset({"admin"})
 RUN: Roles = frozenset({"runner", "admin"})
 OPERATE_OR_RUN: Roles = OPERATE | RUN
 

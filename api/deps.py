@@ -5,6 +5,7 @@ from collections.abc import Callable
 from asyncpg import Pool
 from msgspec import Struct
 
+from api.actions import Actions
 from api.credentials import Credentials, Screen
 from api.planning import Planner
 from api.tokens import TokenStore
@@ -39,6 +40,7 @@ class ApiDeps(Struct, frozen=True):
     """For reading the log; its connections must keep no state and reach the primary."""
     lease_seconds: float
     version: str
+    actions: Actions
     credentials: Credentials
     screen: Screen
     limits: Limits = Limits()

@@ -12,9 +12,13 @@ The composition root: everything is built here and passed down; nobody imports i
     messages     what the command line says, in Spanish and English
     memory       where the operator's memory files are read: the workspace's, else our own
     definitions  REQUESTS.json, read strictly
+    report       what a command did, as lines of messages
+    actions      what the API may start here: migrate, sync
+    sync         TASKS.json and REQUESTS.json into the log, and back
     errors       a refusal the operator can act on
     printing     what handlers print by themselves, without secrets
     logs         structlog set-up: format, redaction, request ids
     postgres     the embedded server: initialise, start, share, stop
+    backup       a database into one file, and back
     migrate      empty database -> schema.sql; else pending files of migrations/; then the views
 """

@@ -17,6 +17,7 @@ from ops.commands.doctor import doctor
 from ops.commands.gpt import gpt
 from ops.commands.runner import runner
 from ops.commands.serve import serve
+from ops.commands.sync import sync
 from ops.commands.tail import tail
 from ops.commands.task import task
 from ops.commands.tokens import token
@@ -29,19 +30,8 @@ from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
 COMMANDS: tuple[click.Command, ...] = (
-    up,
-    serve,
-    runner,
-    db,
-    task,
-    directive,
-    gpt,
-    token,
-    vault,
-    audit_command,
-    tail,
-    doctor,
-    bench,
+    *(up, serve, runner, task, directive, gpt, sync, vault, token),
+    *(db, audit_command, tail, doctor, bench),
 )
 
 

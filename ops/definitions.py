@@ -24,7 +24,10 @@ Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
 
 
 class Definition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One request of the file. `scopes` are names of variables. `status` is what `sync pull` last wrote there."""
+    """One request of the file. `scopes` are names of variables.
+
+    `status` is what `sync pull` last wrote there, and `provided_at` what the first El Ruso did; the log knows better.
+    """
 
     id: Id
     service: Line
@@ -34,6 +37,7 @@ class Definition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     where_to_set: str | None = None
     validation_cmd: str | None = None
     status: Status | None = None
+    provided_at: str | None = None
 
     @property
     def asked(self) -> RequestDefinition:

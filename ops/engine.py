@@ -18,6 +18,7 @@ from events.connect import Database
 from events.errors import ElRusoError
 from events.listener import Intervals, Listener
 from events.notifier import Notifier
+from ops.actions import LocalActions
 from ops.config import Config
 from ops.migrate import migrate
 from ops.planning import known_requests, make_planner
@@ -71,6 +72,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             pool=pool,
             lease_seconds=config.lease_seconds,
             version=own_version(),
+            actions=LocalActions(config, database, keyring, notifier.wake),
             credentials=desk,
             screen=keyring,
             limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),

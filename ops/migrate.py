@@ -6,7 +6,7 @@ rebuilt from the log by the function the caller passes, under the same lock.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from ops.errors import OperatorError
+from ops.report import Line
 
 VIEW_DIVIDER = "-- ===== view =====\n"
 OLDEST_SERVER = 140_000  # server_version_num of PostgreSQL 14
@@ -57,6 +58,17 @@ class Outcome(msgspec.Struct, frozen=True):
     created: bool = False
     applied: tuple[str, ...] = ()
     rebuilt: bool = False
+
+
+def report(outcome: Outcome) -> Iterator[Line]:
+    """What a migration did, in words."""
+    if outcome.created:
+        yield Line("db.created")
+    yield from (Line.of("db.applied", name=name) for name in outcome.applied)
+    if outcome.rebuilt:
+        yield Line("db.rebuilt")
+    if outcome == Outcome():
+        yield Line("db.current")
 
 
 async def migrate(

@@ -3,6 +3,7 @@
 db           migrate, rebuild, url, stop
 serve, up    the API; the API and a runner
 task         add, list, show, requeue, cancel
+sync         push, pull: TASKS.json and REQUESTS.json
 directive    list, show, preview, apply, reject
 gpt          run, compose
 tokens       create, revoke, list

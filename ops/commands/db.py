@@ -1,15 +1,24 @@
 """`elruso db`: the database itself."""
 
 import asyncio
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import click
 
+from events.connect import Database
+from ops.backup import back_up, restore
+from ops.config import inherited_environment
 from ops.database import embedded_folder, use_database
-from ops.migrate import Outcome, migrate, read_schema
+from ops.migrate import migrate, read_schema, report
 from ops.postgres import control
+from ops.postgres.clients import address_for_libpq, find_program
 from ops.progress import progress
 from ops.terminal import Terminal, group, option
 from projections.rebuild import rebuild
+
+NEWEST = 990_000  # psql speaks to older servers too
 
 
 @group("db", help="help.db")
@@ -24,19 +33,8 @@ def migrate_command(terminal: Terminal) -> None:
     with use_database(terminal.config, terminal.say, "elruso-migrate") as database:
         with progress(terminal, "db.rebuilding") as show:
             outcome = asyncio.run(migrate(database.connect, rebuild=rebuild, progress=show))
-        report(terminal, outcome)
-
-
-def report(terminal: Terminal, outcome: Outcome) -> None:
-    """Say what a migration did."""
-    if outcome.created:
-        terminal.say("db.created")
-    for name in outcome.applied:
-        terminal.say("db.applied", name=name)
-    if outcome.rebuilt:
-        terminal.say("db.rebuilt")
-    if outcome == Outcome():
-        terminal.say("db.current")
+        for line in report(outcome):
+            terminal.say(line.key, **line.facts)
 
 
 @db.command("rebuild", help="help.db.rebuild")
@@ -50,6 +48,45 @@ def rebuild_command(terminal: Terminal) -> None:
         done = asyncio.run(rebuild(database.connect, read_schema().view, show))
     rate = done.events / max(done.seconds, 1e-9)
     terminal.say("db.rebuild_done", events=done.events, seconds=done.seconds, rate=rate, held=done.held_seconds)
+
+
+@db.command("backup", help="help.db.backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def backup_command(terminal: Terminal, file: Path) -> None:
+    """Write everything in the database into one file."""
+    with use_database(terminal.config, terminal.say, "elruso-backup") as database:
+        asyncio.run(back_up(database, file))
+    terminal.say("db.backed_up", file=file, megabytes=file.stat().st_size / 1e6)
+
+
+@db.command("restore", help="help.db.restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def restore_command(terminal: Terminal, file: Path) -> None:
+    """Fill an empty database from a backup, and bring it up to date."""
+    with (
+        use_database(terminal.config, terminal.say, "elruso-restore") as database,
+        progress(terminal, "db.rebuilding") as show,
+    ):
+        asyncio.run(_restore(database, file, show))
+    terminal.say("db.restored", file=file)
+
+
+async def _restore(database: Database, file: Path, show: Callable[[int, int], None]) -> None:
+    await restore(database, file)
+    await migrate(database.connect, rebuild=rebuild, progress=show)
+
+
+@db.command("psql", help="help.db.psql", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def psql_command(terminal: Terminal, arguments: tuple[str, ...]) -> int:
+    """Run the psql that comes along on our database; its exit status is ours."""
+    with use_database(terminal.config, terminal.say, "elruso-psql") as database:
+        address, secret = address_for_libpq(database)
+        command = [str(find_program("psql", NEWEST)), address, *arguments]
+        return subprocess.run(command, env=inherited_environment() | secret).returncode
 
 
 @db.command("url", help="help.db.url")

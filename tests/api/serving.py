@@ -18,6 +18,8 @@ from events.commands import Commands
 from events.connect import Database
 from events.listener import Listener
 from events.notifier import Notifier
+from ops.actions import LocalActions
+from ops.config import Config
 from ops.vault.desk import Definitions, Desk
 from ops.vault.keyring import Keyring
 from ops.vault.vault import Vault
@@ -82,9 +84,10 @@ async def serving(
     limits: Limits = LIMITS,
     keyring: Keyring | None = None,
     definitions: Definitions = tuple,
+    workspace: Path | None = None,
     **given: Any,
 ) -> AsyncIterator[Served]:
-    """Serve the database at `url`; with an empty vault and without REQUESTS.json unless they are given.
+    """Serve the database at `url`; with an empty vault, without REQUESTS.json and workspace unless they are given.
 
     What else the API is `given`, see ApiDeps.
     """
@@ -100,12 +103,23 @@ async def serving(
         listener.subscribe(commands.hear)
         pool = await stack.enter_async_context(database.pool(4))
         tokens = TokenStore(pool)
-        if keyring is None:
-            folder = stack.enter_context(TemporaryDirectory())
-            keyring = Keyring(Vault(Path(folder) / "vault"))
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        keyring = keyring or Keyring(Vault(folder / "vault"))
         desk = Desk(keyring, commands, Views(pool), definitions)
+        actions = LocalActions(Config(workspace=workspace or folder), database, keyring, notifier.wake)
         deps = ApiDeps(
-            commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", desk, keyring, limits, **given
+            commands=commands,
+            views=Views(pool),
+            listener=listener,
+            tokens=tokens,
+            pool=pool,
+            lease_seconds=LEASE_SECONDS,
+            version="0.0.0",
+            actions=actions,
+            credentials=desk,
+            screen=keyring,
+            limits=limits,
+            **given,
         )
         app = create_app(deps)
         address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))

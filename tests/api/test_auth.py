@@ -52,6 +52,9 @@ REQUESTS: list[tuple[str, str, set[Role]]] = [
     ("GET", "/ops/system/status", {"viewer", "operator", "runner", "admin"}),
     ("POST", "/ops/system/pause", {"operator", "admin"}),
     ("POST", "/ops/system/resume", {"operator", "admin"}),
+    ("POST", "/ops/actions/migrate", {"admin"}),
+    ("POST", "/ops/actions/sync-push", {"operator", "admin"}),
+    ("POST", "/ops/actions/sync-pull", {"operator", "admin"}),
     ("GET", "/ops/events", {"viewer", "operator", "runner", "admin"}),
     ("HEAD", "/ops/events/stream", {"viewer", "operator", "runner", "admin"}),
 ]

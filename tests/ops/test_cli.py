@@ -128,3 +128,10 @@ def test_package_in_front_of_ours_is_named(shell: Shell) -> None:
     failed = shell.elruso("--help", PYTHONPATH=f"{shell.home / 'strangers'}:{ROOT}")
     assert 1 == failed.returncode
     assert str(shell.home / "strangers" / "projections") in failed.stderr
+
+
+def test_psql_comes_along(shell: Shell, database: str) -> None:
+    """`db psql` asks the database through the psql of the wheel, and ends as that does."""
+    asked = shell.elruso("db", "psql", "-Atc", "SELECT count(*) FROM log.events", DATABASE_URL=database)
+    assert (0, "0\n") == (asked.returncode, asked.stdout)
+    assert 1 == shell.elruso("db", "psql", "-c", "SELECT nonsense", DATABASE_URL=database).returncode

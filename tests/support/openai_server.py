@@ -88,12 +88,22 @@ class OpenAiServer:
             await self.released.wait()
         return Response(reply.body, reply.status, reply.headers, media_type="application/json")
 
+    async def list_models(self, request: Request) -> Response:
+        """GET /v1/models, by which a key is validated."""
+        status = 200 if request.headers.get("authorization", "").startswith("Bearer ") else 401
+        return Response(b'{"object": "list", "data": []}', status, media_type="application/json")
+
 
 @asynccontextmanager
 async def openai_server() -> AsyncIterator[OpenAiServer]:
     """The server, for as long as the block lasts; `url` is what OPENAI_BASE_URL takes."""
     server = OpenAiServer()
-    app = Starlette(routes=[Route("/v1/chat/completions", server.answer, methods=["POST"])])
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", server.answer, methods=["POST"]),
+            Route("/v1/models", server.list_models, methods=["GET"]),
+        ]
+    )
     listening = bind("127.0.0.1", 0)
     web = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
     serving = asyncio.create_task(web.serve(sockets=[listening]))
