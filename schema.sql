@@ -68,7 +68,7 @@ CREATE TABLE log.events (
     type        text COLLATE "C" NOT NULL,
     actor       text COLLATE "C" NOT NULL,         -- runner:…, human:…, gpt, system
     data        json NOT NULL,                     -- json, not jsonb: the exact bytes are kept, to be hashed and sealed
-    CONSTRAINT events_stream_version UNIQUE (kind, id, version)
+    CONSTRAINT events_stream_version UNIQUE (id, kind, version)  -- the id first: kinds are few, and compared in vain
 );
 CREATE UNIQUE INDEX events_command ON log.events (command_id) WHERE command_id IS NOT NULL;
 
@@ -645,16 +645,16 @@ BEGIN
             claimed_by = m.runner, claimed_at = m.at, started_at = NULL, finished_at = NULL, next_run_at = NULL
         FROM matched m
         WHERE t.ctid = m.place AND t.version = m.version - 1 AND t.status = 'ready' AND (t.waiting_on = 0 OR NOT live)
-        RETURNING 1
+        RETURNING t.id, t.run_id, t.claimed_by, t.attempts, t.claimed_at
     ), left_ready AS (
-        DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place
+        DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT m.ready_place FROM matched m))
     ), left_scheduled AS (
         DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place RETURNING 1
     ), entered_running AS (
-        INSERT INTO running (id, run_id, runner) SELECT m.id, m.seq, m.runner FROM matched m ON CONFLICT DO NOTHING
+        INSERT INTO running (id, run_id, runner) SELECT c.id, c.run_id, c.claimed_by FROM changed c
     ), began AS (  -- a rebuild leaves the runs to fold_runs
         INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
-        SELECT m.seq, m.id, m.runner, m.attempt, 'running', m.at FROM matched m WHERE live
+        SELECT c.run_id, c.id, c.claimed_by, c.attempts, 'running', c.claimed_at FROM changed c WHERE live
     )
     SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM changed),
            (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled) INTO expected, folded, moved;
@@ -713,7 +713,7 @@ BEGIN
         WHERE t.ctid = m.place AND t.version = m.first_version - 1 AND t.status = 'running' AND t.run_id = m.run_id AND m.legal
         RETURNING t.status
     ), left_running AS (
-        DELETE FROM running g USING matched m WHERE m.running_place IS NOT NULL AND g.ctid = m.running_place
+        DELETE FROM running WHERE ctid = ANY (ARRAY(SELECT m.running_place FROM matched m))
     ), told AS (
         UPDATE runs r SET started_at = coalesce(m.started_at, r.started_at), finished_at = m.ended_at,
             status = CASE WHEN m.ended_at IS NULL THEN r.status ELSE 'done' END, duration_ms = m.duration_ms,
@@ -768,7 +768,7 @@ BEGIN
     END IF;
     WITH line AS (
         SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
-               CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
+               r.target = 'running' AS runs, CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
                CASE b.type WHEN 'task.claimed' THEN (b.data->>'attempt')::integer
                            WHEN 'task.requeued' THEN (b.data->>'attempts')::integer END AS attempts,
                CASE b.type WHEN 'task.failed' THEN b.data->>'error' WHEN 'task.blocked' THEN b.data->>'reason'
@@ -776,15 +776,14 @@ BEGIN
         FROM batch b JOIN log.transitions r ON r.type = b.type
         WHERE b.kind = 'task'
     ), chain AS (
-        SELECT l.*, lead(l.target) OVER w AS prior_status, lead(l.seq) OVER w AS prior_seq,
-               CASE lead(l.type) OVER w WHEN 'task.claimed' THEN lead(l.seq) OVER w
-                   WHEN 'task.started' THEN lead(l.run_id) OVER w WHEN 'task.step' THEN lead(l.run_id) OVER w END AS prior_run
+        SELECT l.*, row_number() OVER w = 1 AS is_last, lead(l.target) OVER w AS prior_status, lead(l.seq) OVER w AS prior_seq,
+               lead(CASE WHEN l.type = 'task.claimed' THEN l.seq WHEN l.runs THEN l.run_id END) OVER w AS prior_run
         FROM line l WINDOW w AS (PARTITION BY l.id ORDER BY l.version DESC)
     ), net AS (
         SELECT c.id, min(c.version) AS first_version, max(c.version) AS version,
-               (array_agg(c.at))[1] AS at,  -- the last one's, not the latest: a clock may be set back
-               (array_agg(c.target))[1] AS status,
-               (array_agg(c.data))[1] AS last_data,
+               max(c.at) FILTER (WHERE c.is_last) AS at,  -- not the latest: a clock may be set back
+               max(c.target) FILTER (WHERE c.is_last) AS status,
+               max(c.data::text) FILTER (WHERE c.is_last AND c.type IN ('task.created', 'task.requeued', 'task.blocked'))::json AS last_data,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
                min(c.sources) FILTER (WHERE c.prior_status IS NULL) AS first_sources,
                min(c.run_id) FILTER (WHERE c.prior_status IS NULL) AS first_run,
@@ -792,7 +791,7 @@ BEGIN
                    AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.run_id IS NOT DISTINCT FROM c.prior_run
                                 AND c.prior_seq < c.seq)) AS legal,
                max(c.seq) FILTER (WHERE c.type = 'task.created') AS created_seq,
-               (array_agg(c.data) FILTER (WHERE c.type = 'task.created'))[1] AS creation,
+               max(c.data::text) FILTER (WHERE c.type = 'task.created')::json AS creation,
                max(c.at) FILTER (WHERE c.type = 'task.created') AS created_at,
                max(c.seq) FILTER (WHERE c.type = 'task.claimed') AS claim_seq,
                (array_agg(c.at) FILTER (WHERE c.type = 'task.claimed'))[1] AS claimed_at,
@@ -1000,7 +999,7 @@ BEGIN
                    max(r.at) FILTER (WHERE r.type <> 'task.started') AS finished_at,
                    substr(max(r.type) FILTER (WHERE r.type <> 'task.started'), 6) AS status,
                    (array_agg(r.data->>'branch' ORDER BY r.version DESC) FILTER (WHERE r.type = 'task.started' AND r.data->>'branch' IS NOT NULL))[1] AS branch,
-                   (array_agg(r.data) FILTER (WHERE r.type <> 'task.started'))[1] AS data
+                   max(r.data::text) FILTER (WHERE r.type <> 'task.started')::json AS data
             FROM report r WHERE r.run_id IS NOT NULL GROUP BY r.run_id ORDER BY r.run_id
         ), written AS (
             UPDATE runs SET started_at = coalesce(n.started_at, runs.started_at), finished_at = n.finished_at, status = coalesce(n.status, 'running'),

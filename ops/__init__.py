@@ -13,6 +13,7 @@ The composition root: everything is built here and passed down; nobody imports i
     memory       where the operator's memory files are read: the workspace's, else our own
     definitions  REQUESTS.json, read strictly
     errors       a refusal the operator can act on
+    printing     what handlers print by themselves, without secrets
     logs         structlog set-up: format, redaction, request ids
     postgres     the embedded server: initialise, start, share, stop
     migrate      empty database -> schema.sql; else pending files of migrations/; then the views
