@@ -155,30 +155,35 @@ CREATE TRIGGER events_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON log.event
     FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
 -- Types must be known; `at` must be the clock's own word, not the writer's. Which types a statement holds is noted in
--- elruso.types (sorted), so that a fold need not read the batch to know that it has nothing to do.
+-- elruso.types (sorted), and in elruso.children whether it creates tasks that depend on others: so a fold need not read
+-- the batch to know that it has nothing to do.
 CREATE FUNCTION log.guard_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = log, pg_temp AS $$
 DECLARE
     live    CONSTANT boolean := TG_TABLE_NAME = 'events';
     steered CONSTANT boolean := coalesce(current_setting('elruso.now', true), '') <> '';
+    said     record;
     types    text[];
     known    boolean;
-    earliest timestamptz;
-    latest   timestamptz;
     offender record;
 BEGIN
-    SELECT array_agg(b.type ORDER BY b.type), bool_and(EXISTS (SELECT FROM transitions t WHERE t.type = b.type AND t.kind = b.kind)),
-           min(b.earliest), max(b.latest) INTO types, known, earliest, latest
-    FROM (SELECT kind, type, min(at) AS earliest, max(at) AS latest FROM batch GROUP BY kind, type) b;
-    IF NOT known OR (live AND NOT steered AND (earliest < statement_timestamp() OR latest > clock_timestamp())) THEN
+    SELECT min(b.kind) AS kind, min(b.type) AS type, min(b.kind) = max(b.kind) AND min(b.type) = max(b.type) AS is_one, min(b.at) AS earliest,
+           max(b.at) AS latest, bool_or(b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL) AS children INTO said FROM batch b;
+    IF said.is_one THEN
+        types := ARRAY[said.type];
+        known := EXISTS (SELECT FROM transitions t WHERE t.type = said.type AND t.kind = said.kind);
+    ELSE
+        SELECT array_agg(b.type ORDER BY b.type), bool_and(EXISTS (SELECT FROM transitions t WHERE t.type = b.type AND t.kind = b.kind)) INTO types, known
+        FROM (SELECT kind, type FROM batch GROUP BY kind, type) b;
+    END IF;
+    IF NOT known OR (live AND NOT steered AND (said.earliest < statement_timestamp() OR said.latest > clock_timestamp())) THEN
         SELECT b.type, b.kind, b.at INTO offender FROM batch b LEFT JOIN transitions t ON t.type = b.type AND t.kind = b.kind
-        WHERE t.type IS NULL OR known AND b.at IN (earliest, latest) LIMIT 1;
+        WHERE t.type IS NULL OR known AND b.at IN (said.earliest, said.latest) LIMIT 1;
         RAISE EXCEPTION 'malformed event % in a % stream at %: the type must be known and the time is the database''s to set',
             offender.type, offender.kind, offender.at USING ERRCODE = 'ER006';
     END IF;
-    PERFORM set_config('elruso.types', coalesce(types, '{}')::text, true);
+    PERFORM set_config('elruso.types', coalesce(types, '{}')::text, true), set_config('elruso.children', coalesce(said.children, false)::text, true);
     RETURN NULL;
 END $$;
-
 -- Reactions: events that follow from events of other streams. Live only: a rebuild finds them in the log.
 -- A waiting child of a parent that failed, was blocked or was cancelled is blocked too, and so on down; when that
 -- parent is requeued, so are the children it had blocked.
@@ -187,8 +192,7 @@ SET search_path = view, log, pg_temp SET enable_hashjoin = off SET enable_seqsca
 DECLARE
     types CONSTANT text[] := current_setting('elruso.types');
 BEGIN
-    IF NOT types && '{task.failed,task.blocked,task.cancelled,task.requeued}' AND ('task.created' <> ALL (types)
-            OR NOT EXISTS (SELECT FROM batch WHERE type = 'task.created' AND data->'depends_on' IS NOT NULL)) THEN
+    IF NOT types && '{task.failed,task.blocked,task.cancelled,task.requeued}' AND current_setting('elruso.children') = 'false' THEN
         RETURN NULL;
     END IF;
     WITH RECURSIVE fallen AS (
@@ -917,7 +921,7 @@ DECLARE
     freed    text[];
     ended    integer[];
 BEGIN
-    IF holds('task.created') THEN
+    IF current_setting('elruso.children') = 'true' THEN
         WITH edges AS (
             INSERT INTO task_deps (parent, child)
             SELECT d.parent, b.id FROM batch b CROSS JOIN LATERAL json_array_elements_text(b.data->'depends_on') AS d (parent)
