@@ -247,7 +247,7 @@ $$;
 
 -- A directive whose tasks are all done is applied. One that is `auto` and waited for credentials gets its tasks with the
 -- last of them. Its row is locked before the rest is looked at, so of two last ones the second sees the first. What this
--- appends makes notes of its own (see log.guard_append); log.react comes after it and needs those of the statement.
+-- appends makes notes of its own (elruso.types, elruso.children); log.react comes after it and needs the statement's.
 CREATE FUNCTION log.react_directives() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = view, log, pg_temp SET jit = off AS $$
 DECLARE

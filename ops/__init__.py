@@ -9,6 +9,7 @@ The composition root: everything is built here and passed down; nobody imports i
     settings     one variable: type, limits, default, text
     prices       what tokens cost, from the table in the settings
     planner      asks a model for directives
+    planning     the planner of a process, made from its settings
     messages     what the command line says, in Spanish and English
     memory       where the operator's memory files are read: the workspace's, else our own
     definitions  REQUESTS.json, read strictly
