@@ -6,6 +6,7 @@ from api.broadcast import Broadcast
 from api.deps import ApiDeps
 from api.lookup import TaskLookup
 from api.waiting import WaitingLine
+from projections.board import Board
 
 
 class Live:
@@ -15,6 +16,7 @@ class Live:
         limits = deps.limits
         self.closing = asyncio.Event()
         self.tasks = TaskLookup(deps.views)
+        self.board = Board(deps.pool, deps.views)
         self.waiting = WaitingLine(deps.listener)
         self.broadcast = Broadcast(deps.pool, deps.listener, limits.viewers, limits.viewer_events)
 

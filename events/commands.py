@@ -29,6 +29,7 @@ from events.system import SystemPaused, SystemResumed
 from events.task import TaskCreated
 
 SQL = load_statements("events", "commands.sql")
+MANY = 200  # streams in one statement of those that take many
 
 
 class Sweep(Struct, frozen=True):
@@ -161,6 +162,26 @@ class Commands:
         if not rows:
             await self._settle(task_id, "ready", "task.requeued")
         self._made_ready(rows)
+
+    async def requeue_many(self, task_ids: Sequence[str], reason: str, actor: str) -> list[str]:
+        """Makes many tasks ready again, each with all its attempts; those that cannot be are left as they are.
+
+        Returns the ids of those that were. A few hundred at a time, so that nobody waits long for their rows.
+        """
+        rows: list[Any] = []
+        for ids in batched(task_ids, MANY):
+            rows += await self._call("requeue_many", ids, reason, actor)
+        self._made_ready(rows)
+        return [row["id"] for row in rows]
+
+    async def cancel_many(self, task_ids: Sequence[str], reason: str | None, actor: str) -> list[str]:
+        """Cancels many tasks, taking them from their runners; the ids of those that could be."""
+        rows: list[Any] = []
+        for ids in batched(task_ids, MANY):
+            rows += await self._call("cancel_many", ids, reason, actor)
+        if rows:
+            self._announce(max(row["seq"] for row in rows))
+        return [row["id"] for row in rows]
 
     async def cancel(self, task_id: str, reason: str | None, actor: str) -> None:
         """Cancels a task, taking it from its runner. No-op when it is so. Raises NotFound, IllegalTransition."""
@@ -306,6 +327,11 @@ def _pause_detail(reason: str | None) -> str:
 def paused(reason: str | None) -> Paused:
     """The refusal of a claim while the system is paused."""
     return Paused(_pause_detail(reason))
+
+
+def batched(items: Sequence[str], size: int) -> list[list[str]]:
+    """The items in lists of at most so many."""
+    return [list(items[place : place + size]) for place in range(0, len(items), size)]
 
 
 def definition_of(claimed: Claimed) -> TaskCreated:

@@ -7,6 +7,12 @@
     metrics      the numbers an operator looks at first
     system       paused or not
     output       what a run printed, and its patch
+    board        what the panel asks; small answers as Structs
+    briefs       tasks and runs as one line of a list
+    why          why is a task not running?
+    story        the log for people: events, newest first, with cause and effects
+    neighbours   the tasks around a task
+    activity     what happened of late
     page         parts of lists: windows and cursors
     ask          one question to the database, its answer in JSON
 
