@@ -17,7 +17,7 @@
 --     log.guard_append             types are known, times are the database's own
 --     view.fold_tasks              checks each stream against log.transitions, its next version and its fence, and in
 --                                  the same UPDATE writes the new state: an illegal history cannot be written
---                                  (fold_creations, fold_claims: the same for the two hot kinds of statement)
+--                                  (fold_creations, fold_claims, fold_endings: the same for the hot kinds of statement)
 --     view.fold_dependencies       a child counts the parents that are not done; a parent's end counts it down
 --     view.fold_runs, fold_steps, fold_runners, fold_system
 --     log.react                    a parent that ended badly blocks its waiting children, with the reason
@@ -131,34 +131,41 @@ END $$;
 CREATE TRIGGER events_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events
     FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
--- Types must be known; `at` must be the clock's own word, not the writer's.
-CREATE FUNCTION log.guard_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = log, pg_temp SET enable_hashjoin = off AS $$
+-- Types must be known; `at` must be the clock's own word, not the writer's. Which types a statement holds is noted in
+-- elruso.types (sorted), so that a fold need not read the batch to know that it has nothing to do.
+CREATE FUNCTION log.guard_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = log, pg_temp AS $$
 DECLARE
-    offender record;
+    live    CONSTANT boolean := TG_TABLE_NAME = 'events';
     steered CONSTANT boolean := coalesce(current_setting('elruso.now', true), '') <> '';
+    types    text[];
+    known    boolean;
+    earliest timestamptz;
+    latest   timestamptz;
+    offender record;
 BEGIN
-    SELECT b.type, b.kind, b.at INTO offender
-    FROM batch b LEFT JOIN transitions t ON t.type = b.type AND t.kind = b.kind
-    WHERE t.type IS NULL OR (NOT steered AND b.at NOT BETWEEN statement_timestamp() AND clock_timestamp())
-    LIMIT 1;
-    IF FOUND THEN
+    SELECT array_agg(b.type ORDER BY b.type), bool_and(EXISTS (SELECT FROM transitions t WHERE t.type = b.type AND t.kind = b.kind)),
+           min(b.earliest), max(b.latest) INTO types, known, earliest, latest
+    FROM (SELECT kind, type, min(at) AS earliest, max(at) AS latest FROM batch GROUP BY kind, type) b;
+    IF NOT known OR (live AND NOT steered AND (earliest < statement_timestamp() OR latest > clock_timestamp())) THEN
+        SELECT b.type, b.kind, b.at INTO offender FROM batch b LEFT JOIN transitions t ON t.type = b.type AND t.kind = b.kind
+        WHERE t.type IS NULL OR known AND b.at IN (earliest, latest) LIMIT 1;
         RAISE EXCEPTION 'malformed event % in a % stream at %: the type must be known and the time is the database''s to set',
             offender.type, offender.kind, offender.at USING ERRCODE = 'ER006';
     END IF;
+    PERFORM set_config('elruso.types', coalesce(types, '{}')::text, true);
     RETURN NULL;
 END $$;
-CREATE TRIGGER append_1_guard AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
-    FOR EACH STATEMENT EXECUTE FUNCTION log.guard_append();
 
 -- Reactions: events that follow from events of other streams. Live only: a rebuild finds them in the log.
 -- A waiting child of a parent that failed, was blocked or was cancelled is blocked too, and so on down; when that
 -- parent is requeued, so are the children it had blocked.
 CREATE FUNCTION log.react() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = view, log, pg_temp SET enable_hashjoin = off SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    types CONSTANT text[] := current_setting('elruso.types');
 BEGIN
-    IF NOT EXISTS (SELECT FROM batch WHERE type IN ('task.failed', 'task.blocked', 'task.cancelled', 'task.requeued')
-                                        OR (type = 'task.created' AND data->'depends_on' IS NOT NULL)) THEN
+    IF NOT types && '{task.failed,task.blocked,task.cancelled,task.requeued}' AND ('task.created' <> ALL (types)
+            OR NOT EXISTS (SELECT FROM batch WHERE type = 'task.created' AND data->'depends_on' IS NOT NULL)) THEN
         RETURN NULL;
     END IF;
     WITH RECURSIVE fallen AS (
@@ -203,12 +210,14 @@ END $$;
 CREATE TRIGGER append_3_react AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
     FOR EACH STATEMENT EXECUTE FUNCTION log.react();
 
--- Hangs the fold functions of a view schema on a table of events, in the order in which they were written down:
--- on log.events for the live views, on a rebuild's intake for the views being rebuilt.
+-- Hangs the guard and the fold functions of a view schema on a table of events, in the order in which they were written
+-- down: on log.events for the live views, on a rebuild's intake for the views being rebuilt.
 CREATE FUNCTION log.attach_folds(target regclass, view_schema name) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     fold record;
 BEGIN
+    EXECUTE format('CREATE OR REPLACE TRIGGER append_1_guard AFTER INSERT ON %s REFERENCING NEW TABLE AS batch '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION log.guard_append()', target);
     FOR fold IN SELECT p.proname, row_number() OVER (ORDER BY p.oid) AS place FROM pg_proc p
                 WHERE p.pronamespace = view_schema::regnamespace AND p.proname LIKE 'fold\_%' ORDER BY p.oid LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER append_2_%s AFTER INSERT ON %s REFERENCING NEW TABLE AS batch '
@@ -396,6 +405,12 @@ CREATE TABLE run_counts (
 
 CREATE FUNCTION counter_shard() RETURNS integer LANGUAGE sql STABLE RETURN pg_backend_pid() % 32;
 
+-- Whether the statement holds events whose type has this in it, from the guard's note: '{task.done,task.started}'.
+CREATE FUNCTION holds(part text) RETURNS boolean LANGUAGE sql STABLE RETURN position(part IN current_setting('elruso.types')) > 0;
+-- Whether the statement is one that the folds for hot statements keep to themselves.
+CREATE FUNCTION is_hot() RETURNS boolean LANGUAGE sql STABLE RETURN
+    current_setting('elruso.types') IN ('{task.created}', '{task.claimed}', '{task.started}', '{task.done}', '{task.done,task.started}');
+
 -- Says why a batch of task events was refused: the first event that does not follow from its task.
 CREATE FUNCTION refuse_task(event_id text, event_type text, event_version integer, event_run bigint, events bigint) RETURNS void LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $$
@@ -419,32 +434,30 @@ BEGIN
     RAISE EXCEPTION 'task %: another writer changed it at the same moment', event_id USING ERRCODE = 'ER001', HINT = 'send it again';
 END $$;
 
--- Three folds keep the tasks and the tables that index them. Statements that do nothing but create, or nothing but claim,
--- are the hot ones and have folds of their own; whatever else a statement holds goes through fold_tasks, which could do
--- all of it. A rebuild mixes what was apart when it was live, and must come to the same rows.
+-- Four folds keep the tasks and the tables that index them. Statements that do nothing but create, nothing but claim or
+-- nothing but say that runs began and ended well are the hot ones and have folds of their own; whatever else a statement
+-- holds goes through fold_tasks, which could do all of it. A rebuild mixes what was apart when it was live, and must come
+-- to the same rows.
 
 -- Statements that only create tasks.
+CREATE TYPE definition AS (title text, phase text, directive_id text, task_type text, priority smallint, max_attempts integer,
+                           timeout_seconds double precision, depends_on json, next_run_at timestamptz);
 CREATE FUNCTION fold_creations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
     expected bigint;
-    others   bigint;
     folded   bigint;
     bad      record;
 BEGIN
-    SELECT count(*) FILTER (WHERE type = 'task.created'), count(*) FILTER (WHERE type <> 'task.created') INTO expected, others
-    FROM batch WHERE kind = 'task';
-    IF expected = 0 OR others > 0 THEN
+    IF current_setting('elruso.types') <> '{task.created}' THEN
         RETURN NULL;
     END IF;
     WITH created AS (
         INSERT INTO tasks (id, created_seq, position, ready_at, created_at, next_run_at, timeout_seconds, version, waiting_on,
                            max_attempts, priority, status, task_type, phase, directive_id, title)
-        SELECT b.id, b.seq, b.seq, greatest(b.at, d.next_run_at), b.at, d.next_run_at, d.timeout_seconds, 1,
-               coalesce(json_array_length(d.depends_on), 0), coalesce(d.max_attempts, 4), coalesce(d.priority, 100), 'ready',
-               coalesce(d.task_type, 'generic'), d.phase, d.directive_id, d.title
-        FROM batch b CROSS JOIN LATERAL json_to_record(b.data) AS d (title text, phase text, directive_id text, task_type text, priority smallint,
-            max_attempts integer, timeout_seconds double precision, depends_on json, next_run_at timestamptz)
-        WHERE b.kind = 'task' AND b.version = 1
+        SELECT b.id, b.seq, b.seq, greatest(b.at, (d).next_run_at), b.at, (d).next_run_at, (d).timeout_seconds, 1,
+               coalesce(json_array_length((d).depends_on), 0), coalesce((d).max_attempts, 4), coalesce((d).priority, 100), 'ready',
+               coalesce((d).task_type, 'generic'), (d).phase, (d).directive_id, (d).title
+        FROM (SELECT id, seq, at, json_populate_record(NULL::definition, data) AS d FROM batch WHERE version = 1 OFFSET 0) b
         RETURNING id, priority, position, waiting_on, next_run_at
     ), entered_ready AS (
         INSERT INTO ready (priority, position, id)
@@ -453,9 +466,9 @@ BEGIN
         INSERT INTO scheduled (due_at, id, priority, position)
         SELECT next_run_at, id, priority, position FROM created WHERE waiting_on = 0 AND next_run_at IS NOT NULL
     )
-    SELECT count(*) INTO folded FROM created;
+    SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM created) INTO expected, folded;
     IF folded <> expected THEN
-        SELECT b.id, b.type, b.version INTO bad FROM batch b WHERE b.kind = 'task' AND b.version <> 1 ORDER BY b.id, b.version LIMIT 1;
+        SELECT b.id, b.type, b.version INTO bad FROM batch b WHERE b.version <> 1 ORDER BY b.id, b.version LIMIT 1;
         PERFORM refuse_task(bad.id, bad.type, bad.version, NULL, 1);
     END IF;
     UPDATE task_counts SET ready = ready + folded WHERE shard = counter_shard();
@@ -468,14 +481,11 @@ SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = of
 DECLARE
     live CONSTANT boolean := TG_TABLE_NAME = 'events';
     expected bigint;
-    others   bigint;
     folded   bigint;
     moved    boolean;
     bad      record;
 BEGIN
-    SELECT count(*) FILTER (WHERE type = 'task.claimed'), count(*) FILTER (WHERE type <> 'task.claimed') INTO expected, others
-    FROM batch WHERE kind = 'task';
-    IF expected = 0 OR others > 0 THEN
+    IF current_setting('elruso.types') <> '{task.claimed}' THEN
         RETURN NULL;
     END IF;
     WITH matched AS MATERIALIZED (
@@ -487,32 +497,110 @@ BEGIN
                    CASE WHEN t.next_run_at IS NOT NULL THEN (SELECT s.ctid FROM scheduled s
                        WHERE s.due_at = t.next_run_at AND s.id = t.id) END AS scheduled_place
             FROM tasks t WHERE t.id = b.id OFFSET 0) o
-        WHERE b.kind = 'task'
         ORDER BY b.id
     ), changed AS (
         UPDATE tasks t SET version = m.version, status = 'running', run_id = m.seq, attempts = coalesce(m.attempt, t.attempts),
             claimed_by = m.runner, claimed_at = m.at, started_at = NULL, finished_at = NULL, next_run_at = NULL
         FROM matched m
         WHERE t.ctid = m.place AND t.version = m.version - 1 AND t.status = 'ready' AND (t.waiting_on = 0 OR NOT live)
-        RETURNING t.id
+        RETURNING 1
     ), left_ready AS (
         DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place
     ), left_scheduled AS (
-        DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place RETURNING s.id
+        DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place RETURNING 1
     ), entered_running AS (
         INSERT INTO running (id, run_id, runner) SELECT m.id, m.seq, m.runner FROM matched m ON CONFLICT DO NOTHING
+    ), began AS (  -- a rebuild leaves the runs to fold_runs
+        INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
+        SELECT m.seq, m.id, m.runner, m.attempt, 'running', m.at FROM matched m WHERE live
     )
-    SELECT (SELECT count(*) FROM changed), (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled) INTO folded, moved;
+    SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM changed),
+           (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled) INTO expected, folded, moved;
     IF folded <> expected THEN
-        SELECT b.id, b.type, b.version, (b.data->>'run_id')::bigint AS run_id INTO bad
-        FROM batch b LEFT JOIN tasks t ON t.id = b.id AND t.run_id = b.seq
-        WHERE b.kind = 'task' AND t.id IS NULL ORDER BY b.id, b.version LIMIT 1;
-        PERFORM refuse_task(bad.id, bad.type, bad.version, bad.run_id, 1);
+        SELECT b.id, b.type, b.version INTO bad FROM batch b LEFT JOIN tasks t ON t.id = b.id AND t.run_id = b.seq
+        WHERE t.id IS NULL ORDER BY b.id, b.version LIMIT 1;
+        PERFORM refuse_task(bad.id, bad.type, bad.version, NULL, 1);
     END IF;
     IF moved THEN  -- between this statement's look and its turn
         RAISE EXCEPTION 'a task of this statement fell due at the same moment' USING ERRCODE = 'ER001', HINT = 'send it again';
     END IF;
     UPDATE task_counts SET ready = ready - folded, running = running + folded WHERE shard = counter_shard();
+    RETURN NULL;
+END $$;
+
+-- Statements that only say that runs began and ended well. With at most one event of each sort, those of a task follow
+-- from one another if their versions do and the end, where there is one, comes last by version and by seq. A statement
+-- with more than that is left to the general folds.
+CREATE TYPE result AS (run_id bigint, duration_ms bigint, branch text, commit_hash text, summary text);
+CREATE FUNCTION fold_endings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+    live CONSTANT boolean := TG_TABLE_NAME = 'events';
+    simple   boolean;
+    expected bigint;
+    folded   bigint;
+    ended    bigint;
+    bad      record;
+BEGIN
+    IF current_setting('elruso.types') NOT IN ('{task.started}', '{task.done}', '{task.done,task.started}') THEN
+        RETURN NULL;
+    END IF;
+    WITH said AS (
+        SELECT id, seq, version, at, type = 'task.done' AS ends, json_populate_record(NULL::result, data) AS d FROM batch OFFSET 0
+    ), net AS MATERIALIZED (
+        SELECT s.id, min(s.version) AS first_version, max(s.version) AS version, max(s.at) FILTER (WHERE NOT s.ends) AS started_at,
+               max(s.at) FILTER (WHERE s.ends) AS ended_at, max((s.d).branch) FILTER (WHERE NOT s.ends) AS first_branch,
+               min((s.d).run_id) AS run_id, max((s.d).duration_ms) FILTER (WHERE s.ends) AS duration_ms,
+               max((s.d).branch) FILTER (WHERE s.ends) AS branch, max((s.d).commit_hash) FILTER (WHERE s.ends) AS commit_hash,
+               max((s.d).summary) FILTER (WHERE s.ends) AS summary,
+               count(*) FILTER (WHERE NOT s.ends) <= 1 AND count(*) FILTER (WHERE s.ends) <= 1 AS simple,
+               max(s.version) - min(s.version) + 1 = count(*) AND count((s.d).run_id) = count(*) AND min((s.d).run_id) = max((s.d).run_id)
+                   AND coalesce(max(s.version) FILTER (WHERE s.ends) = max(s.version) AND max(s.seq) FILTER (WHERE s.ends) = max(s.seq), true) AS legal
+        FROM said s GROUP BY s.id
+    ), matched AS MATERIALIZED (
+        SELECT n.*, (SELECT t.ctid FROM tasks t WHERE t.id = n.id) AS place,
+               CASE WHEN n.ended_at IS NOT NULL THEN (SELECT g.ctid FROM running g WHERE g.id = n.id) END AS running_place,
+               CASE WHEN live THEN (SELECT r.ctid FROM runs r WHERE r.id = n.run_id) END AS run_place  -- a rebuild leaves the runs to fold_runs
+        FROM net n WHERE (SELECT bool_and(k.simple) FROM net k)
+        ORDER BY n.id
+    ), changed AS (
+        UPDATE tasks t SET version = m.version, status = CASE WHEN m.ended_at IS NULL THEN t.status ELSE 'done' END,
+            run_id = CASE WHEN m.ended_at IS NULL THEN t.run_id END, started_at = coalesce(m.started_at, t.started_at),
+            finished_at = m.ended_at, last_error = CASE WHEN m.ended_at IS NULL THEN t.last_error END
+        FROM matched m
+        WHERE t.ctid = m.place AND t.version = m.first_version - 1 AND t.status = 'running' AND t.run_id = m.run_id AND m.legal
+        RETURNING t.status
+    ), left_running AS (
+        DELETE FROM running g USING matched m WHERE m.running_place IS NOT NULL AND g.ctid = m.running_place
+    ), told AS (
+        UPDATE runs r SET started_at = coalesce(m.started_at, r.started_at), finished_at = m.ended_at,
+            status = CASE WHEN m.ended_at IS NULL THEN r.status ELSE 'done' END, duration_ms = m.duration_ms,
+            branch = coalesce(m.branch, m.first_branch, r.branch), commit_hash = m.commit_hash, summary = m.summary
+        FROM matched m WHERE m.run_place IS NOT NULL AND r.ctid = m.run_place AND r.status = 'running'
+        RETURNING r.finished_at
+    ), tallied AS (
+        INSERT INTO run_counts AS c (bucket, shard, ended, failed)
+        SELECT date_bin('5 minutes', w.finished_at, 'epoch'), counter_shard(), count(*), 0
+        FROM told w WHERE w.finished_at IS NOT NULL GROUP BY 1 ORDER BY 1
+        ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended
+    )
+    SELECT n.simple, n.expected, c.folded, c.ended INTO simple, expected, folded, ended
+    FROM (SELECT bool_and(net.simple) AS simple, count(*) AS expected FROM net) n,
+         (SELECT count(*) AS folded, count(*) FILTER (WHERE status = 'done') AS ended FROM changed) c;
+    IF NOT simple THEN
+        PERFORM set_config('elruso.types', '{task.done,task.started,again}', true);
+        RETURN NULL;
+    END IF;
+    IF folded <> expected THEN
+        SELECT b.id, b.type, b.version, (b.data->>'run_id')::bigint AS run_id, last.events INTO bad
+        FROM (SELECT id, max(version) AS version, count(*) AS events FROM batch GROUP BY id) last
+        LEFT JOIN tasks t ON t.id = last.id JOIN batch b ON b.id = last.id
+        WHERE t.version IS DISTINCT FROM last.version ORDER BY b.id, b.version LIMIT 1;
+        PERFORM refuse_task(bad.id, bad.type, bad.version, bad.run_id, bad.events);
+    END IF;
+    IF ended > 0 THEN
+        UPDATE task_counts SET running = running - ended, done = done + ended WHERE shard = counter_shard();
+    END IF;
     RETURN NULL;
 END $$;
 
@@ -533,9 +621,8 @@ DECLARE
     delta    bigint[];
     bad      record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'task' AND type NOT IN ('task.created', 'task.claimed'))
-        AND (SELECT count(DISTINCT type) FROM batch WHERE kind = 'task') < 2 THEN
-        RETURN NULL;  -- there are none, or all are creations, or all are claims
+    IF NOT holds('task.') OR is_hot() THEN
+        RETURN NULL;
     END IF;
     WITH line AS (
         SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
@@ -689,13 +776,15 @@ DECLARE
     freed    text[];
     ended    integer[];
 BEGIN
-    WITH edges AS (
-        INSERT INTO task_deps (parent, child)
-        SELECT d.parent, b.id FROM batch b CROSS JOIN LATERAL json_array_elements_text(b.data->'depends_on') AS d (parent)
-        WHERE b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL
-        ON CONFLICT DO NOTHING RETURNING child
-    )
-    SELECT array_agg(DISTINCT child) INTO children FROM edges;
+    IF holds('task.created') THEN
+        WITH edges AS (
+            INSERT INTO task_deps (parent, child)
+            SELECT d.parent, b.id FROM batch b CROSS JOIN LATERAL json_array_elements_text(b.data->'depends_on') AS d (parent)
+            WHERE b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL
+            ON CONFLICT DO NOTHING RETURNING child
+        )
+        SELECT array_agg(DISTINCT child) INTO children FROM edges;
+    END IF;
 
     IF children IS NOT NULL THEN
         PERFORM FROM tasks p WHERE p.id IN (SELECT d.parent FROM task_deps d WHERE d.child = ANY (children)) ORDER BY p.id FOR SHARE;
@@ -721,7 +810,7 @@ BEGIN
         SELECT next_run_at, id, priority, position FROM counted WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NOT NULL;
     END IF;
 
-    IF EXISTS (SELECT FROM batch WHERE type = 'task.done') THEN
+    IF holds('task.done') THEN
         SELECT array_agg(f.child ORDER BY f.child), array_agg(f.ended ORDER BY f.child) INTO freed, ended
         FROM (SELECT d.child, count(*)::integer AS ended
               FROM batch b CROSS JOIN LATERAL (SELECT k.child FROM task_deps k WHERE k.parent = b.id OFFSET 0) d
@@ -750,17 +839,17 @@ END $$;
 CREATE FUNCTION fold_runs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-    any_claim  boolean;
-    any_report boolean;
+    types CONSTANT text[] := current_setting('elruso.types');
 BEGIN
-    SELECT bool_or(type = 'task.claimed'), bool_or(type NOT IN ('task.claimed', 'task.created', 'task.step'))
-    INTO any_claim, any_report FROM batch WHERE kind = 'task';
-    IF any_claim THEN
+    IF NOT holds('task.') OR (TG_TABLE_NAME = 'events' AND is_hot()) THEN
+        RETURN NULL;
+    END IF;
+    IF 'task.claimed' = ANY (types) THEN
         INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
         SELECT b.seq, b.id, b.data->>'runner', (b.data->>'attempt')::integer, 'running', b.at
         FROM batch b WHERE b.type = 'task.claimed' ORDER BY b.seq;
     END IF;
-    IF any_report THEN
+    IF types && '{task.started,task.done,task.failed,task.requeued,task.blocked,task.cancelled}' THEN
         WITH report AS (
             SELECT (b.data->>'run_id')::bigint AS run_id, b.version, b.type, b.at, b.data
             FROM batch b WHERE b.kind = 'task' AND b.type NOT IN ('task.claimed', 'task.created', 'task.step')
@@ -790,7 +879,7 @@ END $$;
 -- What a run did: its steps, and the files it changed.
 CREATE FUNCTION fold_steps() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 BEGIN
-    IF EXISTS (SELECT FROM batch WHERE type = 'task.step') THEN
+    IF holds('task.step') THEN
         INSERT INTO steps (run_id, number, name, cmd, exit_code, duration_ms, output_excerpt, output_bytes, truncated, error, at)
         SELECT DISTINCT ON (d.run_id, d.number) d.run_id, d.number, d.name, d.cmd, d.exit_code, d.duration_ms, d.output_excerpt,
                coalesce(d.output_bytes, 0), coalesce(d.truncated, false), d.error, b.at
@@ -801,7 +890,7 @@ BEGIN
             duration_ms = excluded.duration_ms, output_excerpt = excluded.output_excerpt, output_bytes = excluded.output_bytes,
             truncated = excluded.truncated, error = excluded.error, at = excluded.at;
     END IF;
-    IF EXISTS (SELECT FROM batch WHERE type IN ('task.done', 'task.failed')) THEN
+    IF holds('task.done') OR holds('task.failed') THEN
         INSERT INTO file_changes (run_id, path, change, added, removed, renamed_from)
         SELECT (b.data->>'run_id')::bigint, f.path, coalesce(f.change, 'modified'), f.added, f.removed, f.renamed_from
         FROM batch b CROSS JOIN LATERAL json_to_recordset(b.data->'file_changes') AS f (path text, change text, added integer, removed integer, renamed_from text)
@@ -817,7 +906,7 @@ DECLARE
     expected bigint;
     folded   bigint;
 BEGIN
-    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'runner') THEN
+    IF NOT holds('runner.') THEN
         RETURN NULL;
     END IF;
     WITH chain AS (
@@ -874,6 +963,9 @@ CREATE FUNCTION fold_system() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER 
 DECLARE
     event record;
 BEGIN
+    IF NOT holds('system.') THEN
+        RETURN NULL;
+    END IF;
     FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'system' ORDER BY b.id, b.seq LOOP
         INSERT INTO system AS s (id, version, status, reason, changed_at, changed_by)
         SELECT event.id, event.version, event.target, event.data->>'reason', event.at, event.actor

@@ -88,7 +88,7 @@ class ClaimDesk:
             self._floor = LOWEST
             rows = await connection.fetch(SQL["claim_tasks"], *LOWEST, limit, _text(runner), actor)
         if rows:
-            self._floor = (rows[0]["priority"], rows[0]["position"])
+            self._floor = (rows[0]["first_priority"], rows[0]["first_position"])
         return rows
 
     async def _look_ahead(self, connection: Connection) -> tuple[float | None, bool]:

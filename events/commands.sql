@@ -14,37 +14,36 @@ RETURNING id, seq, command_id;
 
 -- name: claim_tasks
 -- Claims up to $3 tasks in claim order, beginning at the key ($1 priority, $2 position), for runner $4 (as JSON text).
+-- A claim's cause is the event that asked for the work; so the answer need not look for it again.
 WITH picked AS MATERIALIZED (
-    SELECT r.id FROM view.ready r
+    SELECT r.id, r.priority, r.position FROM view.ready r
     WHERE (r.priority, r.position) >= ($1::smallint, $2::bigint)
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
     ORDER BY r.priority, r.position, r.id LIMIT $3 FOR UPDATE SKIP LOCKED
 ), claimed AS (
-    INSERT INTO log.events (kind, id, version, type, actor, data)
-    SELECT 'task', t.id, t.version + 1, 'task.claimed', $5, ('{"runner":' || $4::text || ',"attempt":' || t.attempts + 1 || '}')::json
-    FROM picked p CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = p.id OFFSET 0) t
-    RETURNING id, seq, version
+    INSERT INTO log.events (kind, id, version, type, actor, cause, data)
+    SELECT 'task', t.id, t.version + 1, 'task.claimed', $5, t.created_seq, ('{"runner":' || $4::text || ',"attempt":' || t.attempts + 1 || '}')::json
+    FROM picked p CROSS JOIN LATERAL (SELECT k.id, k.version, k.attempts, k.created_seq FROM view.tasks k WHERE k.id = p.id OFFSET 0) t
+    RETURNING id, seq, version, cause, data
 )
-SELECT c.id, c.seq, c.version, t.attempts + 1 AS attempt, t.priority, t.position, d.data AS definition
-FROM claimed c CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = c.id OFFSET 0) t
-CROSS JOIN LATERAL (SELECT e.data FROM log.events e WHERE e.seq = t.created_seq OFFSET 0) d
-ORDER BY t.priority, t.position, c.id;
+SELECT c.id, c.seq, c.version, (c.data->>'attempt')::integer AS attempt, d.data AS definition,
+       (SELECT p.priority FROM picked p LIMIT 1) AS first_priority, (SELECT p.position FROM picked p LIMIT 1) AS first_position
+FROM claimed c CROSS JOIN LATERAL (SELECT e.data FROM log.events e WHERE e.seq = c.cause OFFSET 0) d
+ORDER BY c.seq;
 
 -- name: claim_task
 -- Claims one named task, if it is eligible now. Of two claimers the second is refused by the log, asks again, and
 -- finds nothing. $1 task id, $2 runner (as JSON text), $3 actor
-WITH picked AS MATERIALIZED (
-    SELECT t.id FROM view.tasks t
+WITH claimed AS (
+    INSERT INTO log.events (kind, id, version, type, actor, cause, data)
+    SELECT 'task', t.id, t.version + 1, 'task.claimed', $3, t.created_seq, ('{"runner":' || $2::text || ',"attempt":' || t.attempts + 1 || '}')::json
+    FROM view.tasks t
     WHERE t.id = $1 AND t.status = 'ready' AND t.waiting_on = 0 AND (t.next_run_at IS NULL OR t.next_run_at <= log.now())
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
-), claimed AS (
-    INSERT INTO log.events (kind, id, version, type, actor, data)
-    SELECT 'task', t.id, t.version + 1, 'task.claimed', $3, ('{"runner":' || $2::text || ',"attempt":' || t.attempts + 1 || '}')::json
-    FROM picked p JOIN view.tasks t ON t.id = p.id
-    RETURNING id, seq, version
+    RETURNING id, seq, version, cause, data
 )
-SELECT c.id, c.seq, c.version, t.attempts + 1 AS attempt, t.priority, t.position, d.data AS definition
-FROM claimed c JOIN view.tasks t ON t.id = c.id JOIN log.events d ON d.seq = t.created_seq;
+SELECT c.id, c.seq, c.version, (c.data->>'attempt')::integer AS attempt, d.data AS definition
+FROM claimed c JOIN log.events d ON d.seq = c.cause;
 
 -- name: promote_due
 -- Moves scheduled tasks that fell due among the ready ones. Not a change of state: both tables index the same `ready`.
@@ -75,6 +74,18 @@ WITH written AS (
     RETURNING id, type, seq, (data->>'run_id')::bigint AS run_id
 )
 SELECT w.id, w.run_id, w.seq, w.type = 'task.done' AND EXISTS (SELECT FROM view.task_deps d WHERE d.parent = w.id) AS frees FROM written w;
+
+-- name: report_runs_at
+-- The same for a runner that has counted its runs' events itself: nothing is looked up, and the log's own guard is the
+-- fence. One report that does not follow refuses them all; report_runs then tells which.
+-- $1 task ids, $2 versions, $3 types, $4 data, $5 actors (in order of task id and version), $6 tasks that are done
+WITH written AS (
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'task', r.id, r.version, r.type, r.actor, r.data
+    FROM unnest($1::text[], $2::integer[], $3::text[], $4::json[], $5::text[]) AS r (id, version, type, data, actor)
+    RETURNING seq
+)
+SELECT max(w.seq) AS last_seq, EXISTS (SELECT FROM view.task_deps d WHERE d.parent = ANY ($6::text[])) AS frees FROM written w;
 
 -- name: fail_runs
 -- Ends runs as failed and decides in the same append: again after a rest while attempts are left, else blocked.

@@ -2,15 +2,21 @@
 
 A report counts only while its run is the task's current one. One that does not is answered with LeaseLost and
 changes nothing; the others of its batch are not touched by it.
+
+A runner that counts the events of its runs saves the engine looking their versions up: such a batch is appended as it
+stands, and only when the log refuses it are its reports told apart.
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
 
+import asyncpg
 from asyncpg import Connection, Record
 from msgspec import Struct
 
 from events import catalog
-from events.errors import ElRusoError, LeaseLost
+from events.errors import ElRusoError, LeaseLost, from_postgres
 from events.statements import load_statements
 from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
 
@@ -20,13 +26,17 @@ RunEvent = TaskStarted | TaskStep | TaskDone | TaskFailed
 
 
 class Report(Struct, frozen=True, gc=False):
-    """One event of a run. `retry` False on a failure: do not try the task again."""
+    """One event of a run. `retry` False on a failure: do not try the task again.
+
+    `version`: the one that the event will have in its task's stream, if its writer has counted; it may be wrong.
+    """
 
     task_id: str
     run_id: int
     event: RunEvent
     actor: str
     retry: bool = True
+    version: int | None = None
 
 
 class Written(Struct, frozen=True):
@@ -39,6 +49,12 @@ class Written(Struct, frozen=True):
 
 async def write_reports(connection: Connection, reports: Sequence[Report], resent: bool) -> Written:
     """Appends the reports in order, failures last (each is the last word of its run), in one transaction."""
+    if all(_is_counted(report) for report in reports):
+        try:
+            return await _tell_at(connection, reports)
+        except asyncpg.PostgresError as error:
+            if from_postgres(error) is None:
+                raise
     told = [report for report in reports if not isinstance(report.event, TaskFailed)]
     failed = [report for report in reports if isinstance(report.event, TaskFailed)]
     if told and failed:
@@ -57,6 +73,25 @@ async def write_reports(connection: Connection, reports: Sequence[Report], resen
         last_seq=max((row["seq"] for row in (*heard, *ended)), default=0),
         frees=any(row["frees"] for row in (*heard, *ended)),
     )
+
+
+def _is_counted(report: Report) -> bool:
+    return report.version is not None and not isinstance(report.event, TaskFailed)
+
+
+async def _tell_at(connection: Connection, reports: Sequence[Report]) -> Written:
+    """All of them, at the versions they name, or PostgresError."""
+    ordered = sorted(reports, key=attrgetter("task_id", "version"))
+    row: Any = await connection.fetchrow(
+        SQL["report_runs_at"],
+        [report.task_id for report in ordered],
+        [report.version for report in ordered],
+        [catalog.type_name(report.event) for report in ordered],
+        [catalog.encode(report.event).decode() for report in ordered],
+        [report.actor for report in ordered],
+        [report.task_id for report in ordered if isinstance(report.event, TaskDone)],
+    )
+    return Written([None] * len(reports), row["last_seq"], row["frees"])
 
 
 def _word(report: Report) -> tuple[str, int, bool]:

@@ -31,8 +31,9 @@ DECLARE
     other record;
 BEGIN
     FOR other IN SELECT t.tgname, t.tgrelid::regclass AS intake FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-                 WHERE t.tgrelid IN ('rebuild.intake'::regclass, 'rebuild.task_intake'::regclass)
-                   AND (p.proname IN ('fold_creations', 'fold_claims', 'fold_tasks', 'fold_dependencies')) <> (t.tgrelid = 'rebuild.task_intake'::regclass) LOOP
+                 WHERE t.tgrelid IN ('rebuild.intake'::regclass, 'rebuild.task_intake'::regclass) AND p.pronamespace = 'rebuild'::regnamespace
+                   AND (p.proname IN ('fold_creations', 'fold_claims', 'fold_endings', 'fold_tasks', 'fold_dependencies'))
+                       <> (t.tgrelid = 'rebuild.task_intake'::regclass) LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', other.tgname, other.intake);
     END LOOP;
 END $$;

@@ -12,7 +12,7 @@ import structlog
 
 from events.claims import Claimed
 from events.errors import ElRusoError, LeaseLost, Unavailable
-from events.reports import Report
+from events.reports import Report, RunEvent
 from events.task import TaskFailed, TaskStarted, TaskStep
 from runner.link import Link
 from runner.outcome import Outcome
@@ -35,26 +35,31 @@ class Delivery:
         self._link = link
         self._actor = link.actor
         self._lost = lost
-        self._task_ids: dict[int, str] = {}
+        self._claims: dict[int, Claimed] = {}
+        self._versions: dict[int, int] = {}  # of the last event of each run
         self._transcripts: dict[int, Transcript] = {}
         self._flushing: set[asyncio.Task[None]] = set()
         self._progress = progress
 
+    def begin(self, claimed: Claimed) -> None:
+        """The run will have something to say."""
+        self._claims[claimed.run_id] = claimed
+        self._versions[claimed.run_id] = claimed.version
+
     async def started(self, task_id: str, event: TaskStarted) -> None:
         """The run begins to execute."""
-        self._task_ids[event.run_id] = task_id
-        self._post(Report(task_id, event.run_id, event, self._actor))
+        self._post(task_id, event)
 
     async def step(self, task_id: str, event: TaskStep) -> None:
         """A step ended; its output goes first."""
         await self._flush(event.run_id)
-        self._post(Report(task_id, event.run_id, event, self._actor))
+        self._post(task_id, event)
 
     async def output(self, run_id: int, step: int, stream: Stream, text: str) -> None:
         """A step printed something. Slow to return when the engine is slow to take it."""
         transcript = self._transcripts.get(run_id)
         if transcript is None:
-            transcript = self._transcripts[run_id] = Transcript(self._task_ids[run_id], run_id)
+            transcript = self._transcripts[run_id] = Transcript(self._claims[run_id].task_id, run_id)
         if transcript.is_empty:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_soon, run_id)
         transcript.add(step, stream, text)
@@ -68,16 +73,17 @@ class Delivery:
             await self._flush(run_id)
         if outcome.patch or outcome.diffstat:
             await self._save_artifacts(run_id, outcome)
-        self._post(Report(claimed.task_id, run_id, outcome.event, self._actor, outcome.retry))
+        self._post(claimed.task_id, outcome.event, outcome.retry)
 
     def give_up(self, claimed: Claimed, error: Exception) -> None:
         """The runner itself broke down over a run."""
         event = TaskFailed(claimed.run_id, f"the runner broke down over this run: {type(error).__name__}")
-        self._post(Report(claimed.task_id, claimed.run_id, event, self._actor))
+        self._post(claimed.task_id, event)
 
     def forget(self, run_id: int) -> None:
         """The run has nothing more to say."""
-        self._task_ids.pop(run_id, None)
+        self._claims.pop(run_id, None)
+        self._versions.pop(run_id, None)
         self._transcripts.pop(run_id, None)
 
     async def settle(self) -> None:
@@ -86,8 +92,13 @@ class Delivery:
             self._progress.clear()
             await self._progress.wait()
 
-    def _post(self, report: Report) -> None:
-        self.outstanding[report.run_id] = self.outstanding.get(report.run_id, 0) + 1
+    def _post(self, task_id: str, event: RunEvent, retry: bool = True) -> None:
+        run_id = event.run_id
+        version = self._versions.get(run_id)
+        if version is not None:
+            version = self._versions[run_id] = version + 1
+        report = Report(task_id, run_id, event, self._actor, retry, version)
+        self.outstanding[run_id] = self.outstanding.get(run_id, 0) + 1
         self._link.report(report).add_done_callback(partial(self._answered, report))
 
     def _answered(self, report: Report, answer: "asyncio.Future[ElRusoError | None]") -> None:
@@ -110,7 +121,7 @@ class Delivery:
         log.error("report.refused", task_id=report.task_id, run_id=report.run_id, error=repr(refusal))
         event = TaskFailed(report.run_id, f"a report of this run was refused: {type(refusal).__name__}")
         if report.event != event and not isinstance(refusal, Unavailable):
-            self._post(Report(report.task_id, report.run_id, event, self._actor, retry=False))
+            self._post(report.task_id, event, retry=False)
 
     def _flush_soon(self, run_id: int) -> None:
         task = asyncio.ensure_future(self._flush(run_id))

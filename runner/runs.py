@@ -103,6 +103,7 @@ class Runs:
         slot = asyncio.current_task()
         assert slot is not None
         self._running[run_id] = slot
+        self.delivery.begin(claimed)
         try:
             outcome = await execute(claimed, self._context)
             await self.delivery.end(claimed, outcome)

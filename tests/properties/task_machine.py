@@ -43,7 +43,7 @@ from tests.properties.choices import (
     turns,
 )
 from tests.properties.model import Told, judge
-from tests.properties.player import BOGUS_RUN, TASKS_MAX, Player
+from tests.properties.player import BOGUS_RUN, TASKS_MAX, Player, is_reaction
 
 HUMAN = "human:ana"
 LEASE_SECONDS = 15.0
@@ -184,16 +184,21 @@ class TaskMachine(Player):
     # ------------------------------------------------------------------ reports
 
     @precondition(lambda self: self.model.runs)
-    @rule(drawn=st.lists(turns, min_size=1, max_size=4))
-    def report(self, drawn: list[Turn]) -> None:
-        """Each report is accepted or refused by itself: by whether its run is the current one."""
+    @rule(drawn=st.lists(turns, min_size=1, max_size=4), slip=st.sampled_from([None, 0, 0, 1]))
+    def report(self, drawn: list[Turn], slip: int | None) -> None:
+        """Each report is accepted or refused by itself: by whether its run is the current one.
+
+        Its writer may have counted its task's events, rightly or (`slip` 1) wrongly.
+        """
         reports = [self._report(turn) for turn in drawn]
+        if slip is not None:
+            reports = [self._counted(report, reports[:place], slip) for place, report in enumerate(reports)]
         answers = self.play(self.commands.report(reports))
         told: list[Told] = []
         if _last_word_spoken_twice(reports):
             accepted = [report for report, answer in zip(reports, answers, strict=True) if answer is None]
             events = self.run(self.world.read(self.last))
-            told = [Told(event.id, event.type) for event in events if event.cause is None]
+            told = [Told(event.id, event.type) for event in events if not is_reaction(event)]
             wanted = sorted((report.task_id, catalog.type_name(report.event)) for report in accepted)
             assert wanted == sorted((each.id, each.type) for each in told if each.type in REPORTED), (answers, told)
         else:
@@ -202,6 +207,10 @@ class TaskMachine(Player):
                 assert answer is None if current else isinstance(answer, LeaseLost), (report, answer)
                 told += self._consequences(report) if current else []
         self.settle(told)
+
+    def _counted(self, report: Report, earlier: list[Report], slip: int) -> Report:
+        place = 1 + sum(each.task_id == report.task_id for each in earlier)
+        return structs.replace(report, version=self.model.state(report.task_id).version + place + slip)
 
     def _report(self, turn: Turn) -> Report:
         task_id, run = self.a_run(turn)
@@ -218,7 +227,7 @@ class TaskMachine(Player):
     def work(self, place: int, fails: bool) -> None:
         """A whole run, as a runner reports it."""
         turn = Turn(place, True, task.TaskFailed if fails else task.TaskDone, True)
-        self.report([structs.replace(turn, kind=kind) for kind in (task.TaskStarted, task.TaskStep, turn.kind)])
+        self.report([structs.replace(turn, kind=kind) for kind in (task.TaskStarted, task.TaskStep, turn.kind)], 0)
 
     @precondition(lambda self: self.model.runs)
     @rule(drawn=st.lists(turns, min_size=1, max_size=3, unique_by=lambda turn: turn.place))
