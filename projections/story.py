@@ -82,7 +82,8 @@ async def find_event(pool: Pool, seq: int) -> EventDetail | None:
     cause = None
     if row["cause"] is not None:
         cause = await pool.fetchrow(_sql["find_event"], row["cause"], 0)
-    effects = await pool.fetch(_sql["list_effects"], seq, EFFECTS_WITHIN, EFFECTS_MAX)
+    stream = (row["kind"], row["id"], row["version"])
+    effects = await pool.fetch(_sql["list_effects"], seq, EFFECTS_WITHIN, EFFECTS_MAX, *stream)
     return EventDetail(
         _brief(row), row["data"], row["characters"], row["command_id"], cause and _brief(cause), _briefs(effects)
     )

@@ -22,9 +22,13 @@ CROSS JOIN LATERAL (SELECT json_object_agg(k.key, left(k.value, 300))::text AS f
 ORDER BY e.version DESC;
 
 -- name: list_effects
--- What an event led to. Effects are written with it or soon after, so they are looked for in the $2 seqs behind it. $3 limit
+-- What an event led to. Effects are written with it or soon after, so they are looked for in the $2 seqs behind it; and
+-- later ones in its own stream. $3 limit, $4 kind, $5 id, $6 version
 SELECT e.seq, e.kind, e.id, e.version, e.type, e.actor, e.at, e.cause, f.facts
-FROM (SELECT * FROM log.events WHERE seq > $1 AND seq <= $1 + $2::bigint AND cause = $1 ORDER BY seq LIMIT $3) e
+FROM ((SELECT * FROM log.events WHERE seq > $1 AND seq <= $1 + $2::bigint AND cause = $1 ORDER BY seq LIMIT $3)
+      UNION ALL
+      (SELECT * FROM (SELECT * FROM log.events WHERE kind = $4 AND id = $5 AND version > $6 ORDER BY version LIMIT 200) own
+       WHERE own.cause = $1 AND own.seq > $1 + $2::bigint)) e
 CROSS JOIN LATERAL (SELECT json_object_agg(k.key, left(k.value, 300))::text AS facts FROM json_each_text(e.data) k) f
 ORDER BY e.seq;
 

@@ -127,7 +127,12 @@ QUERIES: dict[str, tuple[str, str, tuple[Any, ...], set[str]]] = {
     ),
     "the next window of events": ("story.sql", "last_of_latest", (FROM_THE_NEWEST, 20_000), {"events_pkey"}),
     "the story of a task": ("story.sql", "list_stream", ("task", "t7", 2**31 - 1, 101), {"events_stream_version"}),
-    "effects": ("story.sql", "list_effects", (7, 20_000, 100), {"events_pkey"}),
+    "effects": (
+        "story.sql",
+        "list_effects",
+        (7, 20_000, 100, "task", "t7", 1),
+        {"events_pkey", "events_stream_version"},
+    ),
     "an event": ("story.sql", "find_event", (7, 1000), {"events_pkey"}),
     "the end of the output": ("output.sql", "tail_output", (TASKS + 1, 300_000, 500), {"output_pkey"}),
     "the next output": ("output.sql", "next_output", (TASKS + 1, 0, 300_000, 500), {"output_pkey"}),

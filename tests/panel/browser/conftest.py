@@ -1,4 +1,4 @@
-"""One Chromium per session, one served panel per module, one tab per test: without errors, without other hosts."""
+"""One Chromium and one served panel per module, one tab per test: without errors, without other hosts."""
 
 import os
 import shutil
@@ -34,9 +34,12 @@ def find_chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real browser, the system's own; Playwright never downloads one."""
+    """A real browser, the system's own; Playwright never downloads one.
+
+    Not for the session: as long as it lives, Playwright's loop runs in this thread, and asyncio's tests could not.
+    """
     path = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
