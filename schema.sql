@@ -19,8 +19,9 @@
 --                                  the same UPDATE writes the new state: an illegal history cannot be written
 --                                  (fold_creations, fold_claims, fold_endings: the same for the hot kinds of statement)
 --     view.fold_dependencies       a child counts the parents that are not done; a parent's end counts it down
---     view.fold_runs, fold_steps, fold_runners, fold_system
+--     view.fold_runs, fold_steps, fold_runners, fold_system, fold_requests, fold_directives, fold_planner_runs
 --     log.react                    a parent that ended badly blocks its waiting children, with the reason
+--     log.react_directives         a directive whose tasks are all done is applied; one whose last credential came starts
 --     log.wake_foreign             sessions that are not ours (psql, other languages) wake the runners by NOTIFY
 --
 -- Rules of a fold. It reads the rows of one statement (`batch`), sees each stream's events in version order, takes
@@ -32,7 +33,8 @@
 -- the other way round, whatever the statistics said when the plan was cached (an empty table looks like a good place
 -- to start, until it is not empty any more).
 --
--- Lock order, everywhere: tasks by id, then ready / scheduled / running by key, then runs by id, then one counter row.
+-- Lock order, everywhere: tasks by id, then ready / scheduled / running by key, then runs by id, then one counter row,
+-- then directives by id.
 --
 -- Refusals (class ER; events/errors.py maps them to exceptions):
 --
@@ -92,6 +94,14 @@ INSERT INTO log.transitions (kind, type, sources, target) VALUES
     ('runner', 'runner.started',   '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.heartbeat', '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.stopped',   '{alive,stopped}',                     'stopped'),
+    ('request', 'request.opened',    '{"",WAITING,PROVIDED,WITHDRAWN}',   'WAITING'),
+    ('request', 'request.provided',  '{WAITING,PROVIDED}',                'PROVIDED'),
+    ('request', 'request.withdrawn', '{WAITING,PROVIDED}',                'WITHDRAWN'),
+    ('directive', 'directive.proposed', '{""}',                           'PENDING'),
+    ('directive', 'directive.applied',  '{PENDING}',                      'APPLIED'),
+    ('directive', 'directive.rejected', '{PENDING}',                      'REJECTED'),
+    ('planner', 'planner.completed', '{""}',                              'completed'),
+    ('planner', 'planner.failed',    '{""}',                              'failed'),
     ('system', 'system.paused',    '{"",active}',                         'paused'),
     ('system', 'system.resumed',   '{paused}',                            'active');
 
@@ -120,6 +130,19 @@ CREATE TABLE log.tokens (
     digest     bytea NOT NULL UNIQUE,
     created_at timestamptz NOT NULL DEFAULT log.now(),
     revoked_at timestamptz
+);
+
+-- How far the run of the planner is that is under way: a note to whoever watches, no history. A row counts only while
+-- its run holds the planner's lock (ops/planner/flight.py); what a killed one leaves behind the next one removes.
+CREATE TABLE log.planner_progress (
+    run_id      text PRIMARY KEY,
+    stage       text NOT NULL,
+    detail      text,
+    model       text NOT NULL,
+    environment text NOT NULL,
+    started_by  text NOT NULL,
+    started_at  timestamptz NOT NULL DEFAULT log.now(),
+    changed_at  timestamptz NOT NULL DEFAULT log.now()
 );
 
 -- History is final, for everyone, the owner included.
@@ -210,6 +233,58 @@ END $$;
 CREATE TRIGGER append_3_react AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
     FOR EACH STATEMENT EXECUTE FUNCTION log.react();
 
+-- The task.created events of a directive, made from its proposal (events/directive.py, PlannedTask), in order.
+CREATE FUNCTION log.planned_tasks(directive text, proposed bigint) RETURNS TABLE (id text, place bigint, data json) LANGUAGE sql STABLE
+AS $$
+    SELECT t.task->>'id', t.place, ((t.task::jsonb - 'id') || jsonb_build_object('directive_id', directive))::json
+    FROM log.events e CROSS JOIN LATERAL json_array_elements(e.data->'tasks_to_create') WITH ORDINALITY AS t (task, place)
+    WHERE e.seq = proposed
+$$;
+
+-- A directive whose tasks are all done is applied. One that is `auto` and waited for credentials gets its tasks with the
+-- last of them. Its row is locked before the rest is looked at, so of two last ones the second sees the first.
+CREATE FUNCTION log.react_directives() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = view, log, pg_temp SET jit = off AS $$
+DECLARE
+    touched text[];
+    cause   bigint;
+BEGIN
+    SELECT max(seq) INTO cause FROM batch WHERE type IN ('task.done', 'request.provided');
+    IF cause IS NULL OR to_regclass('view.directives') IS NULL THEN  -- the views of an older version, until they are rebuilt
+        RETURN NULL;
+    END IF;
+    IF NOT EXISTS (SELECT FROM directives WHERE status = 'PENDING') THEN
+        RETURN NULL;
+    END IF;
+    SELECT array_agg(DISTINCT d.id) INTO touched FROM (
+        SELECT t.directive_id AS id
+        FROM batch b CROSS JOIN LATERAL (SELECT k.directive_id FROM tasks k WHERE k.id = b.id OFFSET 0) t WHERE b.type = 'task.done'
+        UNION
+        SELECT d.id FROM batch b JOIN directives d ON b.type = 'request.provided' AND d.status = 'PENDING' AND b.id = ANY (d.required)
+    ) d;
+    PERFORM FROM directives d WHERE d.id = ANY (touched) AND d.status = 'PENDING' ORDER BY d.id FOR NO KEY UPDATE;
+
+    INSERT INTO events (kind, id, version, type, actor, cause, data)
+    SELECT 'directive', d.id, d.version + 1, 'directive.applied', 'system', cause, '{"reason":"all its tasks are done"}'
+    FROM directives d
+    WHERE d.id = ANY (touched) AND d.status = 'PENDING' AND cardinality(d.task_ids) > 0
+      AND NOT EXISTS (SELECT FROM unnest(d.task_ids) AS i (id) LEFT JOIN tasks t ON t.id = i.id WHERE t.status IS DISTINCT FROM 'done')
+    ORDER BY d.id;
+
+    IF EXISTS (SELECT FROM batch WHERE type = 'request.provided') THEN
+        INSERT INTO events (kind, id, version, type, actor, cause, data)
+        SELECT 'task', p.id, 1, 'task.created', 'system', cause, p.data
+        FROM directives d CROSS JOIN LATERAL planned_tasks(d.id, d.proposed_seq) p
+        WHERE d.id = ANY (touched) AND d.status = 'PENDING' AND d.approval = 'auto'
+          AND NOT EXISTS (SELECT FROM tasks t WHERE t.id = ANY (d.task_ids))
+          AND NOT EXISTS (SELECT FROM unnest(d.required) AS w (id) LEFT JOIN requests r ON r.id = w.id WHERE r.status IS DISTINCT FROM 'PROVIDED')
+        ORDER BY d.proposed_seq, p.place;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER append_4_react_directives AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
+    FOR EACH STATEMENT EXECUTE FUNCTION log.react_directives();
+
 -- Hangs the guard and the fold functions of a view schema on a table of events, in the order in which they were written
 -- down: on log.events for the live views, on a rebuild's intake for the views being rebuilt.
 CREATE FUNCTION log.attach_folds(target regclass, view_schema name) RETURNS void LANGUAGE plpgsql AS $$
@@ -248,6 +323,7 @@ DO $$ BEGIN
         GRANT SELECT ON ALL TABLES IN SCHEMA log TO elruso_service;
         GRANT INSERT ON log.events, log.output, log.artifacts TO elruso_service;
         GRANT UPDATE (content) ON log.artifacts TO elruso_service;  -- a patch that is saved again
+        GRANT INSERT, UPDATE, DELETE ON log.planner_progress TO elruso_service;
     END IF;
 END $$;
 
@@ -373,6 +449,22 @@ CREATE TABLE runners (
     meta         json NOT NULL
 ) WITH (fillfactor = 50);
 
+-- Credentials that were asked for: all that is known of them but their values.
+CREATE TABLE requests (
+    id          text COLLATE "C" PRIMARY KEY,
+    version     integer NOT NULL,
+    status      text COLLATE "C" NOT NULL CHECK (status IN ('WAITING', 'PROVIDED', 'WITHDRAWN')),
+    definition  json,                              -- null: whoever asked for it does not know what it is
+    reason      text,
+    place       text,                              -- where the values were put
+    opened_at   timestamptz NOT NULL,
+    provided_at timestamptz,
+    provided_by text,
+    changed_at  timestamptz NOT NULL,
+    changed_by  text NOT NULL,
+    CONSTRAINT provided_says_when CHECK (status <> 'PROVIDED' OR provided_at IS NOT NULL)
+);
+
 CREATE TABLE system (
     id         text COLLATE "C" PRIMARY KEY,
     version    integer NOT NULL,
@@ -381,6 +473,53 @@ CREATE TABLE system (
     changed_at timestamptz NOT NULL,
     changed_by text NOT NULL
 );
+
+-- What is proposed and what was decided about it. The proposal itself stays in the log, at `proposed_seq`.
+CREATE TABLE directives (
+    id           text COLLATE "C" PRIMARY KEY,
+    version      integer NOT NULL,
+    status       text COLLATE "C" NOT NULL CHECK (status IN ('PENDING', 'APPLIED', 'REJECTED')),
+    title        text NOT NULL,
+    digest       text COLLATE "C" NOT NULL,
+    approval     text COLLATE "C" NOT NULL CHECK (approval IN ('auto', 'manual')),
+    planner_run  text COLLATE "C",
+    task_ids     text[] COLLATE "C" NOT NULL,
+    required     text[] COLLATE "C" NOT NULL,      -- requests without which it is not applied
+    proposed_seq bigint NOT NULL,
+    proposed_at  timestamptz NOT NULL,
+    proposed_by  text NOT NULL,
+    decided_seq  bigint,
+    decided_at   timestamptz,
+    decided_by   text,
+    reason       text,
+    CONSTRAINT decided_says_when CHECK ((status = 'PENDING') = (decided_at IS NULL))
+);
+CREATE INDEX directives_by_proposal ON directives (proposed_seq);
+CREATE INDEX directives_pending ON directives (digest) WHERE status = 'PENDING';
+
+-- One row per run of the planner that has ended. `cost` is in dollars.
+CREATE TABLE planner_runs (
+    id                text COLLATE "C" PRIMARY KEY,
+    version           integer NOT NULL,
+    status            text COLLATE "C" NOT NULL CHECK (status IN ('completed', 'failed')),
+    seq               bigint NOT NULL,
+    outcome           text NOT NULL,
+    error             text,
+    model             text NOT NULL,
+    environment       text NOT NULL,
+    prompt_tokens     bigint NOT NULL,
+    completion_tokens bigint NOT NULL,
+    cost              double precision NOT NULL,
+    duration_ms       bigint NOT NULL,
+    rounds            integer NOT NULL,
+    directives        integer NOT NULL,
+    tasks             integer NOT NULL,
+    refused           integer NOT NULL,
+    ended_at          timestamptz NOT NULL,
+    started_by        text NOT NULL
+);
+CREATE INDEX planner_runs_by_seq ON planner_runs (seq);
+CREATE INDEX planner_runs_by_end ON planner_runs (ended_at);
 
 -- Counts, sharded by session so that writers do not queue for one row; a reader adds the shards up.
 CREATE TABLE task_counts (
@@ -978,6 +1117,97 @@ BEGIN
                                   (SELECT s.version FROM system s WHERE s.id = event.id), (SELECT s.status FROM system s WHERE s.id = event.id));
         END IF;
     END LOOP;
+    RETURN NULL;
+END $$;
+
+-- Requests come as seldom. An opening without a definition keeps the one before.
+CREATE FUNCTION fold_requests() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    event  record;
+    before requests%ROWTYPE;
+BEGIN
+    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'request') THEN
+        RETURN NULL;
+    END IF;
+    FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'request' ORDER BY b.id, b.seq LOOP
+        SELECT * INTO before FROM requests r WHERE r.id = event.id FOR UPDATE;
+        IF event.version <> coalesce(before.version, 0) + 1 OR coalesce(before.status, '') <> ALL (event.sources) THEN
+            PERFORM refuse_stream(event.kind, event.id, event.type, event.version, before.version, before.status);
+        END IF;
+        IF event.type = 'request.opened' THEN
+            INSERT INTO requests AS r (id, version, status, definition, reason, opened_at, changed_at, changed_by)
+            VALUES (event.id, event.version, event.target, (event.data->>'definition')::json, event.data->>'reason', event.at, event.at, event.actor)
+            ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
+                definition = coalesce(excluded.definition, r.definition), reason = excluded.reason, place = NULL, opened_at = excluded.opened_at,
+                provided_at = NULL, provided_by = NULL, changed_at = excluded.changed_at, changed_by = excluded.changed_by;
+        ELSE
+            UPDATE requests SET version = event.version, status = event.target, changed_at = event.at, changed_by = event.actor,
+                reason = CASE event.type WHEN 'request.withdrawn' THEN event.data->>'reason' ELSE before.reason END,
+                place = CASE event.type WHEN 'request.provided' THEN event.data->>'place' ELSE before.place END,
+                provided_at = CASE event.type WHEN 'request.provided' THEN event.at ELSE before.provided_at END,
+                provided_by = CASE event.type WHEN 'request.provided' THEN event.actor ELSE before.provided_by END
+            WHERE id = event.id;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- Directives: proposed, then decided about, once.
+CREATE FUNCTION fold_directives() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    event  record;
+    before directives%ROWTYPE;
+BEGIN
+    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'directive') THEN
+        RETURN NULL;
+    END IF;
+    FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'directive' ORDER BY b.id, b.seq LOOP
+        SELECT * INTO before FROM directives d WHERE d.id = event.id FOR UPDATE;
+        IF event.version <> coalesce(before.version, 0) + 1 OR coalesce(before.status, '') <> ALL (event.sources) THEN
+            PERFORM refuse_stream(event.kind, event.id, event.type, event.version, before.version, before.status);
+        END IF;
+        IF event.type = 'directive.proposed' THEN
+            INSERT INTO directives (id, version, status, title, digest, approval, planner_run, task_ids, required, proposed_seq, proposed_at, proposed_by)
+            VALUES (event.id, event.version, event.target, event.data->>'title', event.data->>'digest', event.data->>'approval', event.data->>'planner_run',
+                    ARRAY(SELECT t.task->>'id' FROM json_array_elements(event.data->'tasks_to_create') WITH ORDINALITY AS t (task, place) ORDER BY t.place),
+                    ARRAY(SELECT r.request->>'request_id' FROM json_array_elements(event.data->'required_requests') WITH ORDINALITY AS r (request, place)
+                          ORDER BY r.place),
+                    event.seq, event.at, event.actor);
+        ELSE
+            UPDATE directives SET version = event.version, status = event.target, decided_seq = event.seq, decided_at = event.at,
+                decided_by = event.actor, reason = event.data->>'reason'
+            WHERE id = event.id;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- Runs of the planner: each is told by one event, when it has ended.
+CREATE FUNCTION fold_planner_runs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+    bad record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'planner') THEN
+        RETURN NULL;
+    END IF;
+    SELECT b.*, r.version AS known_version, r.status AS known_status INTO bad
+    FROM batch b LEFT JOIN planner_runs r ON r.id = b.id
+    WHERE b.kind = 'planner' AND (b.version <> 1 OR r.id IS NOT NULL) ORDER BY b.id, b.version LIMIT 1;
+    IF FOUND THEN
+        PERFORM refuse_stream(bad.kind, bad.id, bad.type, bad.version, bad.known_version, bad.known_status);
+    END IF;
+    INSERT INTO planner_runs (id, version, status, seq, outcome, error, model, environment, prompt_tokens, completion_tokens, cost, duration_ms,
+                              rounds, directives, tasks, refused, ended_at, started_by)
+    SELECT b.id, b.version, t.target, b.seq,
+           coalesce(d.outcome, CASE WHEN d.directives IS NULL THEN 'nothing_new' ELSE 'created' END), d.error, d.model,
+           coalesce(d.environment, 'production'), coalesce(u.prompt_tokens, 0), coalesce(u.completion_tokens, 0), coalesce(d.cost, 0),
+           coalesce(d.duration_ms, 0), coalesce(d.rounds, 1), coalesce(json_array_length(d.directives), 0),
+           coalesce(json_array_length(d.tasks), 0), coalesce(json_array_length(d.refused), 0), b.at, b.actor
+    FROM batch b JOIN log.transitions t ON t.type = b.type
+    CROSS JOIN LATERAL json_to_record(b.data) AS d (outcome text, error text, model text, environment text, usage json, cost double precision,
+        duration_ms bigint, rounds integer, directives json, tasks json, refused json)
+    LEFT JOIN LATERAL json_to_record(d.usage) AS u (prompt_tokens bigint, completion_tokens bigint) ON true
+    WHERE b.kind = 'planner' ORDER BY b.id;
     RETURN NULL;
 END $$;
 

@@ -10,7 +10,11 @@ errors       exception -> answer
 auth         who calls, and may they?
 tokens       bearer tokens: made, revoked, looked up
 request_log  request ids, one line in the log per request, the last net under every error
+credentials  what the API must know of secrets: two protocols
+screening    no secret of the vault gets into the log by a request
 claiming     claims that wait for work
+planning     the planner, as a protocol
+idempotency  the same key again is the same request again
 lookup       single tasks, read for many callers at once
 broadcast    one follower of the log, many viewers
 text         one message in Spanish and English

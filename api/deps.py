@@ -1,10 +1,16 @@
 """What the API is given by whoever starts it, and the limits it keeps."""
 
+from collections.abc import Callable
+
 from asyncpg import Pool
 from msgspec import Struct
 
+from api.credentials import Credentials, Screen
+from api.planning import Planner
 from api.tokens import TokenStore
 from events.commands import Commands
+from events.directive import Approval
+from events.directives import Definitions
 from events.listener import Listener
 from projections.views import Views
 
@@ -33,4 +39,12 @@ class ApiDeps(Struct, frozen=True):
     """For reading the log; its connections must keep no state and reach the primary."""
     lease_seconds: float
     version: str
+    credentials: Credentials
+    screen: Screen
     limits: Limits = Limits()
+    planner: Planner | None = None
+    """Asks a model for directives. None: this process has none."""
+    approval: Approval = "auto"
+    """When the tasks of a directive are created: with it, or when somebody applies it."""
+    known_requests: Callable[[], Definitions] = dict
+    """The requests that are defined, as they are now."""

@@ -22,18 +22,20 @@ from api.call import Call
 from api.deps import ApiDeps
 from api.errors import MethodNotAllowed
 from api.live import Live
-from events.errors import InvalidInput, NotFound
+from api.screening import Policy, screened
+from events.errors import ElRusoError, InvalidInput, NotFound
 
 Handler = Callable[..., Awaitable[Response]]
 
 
 class Endpoint(Struct, frozen=True, dict=True):
-    """A method and a path, who may use them, and what they do."""
+    """A method and a path, who may use them, what they do, and what becomes of secrets in the body."""
 
     method: str
     path: str
     roles: Roles
     handler: Handler
+    secrets: Policy = "refuse"
 
     @cached_property
     def reads(self) -> dict[str, Any]:
@@ -63,7 +65,8 @@ class Endpoint(Struct, frozen=True, dict=True):
         if "query" in self.reads:
             arguments["query"] = read_query(request.query_params, self.reads["query"])
         if self.decode is not None:
-            arguments["body"] = decode_body(await read_body(request, deps.limits.body_bytes), self.decode)
+            body = screened(await read_body(request, deps.limits.body_bytes), self.secrets, deps.screen)
+            arguments["body"] = decode_body(body, self.decode)
         return await self.handler(Call(request, deps, live, caller), **arguments)
 
     def _path_value(self, name: str, request: Request) -> Any:
@@ -91,7 +94,11 @@ class Resource:
         if endpoint is None:
             allow = ", ".join(sorted(self._endpoints))
             raise MethodNotAllowed(f"{scope['method']} is not possible here; {allow} is", allow=allow)
-        response = await endpoint.answer(Request(scope, receive, send), self._deps, self._live)
+        try:
+            response = await endpoint.answer(Request(scope, receive, send), self._deps, self._live)
+        except ElRusoError as refusal:
+            refusal.detail = self._deps.screen.redact(refusal.detail)  # it may quote what was asked
+            raise
         await response(scope, receive, send)
 
 

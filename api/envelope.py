@@ -25,6 +25,9 @@ def answer_value(data: Any, *, meta: Any = None, status: int = 200) -> JsonRespo
     return answer(_encoder.encode(data), meta=None if meta is None else _encoder.encode(meta), status=status)
 
 
-def refuse(code: str, detail: str, *, status: int, headers: dict[str, str] | None = None) -> JsonResponse:
-    """The envelope of an error: a stable code, and what to do about it."""
-    return JsonResponse(_encoder.encode({"ok": False, "error": code, "detail": detail}), status, headers)
+def refuse(
+    code: str, detail: str, *, status: int, headers: dict[str, str] | None = None, meta: Any = None
+) -> JsonResponse:
+    """The envelope of an error: a stable code, what to do about it, and for some the facts as `meta`."""
+    told = {"ok": False, "error": code, "detail": detail} | ({} if meta is None else {"meta": meta})
+    return JsonResponse(_encoder.encode(told), status, headers)

@@ -34,7 +34,8 @@ def answer_error(error: Exception) -> JsonResponse:
     if refusal is None:
         log.error("http.error", error=type(error).__name__, exc_info=error)
         return refuse("internal", "an error on our side; the server's log has it under the X-Request-ID", status=500)
-    return refuse(refusal.code, refusal.detail, status=refusal.http_status, headers=_headers(refusal))
+    meta = refusal.facts if refusal.tells else None
+    return refuse(refusal.code, refusal.detail, status=refusal.http_status, headers=_headers(refusal), meta=meta)
 
 
 def as_refusal(error: Exception) -> ElRusoError | None:

@@ -6,7 +6,11 @@ The pure part (no I/O, no clock):
     task         the task stream: event Structs, state, transition table, evolve
     runner       the runner stream
     system       the system stream (paused or not)
-    lifecycle    what the three have in common: Transition, legality
+    request      the stream of a credential that somebody must provide
+    directive    the stream of what is proposed, with its tasks, and what was decided
+    planner      the stream of the planner's runs
+    proposal     a directive as a model or a person writes it; guardrails: what it must keep to; draft: what is left
+    lifecycle    what the streams have in common: Transition, legality
     catalog      event type <-> Struct; strict decode; upcasting of old shapes
     event        the stored envelope around one event
 
@@ -19,6 +23,8 @@ The part that speaks to PostgreSQL:
     committer    many callers, one connection, self-clocked batches
     commands     every write the product knows, as one method each
     creation, claims, reports, beats    what the commands do, batch by batch
+    requests     the commands about credentials
+    directives   the commands about directives: propose, apply, reject
     dependencies, ids                   parents before children; names for new streams
     hint         where to look: the words of a wake-up
     notifier     sends hints after commit

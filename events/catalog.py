@@ -10,12 +10,26 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from events import runner, system, task
+from events import directive, planner, request, runner, system, task
 from events.errors import InvalidInput
 
-EVENT_TYPES: dict[str, type[Struct]] = {**task.EVENT_TYPES, **runner.EVENT_TYPES, **system.EVENT_TYPES}
+EVENT_TYPES: dict[str, type[Struct]] = {
+    **task.EVENT_TYPES,
+    **runner.EVENT_TYPES,
+    **directive.EVENT_TYPES,
+    **request.EVENT_TYPES,
+    **planner.EVENT_TYPES,
+    **system.EVENT_TYPES,
+}
 TYPE_NAMES: dict[type[Struct], str] = {struct: name for name, struct in EVENT_TYPES.items()}
-TRANSITIONS = {**task.TRANSITIONS, **runner.TRANSITIONS, **system.TRANSITIONS}
+TRANSITIONS = {
+    **task.TRANSITIONS,
+    **runner.TRANSITIONS,
+    **directive.TRANSITIONS,
+    **request.TRANSITIONS,
+    **planner.TRANSITIONS,
+    **system.TRANSITIONS,
+}
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 

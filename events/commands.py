@@ -20,15 +20,18 @@ from events.claims import ClaimAnswer, ClaimDesk, Claimed
 from events.committer import Batch, Committer
 from events.connect import Database
 from events.creation import Answer, CreatedTask, Creation, create_singly, create_together
+from events.directives import Directives
 from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound, Paused
 from events.hint import Hint
 from events.reports import Report, write_reports
+from events.requests import SQL as REQUESTS_SQL
+from events.requests import Requests
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.statements import load_statements
 from events.system import SystemPaused, SystemResumed
 from events.task import TaskCreated
 
-SQL = load_statements("events", "commands.sql")
+SQL = load_statements("events", "commands.sql") | REQUESTS_SQL
 MANY = 200  # streams in one statement of those that take many
 
 
@@ -58,14 +61,17 @@ class Call(Struct, frozen=True):
 
 
 class Commands:
-    """All writes. Use as `async with Commands(database, wake) as commands`."""
+    """All writes. Use as `async with Commands(database, wake) as commands`. Those about credentials: `requests`; about
+    directives: `directives`."""
 
     def __init__(
         self, database: Database, wake: Callable[[str], None] = lambda hint: None, patient: bool = False
     ) -> None:
         """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable."""
         self.wake = wake
+        self.requests = Requests(self._call, self._announce, self._made_ready)
         self._writes = Committer(database.connect_writer, patient)
+        self.directives = Directives(self._writes, self._made_ready)
         self._claims = Committer(database.connect_writer, patient)
         self._desk = ClaimDesk()
         self._stack = AsyncExitStack()

@@ -10,16 +10,25 @@
     │   ├── IllegalTransition        the stream's state does not allow the event
     │   ├── LeaseLost                the run is no longer the task's current run
     │   ├── DuplicateId              the id is taken by a task of other content
-    │   └── NotEligible              the task cannot be claimed now
+    │   ├── NotEligible              the task cannot be claimed now
+    │   ├── DuplicateDirective       a directive of the same content is pending
+    │   ├── RequestsMissing          credentials that it needs are not provided
+    │   ├── KeyMissing               the planner has no key for its model
+    │   ├── PlannerBusy              the planner is at work already
+    │   └── BudgetSpent              the planner has spent what it may spend a day
     ├── TooLarge                413
     ├── Unprocessable           422  well-formed, but it cannot be carried out
     │   ├── UnknownDependency
     │   ├── DependencyCycle
-    │   └── NothingToExecute
+    │   ├── NothingToExecute
+    │   ├── SecretNotGranted         a task names a secret that the operator did not grant
+    │   ├── SecretInText             the text holds a value of the vault
+    │   └── DirectiveRefused         a directive breaks a rule
     ├── Paused                  423  the system hands out no work
+    ├── PlannerFailed           502  the model gave no answer that could be used
     └── Unavailable             503  the database cannot be reached
 
-`code` goes on the wire as "error", `detail` tells what to do next.
+`code` goes on the wire as "error", `detail` tells what to do next. Of those with `tells`, the facts go there as "meta".
 """
 
 from typing import Any, ClassVar
@@ -32,6 +41,7 @@ class ElRusoError(Exception):
 
     http_status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
+    tells: ClassVar[bool] = False
 
     def __init__(self, detail: str, **facts: Any) -> None:
         super().__init__(detail)
@@ -104,6 +114,41 @@ class NotEligible(Conflict):
     code = "not_eligible"
 
 
+class DuplicateDirective(Conflict):
+    """A directive of the same content is pending."""
+
+    code = "duplicate_directive"
+    tells = True
+
+
+class RequestsMissing(Conflict):
+    """Credentials that it needs are not provided. `facts["requests"]` lists them."""
+
+    code = "requests_missing"
+    tells = True
+
+
+class KeyMissing(Conflict):
+    """The planner has no key for its model."""
+
+    code = "openai_key_missing"
+    tells = True
+
+
+class PlannerBusy(Conflict):
+    """The planner is at work already; `facts["run_id"]` names the run."""
+
+    code = "planner_busy"
+    tells = True
+
+
+class BudgetSpent(Conflict):
+    """The planner has spent what it may spend a day."""
+
+    code = "planner_budget_spent"
+    tells = True
+
+
 class TooLarge(ElRusoError):
     """The request is larger than the limit."""
 
@@ -134,6 +179,33 @@ class NothingToExecute(Unprocessable):
     """The task holds nothing that a runner could execute."""
 
     code = "no_actionable_steps"
+
+
+class SecretNotGranted(Unprocessable):
+    """A task names a secret that is not in the vault, or that the operator has not granted to tasks."""
+
+    code = "secret_not_granted"
+
+
+class SecretInText(Unprocessable):
+    """The text holds a value of the vault; it would be in the log for ever."""
+
+    code = "secret_in_text"
+
+
+class DirectiveRefused(Unprocessable):
+    """A directive breaks a rule; the detail says which and where."""
+
+    code = "directive_refused"
+    tells = True
+
+
+class PlannerFailed(ElRusoError):
+    """The model gave no answer that could be used. `facts["run_id"]` names the run."""
+
+    http_status = 502
+    code = "planner_failed"
+    tells = True
 
 
 class Paused(ElRusoError):

@@ -10,8 +10,24 @@ RANDOM_CHARACTERS = 10  # 50 bits
 
 def new_task_id() -> str:
     """For example `t-1kqv3m0ra8x2w9d5hcs`."""
+    return _new_id("t-")
+
+
+def new_directive_id() -> str:
+    """For example `d-1kqv3m0ra8x2w9d5hcs`."""
+    return _new_id("d-")
+
+
+def new_planner_run_id() -> str:
+    """For example `p-1kqv3m0ra8x2w9d5hcs`."""
+    return _new_id("p-")
+
+
+def _new_id(prefix: str) -> str:
     return (
-        "t-" + _digits(time.time_ns() // 1_000_000, TIME_CHARACTERS) + _digits(secrets.randbits(50), RANDOM_CHARACTERS)
+        prefix
+        + _digits(time.time_ns() // 1_000_000, TIME_CHARACTERS)
+        + _digits(secrets.randbits(50), RANDOM_CHARACTERS)
     )
 
 

@@ -6,6 +6,7 @@ and docs/state-machines.md is drawn from it.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -21,6 +22,15 @@ class Transition(Struct, frozen=True):
 
 
 Transitions = Mapping[str, Transition]
+
+
+class Placed(Struct, frozen=True):
+    """What of an event's envelope may matter to the state after it."""
+
+    version: int
+    seq: int
+    at: datetime
+    actor: str
 
 
 def status_after(table: Transitions, status: str, event_type: str) -> str | None:

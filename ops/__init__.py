@@ -7,7 +7,11 @@ The composition root: everything is built here and passed down; nobody imports i
     commands     one module per noun of the command line
     config       environment -> validated, frozen Config; the only reader of os.environ
     settings     one variable: type, limits, default, text
+    prices       what tokens cost, from the table in the settings
+    planner      asks a model for directives
     messages     what the command line says, in Spanish and English
+    memory       where the operator's memory files are read: the workspace's, else our own
+    definitions  REQUESTS.json, read strictly
     errors       a refusal the operator can act on
     logs         structlog set-up: format, redaction, request ids
     postgres     the embedded server: initialise, start, share, stop

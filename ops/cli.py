@@ -19,13 +19,14 @@ from ops.commands.tail import tail
 from ops.commands.task import task
 from ops.commands.tokens import token
 from ops.commands.up import up
+from ops.commands.vault import vault
 from ops.config import environment_language
 from ops.engine import own_version
 from ops.errors import OperatorError
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
-COMMANDS: tuple[click.Command, ...] = (up, serve, runner, db, task, token, audit_command, tail, doctor, bench)
+COMMANDS: tuple[click.Command, ...] = (up, serve, runner, db, task, token, vault, audit_command, tail, doctor, bench)
 
 
 def _speak(_context: click.Context, _option: click.Parameter, language: Language | None) -> None:

@@ -10,15 +10,21 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from ops.errors import OperatorError
 from ops.messages import Language
+from ops.prices import read_prices
 from ops.settings import Setting, describe_settings, read_setting
 
-OTHER_NAMES = {"database_url": ("DATABASE_URL",), "api": ("ELRUSO_API", "API_BASE_URL")}
+OTHER_NAMES = {
+    "database_url": ("DATABASE_URL",),
+    "api": ("ELRUSO_API", "API_BASE_URL"),
+    "openai_base_url": ("OPENAI_BASE_URL",),
+}
 LOCALE_NAMES = ("LC_ALL", "LC_MESSAGES", "LANG")
 NOT_OURS = {"ELRUSO_VENV", "ELRUSO_TASK_ID", "ELRUSO_RUN_ID"}  # of the ./elruso script, and what steps are told
 
@@ -33,6 +39,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting."""
 
     home: Annotated[Path, Meta(description="Where El Ruso keeps its data, logs and PID files.")] = Path("~/.elruso")
+
+    vault_passphrase: Annotated[str | None, Meta(description="Seals the vault, instead of the key file beside it.")] = (
+        None
+    )
+    validation_seconds: Annotated[Seconds, Meta(description="How long a request's validation command may take.")] = 20.0
 
     # the database
     database_url: Annotated[
@@ -85,6 +96,36 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0.0
     output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 1 << 20
 
+    # directives and the planner
+    approval: Annotated[
+        Literal["auto", "manual"],
+        Meta(description="When the tasks of a directive are created: with it, or when somebody applies it."),
+    ] = "auto"
+    openai_base_url: Annotated[
+        Http | None, Meta(description="The OpenAI-compatible server the planner asks. Unset: OpenAI's own.")
+    ] = None
+    planner_model: Annotated[str, Meta(description="The model the planner asks.")] = "gpt-4.1"
+    planner_budget: Annotated[
+        float, Meta(ge=0, le=100_000, description="Dollars the planner may spend a day (UTC); beyond it, it refuses.")
+    ] = 5.0
+    planner_prices: Annotated[
+        str,
+        Meta(description="What models cost: `model=in/out` or `model=in/out/cached`, dollars a million tokens."),
+    ] = (
+        "gpt-4.1=2/8/0.5 gpt-4.1-mini=0.4/1.6/0.1 gpt-4.1-nano=0.1/0.4/0.025 gpt-4o=2.5/10/1.25 "
+        "gpt-4o-mini=0.15/0.6/0.075 gpt-5=1.25/10/0.125 gpt-5-mini=0.25/2/0.025 o3=2/8/0.5 o4-mini=1.1/4.4/0.275"
+    )
+    planner_output_tokens: Annotated[
+        int, Meta(ge=256, le=1_000_000, description="The longest answer of the model, in tokens.")
+    ] = 16_384
+    planner_seconds: Annotated[
+        Seconds, Meta(description="How long the model may take for one answer, repeated requests included.")
+    ] = 180.0
+    planner_prompt_characters: Annotated[
+        int, Meta(ge=4_000, le=2_000_000, description="The longest prompt; what matters least is left out.")
+    ] = 60_000
+    planner_directives: Annotated[Count, Meta(description="How many directives of one answer are taken.")] = 10
+
     # logs
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="What is worth a line in the log.")
@@ -113,6 +154,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """The variables that steps may see beside the harmless ones."""
         return tuple(name.strip() for name in self.grant.split(",") if name.strip())
 
+    @property
+    def known_secrets(self) -> tuple[str, ...]:
+        """The secrets that the settings themselves hold."""
+        addresses = [urlsplit(address) for address in (self.database_url, self.listen_url, self.api) if address]
+        passwords = [unquote(address.password) for address in addresses if address.password]
+        return (*passwords, *(secret for secret in (self.token, self.vault_passphrase) if secret))
+
 
 SETTINGS: tuple[Setting, ...] = describe_settings(Config, OTHER_NAMES)
 
@@ -130,6 +178,7 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
     config = Config(**values)
     if config.heartbeat_seconds * 2 > config.lease_seconds:
         raise OperatorError("config.lease_too_short", lease=config.lease_seconds, heartbeat=config.heartbeat_seconds)
+    read_prices(config.planner_prices)
     return config
 
 

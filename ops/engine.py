@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
+import structlog
+
 from api.app import create_app
 from api.auth import check_binding
 from api.deps import ApiDeps, Limits
@@ -13,12 +15,18 @@ from api.server import serve
 from api.tokens import TokenStore
 from events.commands import Commands
 from events.connect import Database
+from events.errors import ElRusoError
 from events.listener import Intervals, Listener
 from events.notifier import Notifier
 from ops.config import Config
 from ops.migrate import migrate
+from ops.planning import known_requests, make_planner
+from ops.vault.desk import Desk, definitions_of
+from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 from projections.views import Views
+
+log = structlog.get_logger(__name__)
 
 Progress = Callable[[int, int], None]
 
@@ -51,24 +59,42 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
         listener.subscribe(commands.hear)
         notifier.start()
         listener.start()
+        views, keyring = Views(pool), Keyring.of(config)
+        desk = Desk(keyring, commands, views, definitions_of(config), config.validation_seconds)
+        await settle(desk)
+        planner = make_planner(config, database, commands, pool, keyring)
         deps = ApiDeps(
             commands=commands,
-            views=Views(pool),
+            views=views,
             listener=listener,
             tokens=tokens,
             pool=pool,
             lease_seconds=config.lease_seconds,
             version=own_version(),
+            credentials=desk,
+            screen=keyring,
             limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),
+            planner=planner,
+            approval=config.approval,
+            known_requests=known_requests(config),
         )
         try:
-            async with serve(
-                create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds
-            ) as address:
+            async with (
+                serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds) as address,
+                planner,  # ends first, so that whoever waits for it is answered
+            ):
                 yield address
         finally:
             await listener.stop()
             await notifier.stop()
+
+
+async def settle(desk: Desk) -> None:
+    """Note what was stored while no engine ran. A vault that does not open must not keep the engine from starting."""
+    try:
+        await desk.settle("system")
+    except ElRusoError as refusal:
+        log.warning("vault.unsettled", detail=refusal.detail)
 
 
 async def until_stopped() -> None:

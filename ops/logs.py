@@ -8,14 +8,13 @@ Everything goes to one stream, the standard library's loggers (uvicorn, asyncpg)
 import logging
 import sys
 from typing import Any, TextIO
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ops.config import Config
-from runner.redact import Redactor
+from ops.vault.keyring import Keyring
 
 
 def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
@@ -48,7 +47,7 @@ def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
 
 def redaction(config: Config) -> Processor:
     """A processor that hides the secrets this process knows, and whatever has the shape of one, in every field."""
-    redactor = Redactor(known_secrets(config))
+    redactor = Keyring.of(config).redactor
 
     def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {key: redactor.redact_value(_plain(value)) for key, value in event.items()}
@@ -73,10 +72,3 @@ def _json(event: EventDict, **_options: Any) -> str:
 def _plain(value: Any) -> Any:
     """What JSON knows stays; anything else becomes text, which can be redacted."""
     return value if isinstance(value, (str, int, float, bool, dict, list, type(None))) else str(value)
-
-
-def known_secrets(config: Config) -> list[str]:
-    """The secrets that the settings hold."""
-    addresses = [urlsplit(address) for address in (config.database_url, config.listen_url, config.api) if address]
-    passwords = [unquote(address.password) for address in addresses if address.password]
-    return [*passwords, *([config.token] if config.token else [])]

@@ -2,7 +2,22 @@
 
 from typing import Any
 
-from ops.texts import audit, bench, config, db, doctor, migrate, postgres, runner, serve, task, terminal, tokens
+from ops.texts import (
+    audit,
+    bench,
+    config,
+    db,
+    definitions,
+    doctor,
+    migrate,
+    postgres,
+    runner,
+    serve,
+    task,
+    terminal,
+    tokens,
+    vault,
+)
 from ops.texts.text import Language, Text
 
 __all__ = ["MESSAGES", "Language", "Text", "translate"]
@@ -12,6 +27,7 @@ MESSAGES: dict[str, Text] = {
     **bench.TEXTS,
     **config.TEXTS,
     **db.TEXTS,
+    **definitions.TEXTS,
     **doctor.TEXTS,
     **migrate.TEXTS,
     **postgres.TEXTS,
@@ -20,6 +36,7 @@ MESSAGES: dict[str, Text] = {
     **task.TEXTS,
     **terminal.TEXTS,
     **tokens.TEXTS,
+    **vault.TEXTS,
 }
 
 

@@ -14,14 +14,13 @@ from events.listener import Intervals
 from ops.config import Config, inherited_environment
 from ops.database import use_database
 from ops.engine import own_version
-from ops.logs import known_secrets
 from ops.migrate import migrate
 from ops.postgres.control import Announce
+from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 from runner.handlers import Handlers
 from runner.http_link import HttpLink
 from runner.postgres_link import PostgresLink
-from runner.redact import Redactor
 from runner.run import Context
 from runner.settings import Settings
 from runner.worker import Worker
@@ -135,9 +134,12 @@ def _settings(config: Config) -> Settings:
 def _context(config: Config) -> Context:
     environment = inherited_environment()
     granted = {name: environment[name] for name in config.granted_names if name in environment}
+    keyring = Keyring.of(config)
+    keyring.hide(granted.values())
     return Context(
         workspaces=Workspaces(config.home / "runs", config.workspace, environment),
-        redactor=Redactor([*known_secrets(config), *granted.values()]),
+        redactor=keyring.redactor,
+        secrets=keyring,
         handlers=_handlers(config.handlers),
         agent=config.agent,
         environment=environment,

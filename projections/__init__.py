@@ -6,6 +6,9 @@
     runners      who executes, and who is there
     metrics      the numbers an operator looks at first
     system       paused or not
+    requests     credentials that were asked for
+    directives   what was proposed and decided, and what applying it would do
+    planner_runs what the planner asked, cost and created
     output       what a run printed, and its patch
     board        what the panel asks; small answers as Structs
     briefs       tasks and runs as one line of a list

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from events.errors import ElRusoError
 from events.log import event_of, last_seq
+from events.request import RequestDefinition
 from events.statements import load_statements
 from projections import rows
 from projections.fold import Fold, brief
@@ -18,6 +19,12 @@ from projections.rebuild import Connect, Progress, alone
 MOST_DIFFERENCES = 100  # are listed; all are counted
 FETCH = 2_000  # rows at a time
 PROGRESS_EVERY = 10_000  # events
+
+# How columns that hold JSON are read.
+JSON_COLUMNS: dict[str, Callable[[str], Any]] = {
+    "meta": msgspec.json.decode,
+    "definition": msgspec.json.Decoder(RequestDefinition).decode,
+}
 
 _sql = load_statements("projections", "audit.sql")
 
@@ -72,6 +79,9 @@ TABLES = (
     Table("file_changes", rows.FileChangeRow, ("run_id", "path"), Fold.file_changes),
     Table("runners", rows.RunnerRow, ("id",), Fold.runners),
     Table("system", rows.SystemRow, ("id",), Fold.systems),
+    Table("requests", rows.RequestRow, ("id",), Fold.requests),
+    Table("directives", rows.DirectiveRow, ("id",), Fold.directives),
+    Table("planner_runs", rows.PlannerRunRow, ("id",), Fold.planner_runs),
     Table("task_counts", rows.TaskCountRow, ("status",), Fold.task_counts),
     Table("run_counts", rows.RunCountRow, ("bucket",), Fold.run_counts),
 )
@@ -139,8 +149,8 @@ class _Audit:
     def _compare_row(self, table: Table, row: Struct, record: Record) -> None:
         for column in row.__struct_fields__:
             log_says, view_says = getattr(row, column), record[column]
-            if column == "meta":
-                view_says = msgspec.json.decode(view_says)
+            if column in JSON_COLUMNS and view_says is not None:
+                view_says = JSON_COLUMNS[column](view_says)
             if log_says != view_says and log_says != brief(view_says):
                 self._differ(table.name, _name(table, row), column, log_says, brief(view_says))
 

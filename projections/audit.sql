@@ -36,6 +36,19 @@ SELECT id, version, status, started_at, last_seen_at, stopped_at, meta FROM view
 -- name: audit_system
 SELECT id, version, status, reason, changed_at, changed_by FROM view.system;
 
+-- name: audit_requests
+SELECT id, version, status, definition, reason, place, opened_at, provided_at, provided_by, changed_at, changed_by FROM view.requests;
+
+-- name: audit_directives
+SELECT id, version, status, title, digest, approval, planner_run, task_ids, required, proposed_seq, proposed_at, proposed_by, decided_seq, decided_at,
+       decided_by, reason
+FROM view.directives;
+
+-- name: audit_planner_runs
+SELECT id, version, status, seq, outcome, error, model, environment, prompt_tokens, completion_tokens, cost, duration_ms, rounds, directives, tasks,
+       refused, ended_at, started_by
+FROM view.planner_runs;
+
 -- name: audit_task_counts
 SELECT s.status, s.count
 FROM (SELECT coalesce(sum(ready), 0)::bigint AS ready, coalesce(sum(running), 0)::bigint AS running, coalesce(sum(done), 0)::bigint AS done,

@@ -15,15 +15,19 @@ from hashlib import blake2b
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from events import runner, system, task
+from events import directive, planner, request, runner, system, task
 from events.catalog import decode
 from events.event import Event
+from events.lifecycle import Placed
 from projections.rows import (
     DependencyRow,
+    DirectiveRow,
     FileChangeRow,
+    PlannerRunRow,
     QueueRow,
+    RequestRow,
     RunCountRow,
     RunnerRow,
     RunningRow,
@@ -69,6 +73,9 @@ class Fold:
         self._failed: Counter[datetime] = Counter()
         self._runners: dict[str, runner.Runner] = {}
         self._systems: dict[str, system.System] = {}
+        self._requests: dict[str, request.Request] = {}
+        self._directives: dict[str, directive.Directive] = {}
+        self._planner_runs: dict[str, planner.PlannerRun] = {}
 
     def apply(self, event: Event) -> None:
         """Take one more event into account. Raises ElRusoError when it is malformed or does not follow; nothing has
@@ -85,6 +92,18 @@ class Fold:
                 self._systems[event.id] = system.evolve(
                     known, event.type, data, version=event.version, at=event.at, actor=event.actor
                 )
+            case "request":
+                asked = self._requests.get(event.id, request.Request())
+                self._requests[event.id] = request.evolve(
+                    asked, event.type, data, version=event.version, at=event.at, actor=event.actor
+                )
+
+            case "directive":
+                proposed = self._directives.get(event.id, directive.Directive())
+                self._directives[event.id] = directive.evolve(proposed, event.type, data, _placed(event))
+            case "planner":
+                run = self._planner_runs.get(event.id, planner.PlannerRun())
+                self._planner_runs[event.id] = planner.evolve(run, event.type, data, _placed(event))
 
     def _apply_task(self, event: Event, data: task.TaskEvent) -> None:
         before = self._tasks.get(event.id, task.Task())
@@ -217,6 +236,34 @@ class Fold:
         for id, state in self._systems.items():  # noqa: A001
             yield SystemRow(id, state.version, state.status, state.reason, state.changed_at, state.changed_by)
 
+    def requests(self) -> Iterator[RequestRow]:
+        """Every credential that was ever asked for."""
+        for id, state in self._requests.items():  # noqa: A001
+            yield RequestRow(
+                id=id,
+                version=state.version,
+                status=state.status,
+                definition=state.definition,
+                reason=brief(state.reason),
+                place=state.place,
+                opened_at=state.opened_at,
+                provided_at=state.provided_at,
+                provided_by=state.provided_by,
+                changed_at=state.changed_at,
+                changed_by=state.changed_by,
+            )
+
+    def directives(self) -> Iterator[DirectiveRow]:
+        """Every directive that was ever proposed."""
+        for id, state in self._directives.items():  # noqa: A001
+            shown = replace(state, title=brief(state.title), reason=brief(state.reason))
+            yield DirectiveRow(id=id, **asdict(shown))
+
+    def planner_runs(self) -> Iterator[PlannerRunRow]:
+        """Every run of the planner that has ended."""
+        for id, state in self._planner_runs.items():  # noqa: A001
+            yield PlannerRunRow(id=id, **asdict(replace(state, error=brief(state.error))))
+
     def task_counts(self) -> Iterator[TaskCountRow]:
         """How many tasks there are in each status."""
         counts = Counter(state.status for state in self._tasks.values())
@@ -225,6 +272,10 @@ class Fold:
     def run_counts(self) -> Iterator[RunCountRow]:
         """How many runs ended, and how many of them failed, in each five minutes."""
         yield from (RunCountRow(bucket, ended, self._failed[bucket]) for bucket, ended in self._ended.items())
+
+
+def _placed(event: Event) -> Placed:
+    return Placed(event.version, event.seq, event.at, event.actor)
 
 
 def _step(data: task.TaskStep, at: datetime) -> StepRow:

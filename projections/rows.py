@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from events.request import RequestDefinition
+
 
 class TaskRow(Struct, frozen=True, gc=False):
     """view.tasks."""
@@ -129,6 +131,66 @@ class SystemRow(Struct, frozen=True):
     reason: str | None
     changed_at: datetime | None
     changed_by: str | None
+
+
+class RequestRow(Struct, frozen=True):
+    """view.requests."""
+
+    id: str
+    version: int
+    status: str
+    definition: RequestDefinition | None
+    reason: str | None
+    place: str | None
+    opened_at: datetime | None
+    provided_at: datetime | None
+    provided_by: str | None
+    changed_at: datetime | None
+    changed_by: str | None
+
+
+class DirectiveRow(Struct, frozen=True):
+    """view.directives."""
+
+    id: str
+    version: int
+    status: str
+    title: str
+    digest: str
+    approval: str
+    planner_run: str | None
+    task_ids: list[str]
+    required: list[str]
+    proposed_seq: int
+    proposed_at: datetime | None
+    proposed_by: str
+    decided_seq: int | None
+    decided_at: datetime | None
+    decided_by: str | None
+    reason: str | None
+
+
+class PlannerRunRow(Struct, frozen=True):
+    """view.planner_runs."""
+
+    id: str
+    version: int
+    status: str
+    seq: int
+    outcome: str
+    error: str | None
+    model: str
+    environment: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+    duration_ms: int
+    rounds: int
+    directives: int
+    tasks: int
+    refused: int
+    ended_at: datetime | None
+    started_by: str
 
 
 class TaskCountRow(Struct, frozen=True):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from asyncpg import Pool
 
-from projections import metrics, output, runners, runs, system, tasks
+from projections import directives, metrics, output, planner_runs, requests, runners, runs, system, tasks
 from projections.page import Page
 from projections.runs import RunQuery
 from projections.tasks import TaskQuery
@@ -28,6 +28,38 @@ class Views:
     async def system(self) -> bytes:
         """Paused or not, since when, why, by whom."""
         return await system.show_system(self._pool)
+
+    async def requests(self) -> bytes:
+        """All requests for credentials that stand in the log, as an array."""
+        return await requests.list_requests(self._pool)
+
+    async def directives(self, *, status: str | None = None, limit: int = 1000, cursor: str | None = None) -> Page:
+        """Directives, newest first. Raises InvalidInput for a cursor that is none."""
+        return await directives.list_directives(self._pool, status, limit, cursor)
+
+    async def directive(self, directive_id: str) -> bytes | None:
+        """One directive with its tasks and what was decided."""
+        return await directives.find_directive(self._pool, directive_id)
+
+    async def directives_by_id(self, directive_ids: Sequence[str]) -> bytes:
+        """These directives, in the order of the ids, as an array."""
+        return await directives.directives_by_id(self._pool, directive_ids)
+
+    async def preview(self, directive_id: str) -> bytes | None:
+        """What applying a directive would do."""
+        return await directives.preview_directive(self._pool, directive_id)
+
+    async def planner_runs(self, *, status: str | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+        """The planner's runs that have ended, newest first. Raises InvalidInput for a cursor that is none."""
+        return await planner_runs.list_planner_runs(self._pool, status, limit, cursor)
+
+    async def planner(self) -> bytes:
+        """The planner's run under way, the last one that ended, and what was spent today."""
+        return await planner_runs.show_planner(self._pool)
+
+    async def spent_today(self) -> float:
+        """What the planner spent since midnight UTC, in dollars."""
+        return await planner_runs.spent_today(self._pool)
 
     async def tasks(
         self,

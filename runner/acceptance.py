@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from events.paths import parts_inside
 from events.task import Acceptance, Step
 from runner.run import Run, RunFailed
-from runner.scope import parts_inside
 from runner.step import run_step
 
 

@@ -45,6 +45,7 @@ async def _carry_out(run: Run) -> Finished:
     task, context = run.definition, run.context
     validate(task.acceptance or _NOTHING_ASKED)
     scope = Scope(task.allowed_scope)
+    run.take_secrets()
     executor = choose_executor(task, context)
     if not executor.needs_workspace(task, context):
         await context.reporter.started(run.task_id, TaskStarted(run.run_id))

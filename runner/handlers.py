@@ -9,7 +9,7 @@ async def thumbnail(task: Task) -> dict[str, int]:
 
 import importlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -22,7 +22,8 @@ AnyFunction = TypeVar("AnyFunction", bound=Function)
 
 
 class Task(Struct, frozen=True):
-    """What a handler is given. `directory` is None unless the run has a workspace."""
+    """What a handler is given. `directory` is None unless the run has a workspace; `secrets` are the values of the
+    variables that params.secrets names."""
 
     id: str
     run_id: int
@@ -31,6 +32,7 @@ class Task(Struct, frozen=True):
     body: str | None
     params: dict[str, Any]
     directory: Path | None = None
+    secrets: Mapping[str, str] = {}
 
 
 class Handler(Struct, frozen=True):

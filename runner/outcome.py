@@ -3,9 +3,10 @@
 import time
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events.errors import ElRusoError, InvalidInput, Unprocessable
-from events.task import TaskDone, TaskFailed
+from events.task import FileChange, TaskDone, TaskFailed
 from runner.changes import Changes
 from runner.output import harmless
 from runner.run import Finished, Run, RunFailed
@@ -32,7 +33,7 @@ def done(run: Run, finished: Finished) -> Outcome:
         result=finished.result,
         branch=run.branch,
         commit_hash=run.changes.commit_hash,
-        file_changes=run.changes.files[:FILE_CHANGES_LIMIT],
+        file_changes=_listed(run),
     )
     return Outcome(event, patch=run.changes.patch, diffstat=run.changes.diffstat)
 
@@ -47,7 +48,7 @@ def failed(run: Run, failure: Exception) -> Outcome:
         summary=_summary(None, run.changes),
         branch=run.branch,
         commit_hash=run.changes.commit_hash,
-        file_changes=run.changes.files[:FILE_CHANGES_LIMIT],
+        file_changes=_listed(run),
     )
     return Outcome(event, may_succeed_later(failure), run.changes.patch, run.changes.diffstat)
 
@@ -62,6 +63,15 @@ def may_succeed_later(failure: Exception) -> bool:
     if isinstance(failure, RunFailed):
         return failure.retry
     return not isinstance(failure, InvalidInput | Unprocessable)
+
+
+def _listed(run: Run) -> list[FileChange]:
+    """What goes into the event: a name may hold a secret as well as a line may."""
+    redact = run.context.redactor.redact
+    return [
+        replace(change, path=redact(change.path), renamed_from=change.renamed_from and redact(change.renamed_from))
+        for change in run.changes.files[:FILE_CHANGES_LIMIT]
+    ]
 
 
 def _duration(started: float) -> int:

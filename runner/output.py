@@ -29,6 +29,7 @@ class StepOutput:
 
     def __init__(self, redactor: Redactor, emit: OutputCallback, limit: int = OUTPUT_LIMIT) -> None:
         self._decoders = {stream: codecs.getincrementaldecoder("utf-8")("replace") for stream in STREAMS}
+        self._redactor = redactor
         self._redactors = {stream: redactor.stream() for stream in STREAMS}
         self._emit = emit
         self._head_room = limit // 2
@@ -43,8 +44,11 @@ class StepOutput:
 
     @property
     def excerpt(self) -> str:
-        """The last 4 KiB of both streams, in the order they arrived."""
-        return "".join(text for _, text in self._excerpt.pieces)
+        """The last 4 KiB of both streams, in the order they arrived.
+
+        Redacted once more: what began on one stream may have ended on the other.
+        """
+        return self._redactor.redact("".join(text for _, text in self._excerpt.pieces))
 
     async def write(self, stream: Stream, data: bytes) -> None:
         """Take bytes as they were read from the pipe."""

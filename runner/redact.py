@@ -14,7 +14,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct
+
 MARK = "[redacted]"
+OTHER_MARKS = ("***", "<redacted>", "█redacted█", "…")  # for secrets that MARK could become a part of
 MIN_VALUE = 6  # characters; shorter values would blank out ordinary words
 MIN_LINE = 16  # characters of a line in a multi-line secret (a private key) that is hidden by itself
 LONGEST_KEY = 8192  # characters; no shape below matches more
@@ -43,18 +46,63 @@ _HINTS = (
 _WORD = re.compile(r"\S*")
 
 
-class Redactor:
-    """Knows the secret values of this process. Cheap on text that holds none."""
+class Known(Struct, frozen=True):
+    """Secret values in all their forms, the longest first, a pattern that finds them and the shapes of keys, and what
+    is put in their place."""
 
-    def __init__(self, values: Iterable[str] = ()) -> None:
-        forms = {form for value in values for form in _forms(value)}
-        self.values = tuple(sorted(forms, key=len, reverse=True))
-        self.longest = max(LONGEST_KEY, *map(len, self.values)) if self.values else LONGEST_KEY
-        self._pattern = re.compile("|".join([*map(re.escape, self.values), _SHAPE]))
+    values: tuple[str, ...]
+    longest: int
+    pattern: re.Pattern[str]
+    mark: str = MARK
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> Known:
+        """What is to be known of these values."""
+        forms = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
+        longest = max(LONGEST_KEY, *map(len, forms)) if forms else LONGEST_KEY
+        return cls(tuple(forms), longest, re.compile("|".join([*map(re.escape, forms), _SHAPE])), _mark_for(forms))
+
+    def suspects(self, text: str) -> bool:
+        """False when `text` surely holds no secret."""
+        return any(hint in text for hint in _HINTS) or any(value in text for value in self.values)
+
+    def matches(self, text: str, start: int) -> Iterable[re.Match[str]]:
+        """The secrets in `text` from `start` on, from left to right."""
+        return self.pattern.finditer(text, start) if self.suspects(text) else ()
+
+
+def _nothing() -> frozenset[str]:
+    return frozenset()
+
+
+class Redactor:
+    """Knows the secret values of this process. Cheap on text that holds none.
+
+    `more` is asked before every text; it answers with the same object for as long as there are no others. What was
+    known once stays known: a value that was replaced or removed is still a secret.
+    """
+
+    def __init__(self, values: Iterable[str] = (), more: Callable[[], frozenset[str]] = _nothing) -> None:
+        self._values = frozenset(values)
+        self._more = more
+        self._seen: frozenset[str] = frozenset()
+        self._known = Known.of(self._values)
+
+    @property
+    def known(self) -> Known:
+        """All that is known now."""
+        seen = self._more()
+        if seen is not self._seen:
+            if not seen <= self._values:
+                self._values |= seen
+                self._known = Known.of(self._values)
+            self._seen = seen
+        return self._known
 
     def redact(self, text: str) -> str:
-        """`text` with every secret replaced by `[redacted]`."""
-        return self._pattern.sub(MARK, text) if self.suspects(text) else text
+        """`text` with every secret replaced by `[redacted]` (or by what cannot become part of a secret that is known)."""
+        known = self.known
+        return known.pattern.sub(known.mark, text) if known.suspects(text) else text
 
     def redact_value(self, value: Any) -> Any:
         """The same for every string inside a JSON value, keys included."""
@@ -63,14 +111,6 @@ class Redactor:
     def stream(self) -> RedactedStream:
         """A redactor for one text that arrives in pieces."""
         return RedactedStream(self)
-
-    def suspects(self, text: str) -> bool:
-        """False when `text` surely holds no secret."""
-        return any(hint in text for hint in _HINTS) or any(value in text for value in self.values)
-
-    def matches(self, text: str, start: int) -> Iterable[re.Match[str]]:
-        """The secrets in `text` from `start` on, from left to right."""
-        return self._pattern.finditer(text, start) if self.suspects(text) else ()
 
 
 class RedactedStream:
@@ -91,15 +131,16 @@ class RedactedStream:
         return self._settle("", final=True)
 
     def _settle(self, piece: str, final: bool) -> str:
+        known = self._redactor.known
         text = self._before + self._held + piece
         position = len(self._before)
-        end = len(text) if final else max(position, _first_undecided(text, self._redactor.values))
+        end = len(text) if final else max(position, _first_undecided(text, known.values))
         settled: list[str] = []
-        for match in self._redactor.matches(text, position):
-            if match.end() > end and not final and len(text) - match.start() < self._redactor.longest:
+        for match in known.matches(text, position):
+            if match.end() > end and not final and len(text) - match.start() < known.longest:
                 end = min(end, match.start())  # it may still grow
                 break
-            settled += text[position : match.start()], MARK
+            settled += text[position : match.start()], known.mark
             position = match.end()
         cut = max(position, end)
         settled.append(text[position:cut])
@@ -132,10 +173,24 @@ def _first_undecided(text: str, values: Iterable[str]) -> int:
     return first
 
 
+def _mark_for(forms: Iterable[str]) -> str:
+    """A mark that makes none of the secrets together with the text around it: `abcde` before `[` is `abcde[`."""
+    forms = tuple(forms)
+    sound = (mark for mark in (MARK, *OTHER_MARKS) if not any(_overlap(mark, form) for form in forms))
+    return next(sound, MARK)
+
+
+def _overlap(mark: str, form: str) -> bool:
+    edges = range(1, len(mark))
+    touches = any(form.endswith(mark[:edge]) or form.startswith(mark[edge:]) for edge in edges)
+    return touches or mark in form or form in mark
+
+
 def _forms(value: str) -> set[str]:
     """`value` as it may show up in output: as it is, inside JSON or an address, in base64, line by line."""
-    trimmed = value.strip()
+    trimmed = value.strip() if len(value.strip()) >= MIN_VALUE else value
     encoded = base64.b64encode(trimmed.encode()).decode()
-    forms = {trimmed, json.dumps(trimmed)[1:-1], quote(trimmed, safe=""), encoded}
+    quoted = {json.dumps(trimmed)[1:-1], json.dumps(trimmed, ensure_ascii=False)[1:-1], quote(trimmed, safe="")}
+    forms = {trimmed, encoded} | quoted
     lines = {line.strip() for line in trimmed.splitlines()} if "\n" in trimmed else set()
     return {form for form in forms if len(trimmed) >= MIN_VALUE} | {line for line in lines if len(line) >= MIN_LINE}

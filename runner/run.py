@@ -11,6 +11,7 @@ from events.errors import ElRusoError, InvalidInput
 from events.task import TaskCreated
 from runner.changes import Changes
 from runner.environment import child_environment
+from runner.granting import Grants, NoGrants, secrets_of
 from runner.handlers import Handlers
 from runner.output import OUTPUT_LIMIT
 from runner.redact import Redactor
@@ -43,7 +44,8 @@ class Claim(Protocol):
 class Context(Struct, frozen=True, kw_only=True):
     """What all runs of a process share. Build it once.
 
-    `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it.
+    `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it, and from
+    `secrets` what the task names.
     `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter in. `step_seconds` limits
     steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output.
     """
@@ -55,6 +57,7 @@ class Context(Struct, frozen=True, kw_only=True):
     agent: str | None = None
     environment: Mapping[str, str] = {}
     granted: Mapping[str, str] = {}
+    secrets: Grants = NoGrants()
     step_seconds: float | None = None
     output_limit_bytes: int = OUTPUT_LIMIT
 
@@ -83,7 +86,10 @@ class Run:
         InvalidInput: its definition cannot be read.
     """
 
-    __slots__ = ("attempt", "branch", "changes", "context", "definition", "run_id", "started", "steps", "task_id")
+    __slots__ = (
+        *("attempt", "branch", "changes", "context", "definition"),
+        *("run_id", "secrets", "started", "steps", "task_id"),
+    )
 
     def __init__(self, claim: Claim, context: Context, started: float) -> None:
         self.task_id = claim.task_id
@@ -93,6 +99,7 @@ class Run:
         self.started = started
         self.steps = 0
         self.branch: str | None = None
+        self.secrets: Mapping[str, str] = {}
         self.changes = NO_CHANGES
         try:
             self.definition = _decoder.decode(claim.definition)
@@ -117,9 +124,19 @@ class Run:
         """The failure of a run that used up the task's timeout."""
         return RunFailed(f"the task's timeout of {self.definition.timeout_seconds:g} s has passed")
 
+    def take_secrets(self) -> None:
+        """Have what the task names in params.secrets.
+
+        Raises:
+            InvalidInput: that is no list of names.
+            SecretNotGranted: the operator has not granted one of them.
+        """
+        self.secrets = secrets_of(self.definition.params, self.context.secrets, list(self.context.granted))
+
     def environment(self) -> dict[str, str]:
         """The environment of its steps."""
-        return child_environment(self.context.environment, self.context.granted, self.task_id, self.run_id)
+        granted = {**self.context.granted, **self.secrets}
+        return child_environment(self.context.environment, granted, self.task_id, self.run_id)
 
 
 NO_CHANGES = Changes()

@@ -8,7 +8,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from events.errors import InvalidInput
+from events.paths import parts_inside
 from events.task import FileChange
 
 _SHOWN = 20  # offending files named in an error
@@ -42,18 +42,6 @@ class Scope:
         named = ", ".join(offenders[:_SHOWN])
         more = f" and {len(offenders) - _SHOWN} more" if len(offenders) > _SHOWN else ""
         return f"changed files outside allowed_scope ({', '.join(self.patterns)}): {named}{more}"
-
-
-def parts_inside(path: str, field: str) -> list[str]:
-    """The parts of a path that stays inside the workspace; `.` and doubled slashes are left out.
-
-    Raises:
-        InvalidInput: it is empty, absolute, or contains `..`; the detail names `field`.
-    """
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if not parts or path.startswith(("/", "~/")) or "\\" in path or "\0" in path or ".." in parts:
-        raise InvalidInput(f"{field}: {path!r} must be a path inside the workspace, without a leading / and without ..")
-    return parts
 
 
 def _compiled(pattern: str) -> list[_Part]:

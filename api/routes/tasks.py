@@ -1,22 +1,17 @@
 """Tasks: list, create, look at, change."""
 
-import uuid
-
 import msgspec
 from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer
+from api.idempotency import command_id
 from api.known import know_task, read_task
 from api.task_status import change_status
 from api.wire.field import TaskId
 from api.wire.task import Cancel, NewTasks, Requeue, TaskChange, TaskFilter
-from events.errors import InvalidInput, LeaseLost
+from events.errors import LeaseLost
 from projections.page import Page
-
-KEY_MAX = 255
-KEYS = uuid.UUID("5a0f6a3e-6d0f-4c1c-9a55-0c4d3f0f8f3b")
-"""The namespace in which an Idempotency-Key that is not a UUID becomes one."""
 
 
 async def list_tasks(call: Call, query: TaskFilter) -> Response:
@@ -37,7 +32,7 @@ async def create_tasks(call: Call, body: NewTasks) -> Response:
 
     The same again, by id or by Idempotency-Key, is answered with what exists.
     """
-    key = _command_id(call.header("idempotency-key"))
+    key = command_id(call.header("idempotency-key"))
     wanted = [(task.id, task.definition()) for task in body.tasks]
     created = await call.deps.commands.create_tasks(wanted, call.actor, key)
     status = 201 if any(task.created for task in created) else 200
@@ -84,14 +79,3 @@ async def cancel_task(call: Call, task_id: TaskId, body: Cancel) -> Response:
 def answer_page(page: Page) -> Response:
     """A part of a list, and where the next one begins."""
     return answer(page.data, meta=msgspec.json.encode({"total": page.total, "next": page.next}))
-
-
-def _command_id(key: str | None) -> uuid.UUID | None:
-    if not key:
-        return None
-    if len(key) > KEY_MAX:
-        raise InvalidInput(f"an Idempotency-Key has at most {KEY_MAX} characters")
-    try:
-        return uuid.UUID(key)
-    except ValueError:
-        return uuid.uuid5(KEYS, key)

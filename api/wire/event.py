@@ -13,7 +13,7 @@ class EventFilter(Struct, frozen=True, forbid_unknown_fields=True):
     """Events after a position, of one kind or one stream."""
 
     after: Seq = 0
-    kind: Literal["task", "runner", "system"] | None = None
+    kind: Literal["task", "runner", "directive", "request", "planner", "system"] | None = None
     id: Annotated[str, Meta(max_length=200)] | None = None
     limit: Limit = 1000
 

@@ -21,7 +21,8 @@ async def run_agent(run: Run, directory: Path | None) -> Finished:
     """
     if not run.context.agent or directory is None:
         raise NothingToExecute("an agent task needs an agent: set ELRUSO_AGENT on the runner to its command line")
-    said = await run_step(run, Step("agent", run.context.agent), directory, given=prompt(run.definition))
+    given = run.context.redactor.redact(prompt(run.definition))
+    said = await run_step(run, Step("agent", run.context.agent), directory, given=given)
     return Finished(summary=said.excerpt.strip()[-SUMMARY_LIMIT:] or None)
 
 

@@ -36,7 +36,7 @@ async def run_python(run: Run, directory: Path | None) -> Finished:
     if handler is None:
         raise _nothing_to_call(run)
     task = run.definition
-    given = Task(run.task_id, run.run_id, run.attempt, task.title, task.body, task.params, directory)
+    given = Task(run.task_id, run.run_id, run.attempt, task.title, task.body, task.params, directory, run.secrets)
     result = await _call(handler, given, run)
     return Finished() if result is None else Finished(result=_presentable(result, run))
 

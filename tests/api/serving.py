@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -16,6 +18,9 @@ from events.commands import Commands
 from events.connect import Database
 from events.listener import Listener
 from events.notifier import Notifier
+from ops.vault.desk import Definitions, Desk
+from ops.vault.keyring import Keyring
+from ops.vault.vault import Vault
 from projections.views import Views
 
 LEASE_SECONDS = 15.0
@@ -31,6 +36,7 @@ class Served(Struct):
     pool: Pool
     tokens: TokenStore
     app: Any
+    vault: Vault
 
     @property
     def port(self) -> int:
@@ -71,8 +77,17 @@ def refusal_of(response: httpx.Response) -> tuple[int, str, str]:
 
 
 @asynccontextmanager
-async def serving(url: str, limits: Limits = LIMITS) -> AsyncIterator[Served]:
-    """Serve the database at `url`."""
+async def serving(
+    url: str,
+    limits: Limits = LIMITS,
+    keyring: Keyring | None = None,
+    definitions: Definitions = tuple,
+    **given: Any,
+) -> AsyncIterator[Served]:
+    """Serve the database at `url`; with an empty vault and without REQUESTS.json unless they are given.
+
+    What else the API is `given`, see ApiDeps.
+    """
     database = Database(url)
     async with AsyncExitStack() as stack:
         notifier = Notifier(database)
@@ -85,8 +100,14 @@ async def serving(url: str, limits: Limits = LIMITS) -> AsyncIterator[Served]:
         listener.subscribe(commands.hear)
         pool = await stack.enter_async_context(database.pool(4))
         tokens = TokenStore(pool)
-        deps = ApiDeps(commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", limits)
+        if keyring is None:
+            folder = stack.enter_context(TemporaryDirectory())
+            keyring = Keyring(Vault(Path(folder) / "vault"))
+        desk = Desk(keyring, commands, Views(pool), definitions)
+        deps = ApiDeps(
+            commands, Views(pool), listener, tokens, pool, LEASE_SECONDS, "0.0.0", desk, keyring, limits, **given
+        )
         app = create_app(deps)
         address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
-        yield Served(address, client, commands, pool, tokens, app)
+        yield Served(address, client, commands, pool, tokens, app, keyring.vault)

@@ -22,6 +22,23 @@ ADD_ACTOR = Migration("0001_add_actor", "ALTER TABLE log.events ADD COLUMN actor
 ADD_CAUSE = Migration("0002_add_cause", "ALTER TABLE log.events ADD COLUMN cause bigint")
 
 
+WHAT_THE_LOG_IS = (
+    "SELECT * FROM log.transitions ORDER BY type",
+    """SELECT c.relname, a.attname, a.atttypid, a.attnotnull, pg_get_expr(d.adbin, d.adrelid) FROM pg_class c
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+       LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+       WHERE c.relnamespace = 'log'::regnamespace ORDER BY c.relname, a.attname""",
+    "SELECT proname, prosrc, proconfig FROM pg_proc WHERE pronamespace = 'log'::regnamespace ORDER BY proname",
+    "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
+)
+BEFORE_THE_FIRST_MIGRATION = """
+    DELETE FROM log.transitions WHERE kind NOT IN ('task', 'runner', 'system');
+    DROP TABLE log.planner_progress;
+    DROP TRIGGER append_4_react_directives ON log.events;
+    DROP FUNCTION log.react_directives(), log.planned_tasks(text, bigint);
+"""
+
+
 def connector(url: str) -> Connect:
     """A function that opens connections to `url`."""
     return lambda: asyncpg.connect(url)
@@ -155,3 +172,17 @@ async def test_failed_rebuild_is_tried_again(empty_database: str) -> None:
 async def test_the_real_schema(database: str) -> None:
     """A test's database has this checkout's schema."""
     assert Outcome() == await migrate(connector(database), schema=read_schema())
+
+
+async def test_the_real_migrations(empty_database: str) -> None:
+    """A database of before the first migration gets all that a new one has in its durable part."""
+    connection = await asyncpg.connect(empty_database)
+    schema = read_schema()
+    await connection.execute(schema.log)
+    everything = [await connection.fetch(query) for query in WHAT_THE_LOG_IS]
+    await connection.execute(BEFORE_THE_FIRST_MIGRATION)
+    assert everything != [await connection.fetch(query) for query in WHAT_THE_LOG_IS]
+    for migration in schema.migrations:
+        await connection.execute(migration.text)
+    assert everything == [await connection.fetch(query) for query in WHAT_THE_LOG_IS]
+    await connection.close()

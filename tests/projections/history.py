@@ -10,7 +10,7 @@ import msgspec
 from asyncpg import Connection
 from msgspec import Struct
 
-from events import runner, system, task
+from events import directive, planner, request, runner, system, task
 from events.catalog import encode, kind_of, type_name
 from projections.page import Page
 
@@ -23,6 +23,9 @@ APPEND = """
 VERSION = """
     SELECT coalesce((SELECT version FROM view.tasks WHERE $1 = 'task' AND id = $2),
                     (SELECT version FROM view.runners WHERE $1 = 'runner' AND id = $2),
+                    (SELECT version FROM view.requests WHERE $1 = 'request' AND id = $2),
+                    (SELECT version FROM view.directives WHERE $1 = 'directive' AND id = $2),
+                    (SELECT version FROM view.planner_runs WHERE $1 = 'planner' AND id = $2),
                     (SELECT version FROM view.system WHERE $1 = 'system' AND id = $2), 0)
 """
 
@@ -79,7 +82,9 @@ class Chance:
     async def write(self, steps: int) -> None:
         """That many turns; each appends one to six events."""
         for _ in range(steps):
-            turn = self._random.choices((self._create, self._advance, self._runner, self._system), (3, 12, 2, 1))[0]
+            common = (self._create, self._advance, self._runner, self._request)
+            rare = (self._directive, self._plan, self._system)
+            turn = self._random.choices((*common, *rare), (3, 12, 2, 2, 2, 1, 1))[0]
             await turn()
 
     async def _create(self) -> None:
@@ -161,6 +166,55 @@ class Chance:
         if known:
             choices.append((runner.RunnerStopped("done"),))
         await append(self._connection, id, *pick.choice(choices))
+
+    async def _request(self) -> None:
+        pick, id = self._random, f"REQ-{self._random.randrange(3)}"  # noqa: A001
+        known = await self._connection.fetchval("SELECT status FROM view.requests WHERE id = $1", id)
+        definition = request.RequestDefinition("OpenAI", scopes=pick.choice([[], ["OPENAI_API_KEY"]]), purpose="plan")
+        opened = request.RequestOpened(pick.choice([None, definition]), pick.choice([None, "y" * 300]))
+        provided = request.RequestProvided(["OPENAI_API_KEY"], pick.choice([None, "vault"]))
+        withdrawn = request.RequestWithdrawn(pick.choice([None, "not used"]))
+        choices: list[Sequence[Struct]] = [(opened,), (opened, provided), (opened, provided, provided, withdrawn)]
+        if known in ("WAITING", "PROVIDED"):
+            choices += [(provided,), (withdrawn,), (withdrawn, opened)]
+        await append(self._connection, id, *pick.choice(choices))
+
+    async def _directive(self) -> None:
+        pick, id = self._random, f"d-{self._random.randrange(6)}"  # noqa: A001
+        known = await self._connection.fetchval("SELECT status FROM view.directives WHERE id = $1", id)
+        applied = directive.DirectiveApplied(["x"], [], pick.choice([None, "z" * 300]))
+        rejected = directive.DirectiveRejected(pick.choice([None, "no"]))
+        if known == "PENDING":
+            await append(self._connection, id, pick.choice([applied, rejected]))
+        elif known is None:
+            proposed = directive.DirectiveProposed(
+                title=pick.choice(["short", "long " * 100]),
+                digest=f"{pick.randrange(4)}",
+                approval=pick.choice(["auto", "manual"]),
+                required_requests=[directive.RequiredRequest(f"REQ-{n}") for n in range(pick.randrange(3))],
+                tasks_to_create=[
+                    directive.PlannedTask(id=f"{id}-{n}", title="ñ", priority=5, params={"a": [1, None]})
+                    for n in range(pick.randrange(3))
+                ],
+                planner_run=pick.choice([None, "p-1"]),
+            )
+            await append(self._connection, id, *[proposed, rejected][: pick.choice([1, 1, 2])])
+
+    async def _plan(self) -> None:
+        pick, id = self._random, f"p-{self._random.getrandbits(40)}"  # noqa: A001
+        usage = planner.Usage(pick.randrange(9999), pick.randrange(999))
+        failed = planner.PlannerFailed(outcome="timeout", error="slow " * pick.choice([1, 90]), model="m")
+        done = planner.PlannerCompleted(
+            model="m",
+            prompt_hash="ab",
+            usage=usage,
+            cost=pick.random(),
+            duration_ms=7,
+            directives=pick.choice([[], ["d-1", "d-2"]]),
+            tasks=["t"],
+            refused=[planner.RefusedProposal("title", "why")],
+        )
+        await append(self._connection, id, pick.choice([failed, done]))
 
     async def _system(self) -> None:
         paused = await self._connection.fetchval("SELECT count(*) FROM view.system WHERE status = 'paused'")

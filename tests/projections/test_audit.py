@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from asyncpg import Connection
 
+from events.directive import DirectiveProposed, PlannedTask
+from events.planner import PlannerFailed
+from events.request import RequestDefinition, RequestOpened
 from events.runner import RunnerHeartbeat
 from events.system import SystemPaused
 from events.task import TaskRequeued
@@ -48,6 +51,10 @@ async def _everything(connection: Connection) -> None:
     await create(connection, "waiting")
     await append(connection, "r1", RunnerHeartbeat({"host": "here"}))
     await append(connection, "main", SystemPaused("lunch"))
+    await append(connection, "REQ-009", RequestOpened(RequestDefinition("OpenAI", scopes=["OPENAI_API_KEY"])))
+    plan = [PlannedTask(id="planned", title="planned")]
+    await append(connection, "d-1", DirectiveProposed(title="d", digest="x", approval="manual", tasks_to_create=plan))
+    await append(connection, "p-1", PlannerFailed(outcome="timeout", error="late", model="gpt-4.1", cost=0.2))
 
 
 PLANTED = {
@@ -62,6 +69,11 @@ PLANTED = {
     "file_changes": ("UPDATE view.file_changes SET added = added + 1", "added"),
     "runners": ("""UPDATE view.runners SET meta = '{"host": "there"}'""", "meta"),
     "system": ("UPDATE view.system SET reason = null", "reason"),
+    "requests": ("""UPDATE view.requests SET definition = '{"service": "OpenAI"}'""", "definition"),
+    "requests, of another time": ("UPDATE view.requests SET opened_at = opened_at - interval '1 s'", "opened_at"),
+    "directives": ("UPDATE view.directives SET task_ids = '{}'", "task_ids"),
+    "directives, of another mind": ("UPDATE view.directives SET reason = 'other'", "reason"),
+    "planner_runs": ("UPDATE view.planner_runs SET cost = cost + 0.01", "cost"),
     "task_counts": ("UPDATE view.task_counts SET done = done + 1 WHERE shard = 3", "count"),
     "run_counts": ("UPDATE view.run_counts SET failed = failed + 1", "failed"),
 }

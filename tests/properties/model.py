@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 from msgspec.structs import replace
 
-from events import catalog, runner, system, task
+from events import catalog, request, runner, system, task
 from events.errors import DuplicateId, ElRusoError, IllegalTransition, InvalidInput, UnknownDependency
 from events.event import Event
 from events.lifecycle import status_after
@@ -49,6 +49,7 @@ class Model:
         self.now = now
         self.tasks: dict[str, Known] = {}
         self.runners: dict[str, runner.Runner] = {}
+        self.requests: dict[str, request.Request] = {}
         self.system = system.System()
         self.runs: dict[int, str] = {}
         self.commands: dict[UUID, str] = {}
@@ -57,7 +58,7 @@ class Model:
         """A copy to try something on."""
         other = Model(self.now)
         other.tasks = {task_id: replace(known) for task_id, known in self.tasks.items()}
-        other.runners, other.system = dict(self.runners), self.system
+        other.runners, other.system, other.requests = dict(self.runners), self.system, dict(self.requests)
         other.runs, other.commands = dict(self.runs), dict(self.commands)
         return other
 
@@ -70,6 +71,13 @@ class Model:
     def state(self, task_id: str) -> task.Task:
         """The task's state; that of a task which does not exist is empty."""
         return self.tasks[task_id].state if task_id in self.tasks else task.Task()
+
+    def version_of(self, kind: str, id: str) -> int:  # noqa: A002
+        """The version of a stream that is no task's; 0 when it does not exist."""
+        if kind == "system":
+            return self.system.version
+        streams: dict[str, Any] = {"runner": self.runners, "request": self.requests}[kind]
+        return int(streams[id].version) if id in streams else 0
 
     def parents(self, task_id: str) -> set[str]:
         return set(self.tasks[task_id].definition.depends_on)
@@ -108,6 +116,11 @@ class Model:
         if event.kind == "runner":
             before = self.runners.get(event.id, runner.Runner())
             self.runners[event.id] = runner.evolve(before, event.type, data, version=event.version, at=event.at)
+        elif event.kind == "request":
+            known = self.requests.get(event.id, request.Request())
+            self.requests[event.id] = request.evolve(
+                known, event.type, data, version=event.version, at=event.at, actor=event.actor
+            )
         elif event.kind == "system":
             self.system = system.evolve(
                 self.system, event.type, data, version=event.version, at=event.at, actor=event.actor
@@ -230,6 +243,9 @@ class Model:
         self._check_runs(seen["runs"])
         assert {name: (each.version, each.status, each.meta) for name, each in self.runners.items()} == {
             row["id"]: (row["version"], row["status"], row["meta"]) for row in seen["runners"]
+        }
+        assert {name: (each.version, each.status, each.changed_at) for name, each in self.requests.items()} == {
+            row["id"]: (row["version"], row["status"], _time(row["changed_at"])) for row in seen["requests"]
         }
         told = [(self.system.version, self.system.status, self.system.reason)] if self.system.version else []
         assert told == [(row["version"], row["status"], row["reason"]) for row in seen["system"]]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 from msgspec import Raw, Struct, structs
 
-from events import catalog, claims, runner, system, task
+from events import catalog, claims, request, runner, system, task
 from events.claims import ClaimAnswer, Claimed
 from events.commands import OutputChunk, definition_of
 from events.dependencies import in_order
@@ -65,8 +65,8 @@ class TaskMachine(Player):
     @initialize(asked=st.lists(requests, min_size=2, max_size=5))
     def begin(self, asked: list[Request]) -> None:
         """A history begins with some tasks, one by one, and a claim."""
-        for request in asked:
-            self.create([structs.replace(request, fresh=True)], None)
+        for each in asked:
+            self.create([structs.replace(each, fresh=True)], None)
         self.claim("r1", 2, False)
 
     @precondition(lambda self: len(self.model.tasks) < TASKS_MAX)
@@ -428,28 +428,28 @@ class TaskMachine(Player):
     @rule(
         name=st.sampled_from(["r1", "r3"]),
         drawn=st.lists(
-            st.sampled_from([*runner.EVENT_TYPES.values(), *system.EVENT_TYPES.values()]), min_size=1, max_size=3
+            st.sampled_from([kind for stream in (runner, request, system) for kind in stream.EVENT_TYPES.values()]),
+            min_size=1,
+            max_size=3,
         ),
         gap=st.sampled_from([0, 0, 0, 1]),
     )
     def write_others_by_hand(self, name: str, drawn: list[type[Struct]], gap: int) -> None:
-        """The same for the streams of runners and of the system."""
+        """The same for the streams of runners, of requests and of the system."""
         seq = self.run(self.world.next_seq())
-        versions: dict[str, int] = {}
+        versions: dict[tuple[str, str], int] = {}
         batch = []
-        for place, kind in enumerate(drawn):
-            data: Struct = kind()
+        for place, struct in enumerate(drawn):
+            data: Struct = struct()
             event_type = catalog.type_name(data)
-            stream = name if kind in runner.EVENT_TYPES.values() else system.STREAM_ID
-            known = self.model.runners[stream].version if stream in self.model.runners else 0
-            known = self.model.system.version if stream == system.STREAM_ID else known
-            versions[stream] = versions.get(stream, known + gap) + 1
+            kind = catalog.kind_of(event_type)
+            stream = (kind, system.STREAM_ID if kind == "system" else name)
+            versions[stream] = versions.get(stream, self.model.version_of(*stream) + gap) + 1
             raw = Raw(catalog.encode(data))
             batch.append(
                 Event(
                     seq + place,
-                    catalog.kind_of(event_type),
-                    stream,
+                    *stream,
                     versions[stream],
                     event_type,
                     raw,

@@ -60,6 +60,7 @@ SNAPSHOT = f"""
         'running', (SELECT json_agg(g ORDER BY g.id) FROM view.running g),
         'runs', (SELECT json_agg(u ORDER BY u.id) FROM view.runs u),
         'runners', (SELECT json_agg(r ORDER BY r.id) FROM view.runners r),
+        'requests', (SELECT json_agg(q ORDER BY q.id) FROM view.requests q),
         'system', (SELECT json_agg(s ORDER BY s.id) FROM view.system s),
         'counts', (SELECT row_to_json(c) FROM (SELECT {COUNTS} FROM view.task_counts) c))::text
 """
@@ -68,7 +69,7 @@ SNAPSHOT = f"""
 # A task that fell due may have been moved from `scheduled` to `ready` already; counters are compared without shards.
 COMPARED = {
     name: f"SELECT * FROM {{0}}.{name}"
-    for name in ("tasks", "running", "task_deps", "runs", "steps", "file_changes", "runners", "system")
+    for name in ("tasks", "running", "task_deps", "runs", "steps", "file_changes", "runners", "requests", "system")
 } | {
     "queue": "SELECT id, priority, position FROM {0}.ready UNION ALL SELECT id, priority, position FROM {0}.scheduled",
     "task_counts": f"SELECT {COUNTS} FROM {{0}}.task_counts",

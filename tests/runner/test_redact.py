@@ -118,3 +118,25 @@ def test_ten_megabytes_are_redacted_quickly() -> None:
     for _ in range(10_000_000 // len(line)):
         stream.feed(line)
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize("value", ["passw[", "]ordpass", "redacted", "[redacted]", "d]pass[r", "ab]*<[cd"])
+def test_the_mark_never_completes_a_secret(value: str) -> None:
+    """However the remains around a mark look, together with it they are no secret."""
+    stumps = [value[:-cut] for cut in range(1, 4)] + [value[cut:] for cut in range(1, 4)]
+    redactor = Redactor([value, "another secret"])
+    for before in stumps:
+        for after in stumps:
+            assert value not in redactor.redact(f"{before}{value}{value}{after}another secret{after}")
+
+
+def test_more_secrets_may_become_known() -> None:
+    """A value that becomes known is hidden from then on, in streams that have begun too; one forgotten stays hidden."""
+    known = [frozenset[str]()]
+    redactor = Redactor(["hunter2hunter2"], lambda: known[0])
+    stream = redactor.stream()
+    assert "swordfish " == stream.feed("swordfish swordf").removesuffix("swordf")
+    known[0] = frozenset(["swordfish"])
+    assert "[redacted] " == stream.feed("ish ") + stream.finish()
+    known[0] = frozenset()
+    assert "[redacted] [redacted]" == redactor.redact("hunter2hunter2 swordfish")

@@ -38,6 +38,15 @@ FIRST_EVENTS = [
     (("task", "x", 1, "task.created", '{"title": "t", "depends_on": ["x"]}'), "ER004"),
     (("runner", "r", 1, "runner.stopped", "{}"), "ER002"),
     (("runner", "r", 2, "runner.started", "{}"), "ER001"),
+    (("request", "q", 1, "request.provided", "{}"), "ER002"),
+    (("request", "q", 2, "request.opened", "{}"), "ER001"),
+    (("request", "q", 1, "request.opened", '{"definition": "OpenAI"}'), "22P02"),
+    (("directive", "d", 1, "directive.applied", "{}"), "ER002"),
+    (("directive", "d", 2, "directive.proposed", '{"title": "t", "digest": "x", "approval": "auto"}'), "ER001"),
+    (("directive", "d", 1, "directive.proposed", '{"title": "t", "digest": "x", "approval": "never"}'), "23514"),
+    (("directive", "d", 1, "directive.proposed", '{"title": "t"}'), "23502"),
+    (("planner", "p", 2, "planner.completed", '{"model": "m", "prompt_hash": "x"}'), "ER001"),
+    (("planner", "p", 1, "planner.completed", "{}"), "23502"),
     (("system", "main", 1, "system.resumed", "{}"), "ER002"),
     (("system", "main", 3, "system.paused", "{}"), "ER001"),
 ]
@@ -66,6 +75,11 @@ NONSENSE = [
     ("UPDATE view.runs SET status = 'odd'", "23514"),
     ("UPDATE view.runs SET finished_at = NULL", "23514"),
     ("UPDATE view.runners SET status = 'odd'", "23514"),
+    ("UPDATE view.requests SET status = 'odd'", "23514"),
+    ("UPDATE view.requests SET status = 'PROVIDED'", "23514"),
+    ("UPDATE view.directives SET status = 'odd'", "23514"),
+    ("UPDATE view.directives SET status = 'APPLIED'", "23514"),
+    ("UPDATE view.planner_runs SET status = 'odd'", "23514"),
     ("UPDATE view.system SET status = 'odd'", "23514"),
     ("INSERT INTO view.ready SELECT * FROM view.ready", "23505"),
     ("INSERT INTO view.task_counts (shard) VALUES (0)", "23505"),
@@ -164,6 +178,9 @@ async def test_a_stream_is_written_in_its_order(connection: Connection) -> None:
     for kind, second, first in (
         ("task", "task.blocked", "task.created"),
         ("runner", "runner.heartbeat", "runner.started"),
+        ("directive", "directive.applied", "directive.proposed"),
+        ("planner", "planner.failed", "planner.completed"),
+        ("request", "request.provided", "request.opened"),
         ("system", "system.resumed", "system.paused"),
     ):
         assert await refusal(connection, statement, kind, second, first) in ("ER001", "ER002")
@@ -218,8 +235,11 @@ async def test_tables_refuse_nonsense(connection: Connection) -> None:
     """The tables themselves refuse what no fold would write."""
     await create(connection, "ended", "waits")
     await execute(connection, "ended")
-    for kind, id, type in (("runner", "r", "runner.started"), ("system", "main", "system.paused")):  # noqa: A001
-        await connection.execute(INSERT, kind, id, 1, type, "{}")
+    for type in ("runner.started", "request.opened", "system.paused"):  # noqa: A001
+        await connection.execute(INSERT, type.partition(".")[0], "x", 1, type, "{}")
+    proposed = '{"title": "t", "digest": "x", "approval": "auto"}'
+    await connection.execute(INSERT, "directive", "x", 1, "directive.proposed", proposed)
+    await connection.execute(INSERT, "planner", "x", 1, "planner.completed", '{"model": "m", "prompt_hash": "x"}')
     for statement, sqlstate in NONSENSE:
         which = " WHERE id = 'waits'" if statement.startswith("UPDATE view.tasks") else ""
         assert sqlstate == await refusal(connection, statement + which), statement

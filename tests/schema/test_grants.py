@@ -5,11 +5,18 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 from asyncpg import Connection
+from msgspec.structs import replace
 
 from events import task
 from events.commands import Commands, OutputChunk
 from events.connect import Database
+from events.directive import PlannedTask
+from events.directives import Decision, Proposals
+from events.draft import Draft, DraftTask
+from events.planner import PlannerFailed
 from events.reports import Report
+from events.request import RequestProvided
+from events.requests import Wanted
 from ops.migrate import migrate, read_schema
 from ops.postgres.server import SUPERUSER, Server
 from projections.rebuild import rebuild
@@ -97,6 +104,14 @@ async def work(database: Database) -> None:
         await commands.sweep(15)
         await commands.pause("lunch", "human:ana")
         await commands.resume("human:ana")
+        await commands.requests.open([Wanted("REQ-009")], "gpt")
+        await commands.requests.provide("REQ-009", RequestProvided(["OPENAI_API_KEY"]), "human:ana")
+        draft = Draft("d", "t", None, [], [], [], [DraftTask(PlannedTask(id="", title="planned"), 1)])
+        other = replace(draft, id="e", title="other")
+        await commands.directives.propose(Proposals([draft, other], "gpt", "auto"))
+        await commands.directives.apply(Decision("d", "human:ana"))
+        await commands.directives.reject(Decision("e", "human:ana"))
+        await commands.directives.record_failure("p", PlannerFailed(outcome="timeout", error="late", model="m"), "gpt")
         await commands.runner_stopped("r", None, "runner:r", 15)
 
 

@@ -2,12 +2,19 @@
 
 import msgspec
 
-from events import runner, system, task
+from events import directive, planner, request, runner, system, task
 from events.catalog import EVENT_TYPES, TRANSITIONS
 from events.lifecycle import Transitions, mermaid
 from tests.support.documents import MADE
 
-STREAMS: dict[str, Transitions] = {"task": task.TRANSITIONS, "runner": runner.TRANSITIONS, "system": system.TRANSITIONS}
+STREAMS: dict[str, Transitions] = {
+    "task": task.TRANSITIONS,
+    "runner": runner.TRANSITIONS,
+    "directive": directive.TRANSITIONS,
+    "request": request.TRANSITIONS,
+    "planner": planner.TRANSITIONS,
+    "system": system.TRANSITIONS,
+}
 
 
 def events_page() -> str:
@@ -64,6 +71,6 @@ def _type_name(annotation: object) -> str:
         if isinstance(annotation, type) and not getattr(annotation, "__args__", ())
         else str(annotation)
     )
-    for prefix in ("events.task.", "datetime.", "typing."):
+    for prefix in ("events.task.", "events.request.", "events.directive.", "events.planner.", "datetime.", "typing."):
         text = text.replace(prefix, "")
     return f"`{text}`".replace("|", "\\|")

@@ -1,0 +1,150 @@
+"""The directive stream: what a planner or a person proposes, with the tasks it takes, and what was decided about it."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from events.errors import IllegalTransition, WrongVersion
+from events.lifecycle import Placed, Transition, Transitions, status_after
+from events.task import Acceptance, Phase, Step, TaskCreated
+
+Approval = Literal["auto", "manual"]
+"""auto: the tasks are created with the proposal. manual: they are created when somebody applies it."""
+
+
+class RequiredRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A credential without which the tasks cannot be done."""
+
+    request_id: str
+    reason: str | None = None
+
+
+class PlannedTask(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A task of a directive as it will be created: its id is settled, what it depends on are ids.
+
+    But for `id` and `directive_id` its fields are those of task.created: the log makes one from the other
+    (schema.sql, log.planned_tasks).
+    """
+
+    id: str
+    title: str
+    body: str | None = None
+    phase: Phase | None = None
+    task_type: str = "generic"
+    steps: list[Step] = field(default_factory=list)
+    params: dict[str, Any] = field(default_factory=dict)
+    priority: int = 100
+    max_attempts: int = 4
+    timeout_seconds: float | None = None
+    depends_on: list[str] = field(default_factory=list)
+    blocked_by: list[str] = field(default_factory=list)
+    acceptance: Acceptance | None = None
+    allowed_scope: list[str] = field(default_factory=list)
+
+    def definition(self, directive_id: str) -> TaskCreated:
+        """The event that creates it."""
+        fields = msgspec.structs.asdict(self)
+        del fields["id"]
+        return TaskCreated(**fields, directive_id=directive_id)
+
+
+class DirectiveProposed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A directive, whole. Its tasks stand parents before children.
+
+    `digest` is that of its content, by which a second one of the same content is known. `notes` say what was changed
+    or ignored in what was proposed.
+    """
+
+    title: str
+    digest: str
+    approval: Approval
+    body: str | None = None
+    acceptance_criteria: list[str] = field(default_factory=list)
+    risks: list[str] = field(default_factory=list)
+    required_requests: list[RequiredRequest] = field(default_factory=list)
+    tasks_to_create: list[PlannedTask] = field(default_factory=list)
+    planner_run: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+class DirectiveApplied(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """It holds: its tasks exist, but for those that were left out. `created` are those that this created."""
+
+    created: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    reason: str | None = None
+
+
+class DirectiveRejected(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """It is not wanted. What of it had not started was cancelled."""
+
+    reason: str | None = None
+
+
+DirectiveEvent = DirectiveProposed | DirectiveApplied | DirectiveRejected
+
+EVENT_TYPES: dict[str, type[Struct]] = {
+    "directive.proposed": DirectiveProposed,
+    "directive.applied": DirectiveApplied,
+    "directive.rejected": DirectiveRejected,
+}
+
+TRANSITIONS: Transitions = {
+    "directive.proposed": Transition(("",), "PENDING"),
+    "directive.applied": Transition(("PENDING",), "APPLIED"),
+    "directive.rejected": Transition(("PENDING",), "REJECTED"),
+}
+
+
+class Directive(Struct, frozen=True):
+    """A directive after its events: the columns of `view.directives`."""
+
+    version: int = 0
+    status: str = ""
+    title: str = ""
+    digest: str = ""
+    approval: str = ""
+    planner_run: str | None = None
+    task_ids: list[str] = field(default_factory=list)
+    required: list[str] = field(default_factory=list)
+    proposed_seq: int = 0
+    proposed_at: datetime | None = None
+    proposed_by: str = ""
+    decided_seq: int | None = None
+    decided_at: datetime | None = None
+    decided_by: str | None = None
+    reason: str | None = None
+
+
+def evolve(directive: Directive, event_type: str, data: DirectiveEvent, placed: Placed) -> Directive:
+    """The directive after one more event. Raises WrongVersion or IllegalTransition."""
+    if placed.version != directive.version + 1:
+        raise WrongVersion(f"expected version {directive.version + 1}, got {placed.version}")
+    status = status_after(TRANSITIONS, directive.status, event_type)
+    if status is None:
+        raise IllegalTransition(f"{event_type} is not possible while the directive is {directive.status or 'unknown'}")
+    return replace(directive, version=placed.version, status=status, **_changes(data, placed))
+
+
+def _changes(data: DirectiveEvent, placed: Placed) -> dict[str, Any]:
+    if isinstance(data, DirectiveProposed):
+        return {
+            "title": data.title,
+            "digest": data.digest,
+            "approval": data.approval,
+            "planner_run": data.planner_run,
+            "task_ids": [task.id for task in data.tasks_to_create],
+            "required": [request.request_id for request in data.required_requests],
+            "proposed_seq": placed.seq,
+            "proposed_at": placed.at,
+            "proposed_by": placed.actor,
+        }
+    return {
+        "decided_seq": placed.seq,
+        "decided_at": placed.at,
+        "decided_by": placed.actor,
+        "reason": data.reason,
+    }

@@ -1,0 +1,106 @@
+"""The request stream: a credential that somebody must provide, was provided, or is not wanted any more.
+
+The log knows that a value exists, where it is kept and who said so; never the value itself.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from events.errors import IllegalTransition, WrongVersion
+from events.lifecycle import Transition, Transitions, status_after
+
+
+class RequestDefinition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is asked for. `scopes` are the names of the variables whose values are wanted.
+
+    `validation_cmd` is a shell command that exits with 0 when the values work; it sees them in its environment.
+    """
+
+    service: str
+    type: str = "credential"
+    scopes: list[str] = field(default_factory=list)
+    purpose: str | None = None
+    where_to_set: str | None = None
+    validation_cmd: str | None = None
+
+
+class RequestOpened(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Somebody asks for a credential, or asks again. Without a `definition` the one before stays."""
+
+    definition: RequestDefinition | None = None
+    reason: str | None = None
+
+
+class RequestProvided(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The values are there, or there are new ones. `names` are the variables that were set, `place` is where."""
+
+    names: list[str] = field(default_factory=list)
+    place: str | None = None
+
+
+class RequestWithdrawn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Nobody needs it any more."""
+
+    reason: str | None = None
+
+
+RequestEvent = RequestOpened | RequestProvided | RequestWithdrawn
+
+EVENT_TYPES: dict[str, type[Struct]] = {
+    "request.opened": RequestOpened,
+    "request.provided": RequestProvided,
+    "request.withdrawn": RequestWithdrawn,
+}
+
+TRANSITIONS: Transitions = {
+    "request.opened": Transition(("", "WAITING", "PROVIDED", "WITHDRAWN"), "WAITING"),
+    "request.provided": Transition(("WAITING", "PROVIDED"), "PROVIDED"),
+    "request.withdrawn": Transition(("WAITING", "PROVIDED"), "WITHDRAWN"),
+}
+
+
+class Request(Struct, frozen=True):
+    """A request after its events: the columns of `view.requests`. `reason` is the last one that was given."""
+
+    version: int = 0
+    status: str = ""
+    definition: RequestDefinition | None = None
+    reason: str | None = None
+    place: str | None = None
+    opened_at: datetime | None = None
+    provided_at: datetime | None = None
+    provided_by: str | None = None
+    changed_at: datetime | None = None
+    changed_by: str | None = None
+
+
+def evolve(request: Request, event_type: str, data: RequestEvent, *, version: int, at: datetime, actor: str) -> Request:
+    """The request after one more event. Raises WrongVersion or IllegalTransition."""
+    if version != request.version + 1:
+        raise WrongVersion(f"expected version {request.version + 1}, got {version}")
+    status = status_after(TRANSITIONS, request.status, event_type)
+    if status is None:
+        raise IllegalTransition(f"{event_type} is not possible while the request is {request.status or 'unknown'}")
+    changes = _changes(request, data, at, actor)
+    return replace(request, version=version, status=status, changed_at=at, changed_by=actor, **changes)
+
+
+def _changes(request: Request, data: RequestEvent, at: datetime, actor: str) -> dict[str, Any]:
+    """The columns that one event sets; whatever is not named keeps its value."""
+    match data:
+        case RequestOpened():
+            return {
+                "definition": data.definition or request.definition,
+                "reason": data.reason,
+                "opened_at": at,
+                "place": None,
+                "provided_at": None,
+                "provided_by": None,
+            }
+        case RequestProvided():
+            return {"provided_at": at, "provided_by": actor, "place": data.place}
+        case RequestWithdrawn():
+            return {"reason": data.reason}

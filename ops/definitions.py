@@ -1,0 +1,99 @@
+"""REQUESTS.json: the credentials that the project needs, as its people wrote them down.
+
+The file is an array of requests, or an object with the array under `requests`. It is read strictly: a misspelt field
+would otherwise ask for nothing.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from events.request import RequestDefinition
+from events.requests import Wanted
+from ops.errors import OperatorError
+
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]
+Line = Annotated[str, Meta(min_length=1, max_length=1000)]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}\Z")]
+"""What a shell can have as a variable."""
+
+Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+
+
+class Definition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One request of the file. `scopes` are names of variables. `status` is what `sync pull` last wrote there."""
+
+    id: Id
+    service: Line
+    type: Line = "credential"
+    scopes: list[VariableName] = field(default_factory=list)
+    purpose: str | None = None
+    where_to_set: str | None = None
+    validation_cmd: str | None = None
+    status: Status | None = None
+
+    @property
+    def asked(self) -> RequestDefinition:
+        """The same as an event keeps it."""
+        return RequestDefinition(
+            service=self.service,
+            type=self.type,
+            scopes=list(self.scopes),
+            purpose=self.purpose,
+            where_to_set=self.where_to_set,
+            validation_cmd=self.validation_cmd,
+        )
+
+    def wanted(self, reason: str | None = None) -> Wanted:
+        """The same as `commands.requests.open` takes it."""
+        return Wanted(self.id, self.asked, reason)
+
+
+def read_definitions(path: Path) -> tuple[Definition, ...]:
+    """The requests of the file, in its order; none when there is no such file.
+
+    Raises OperatorError naming the file, the request and the field that will not do.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise OperatorError("definitions.unreadable", file=path, detail=error.strerror) from error
+    return parse_definitions(text, path)
+
+
+def parse_definitions(text: bytes, path: Path) -> tuple[Definition, ...]:
+    """The requests in `text`; `path` is what refusals call it. Raises OperatorError."""
+    definitions = tuple(_definition(plain, place, path) for place, plain in enumerate(_array(text, path), start=1))
+    _refuse_twins([definition.id for definition in definitions], path)
+    return definitions
+
+
+def _array(text: bytes, path: Path) -> list[dict[str, Any]]:
+    try:
+        plain = msgspec.json.decode(text)
+        return msgspec.convert(plain["requests"] if isinstance(plain, dict) else plain, list[dict[str, Any]])
+    except KeyError as error:
+        raise OperatorError("definitions.malformed", file=path, detail="no `requests`") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise OperatorError("definitions.malformed", file=path, detail=error) from error
+
+
+def _definition(plain: dict[str, Any], place: int, path: Path) -> Definition:
+    try:
+        return msgspec.convert(plain, Definition)
+    except msgspec.ValidationError as error:
+        name = plain.get("id", f"#{place}")
+        raise OperatorError("definitions.invalid", file=path, request=name, detail=error) from error
+
+
+def _refuse_twins(ids: Sequence[str], path: Path) -> None:
+    twins = sorted({each for each in ids if ids.count(each) > 1})
+    if twins:
+        raise OperatorError("definitions.twice", file=path, request=", ".join(twins))

@@ -1,0 +1,143 @@
+"""Directives: lists of them, each with its tasks and what was decided, and what applying one would do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from asyncpg import Pool
+from msgspec import Struct, field
+
+from events.statements import load_statements
+from events.task import Acceptance, Phase, Step
+from projections.ask import ask
+from projections.page import FROM_THE_NEWEST, Cursor, Page
+
+_sql = load_statements("projections", "directives.sql")
+
+
+class Plan(Struct, frozen=True):
+    """What of a planned task a preview shows."""
+
+    title: str
+    body: str | None = None
+    phase: Phase | None = None
+    task_type: str = "generic"
+    steps: list[Step] = field(default_factory=list)
+    params: dict[str, Any] = field(default_factory=dict)
+    priority: int = 100
+    timeout_seconds: float | None = None
+    depends_on: list[str] = field(default_factory=list)
+    acceptance: Acceptance | None = None
+    allowed_scope: list[str] = field(default_factory=list)
+
+
+class Planned(Struct, frozen=True):
+    """A planned task; its `status` once it exists."""
+
+    id: str
+    plan: Plan
+    status: str | None = None
+
+
+class Summary(Struct, frozen=True):
+    """What of a directive decides whether it can be applied."""
+
+    id: str
+    status: str
+    title: str
+    approval: str
+    required_requests: list[dict[str, Any]]
+    missing_requests: list[str]
+    notes: list[str]
+
+
+_summaries = msgspec.json.Decoder(list[Summary])
+_planned = msgspec.json.Decoder(list[Planned])
+
+
+async def directives_by_id(pool: Pool, ids: Sequence[str]) -> bytes:
+    """These directives in the order of the ids, as a JSON array; those unknown are left out."""
+    return await ask(pool, _sql["directives_by_id"], ids)
+
+
+async def find_directive(pool: Pool, directive_id: str) -> bytes | None:
+    """One directive, or None."""
+    return (await directives_by_id(pool, [directive_id]))[1:-1] or None
+
+
+async def list_directives(pool: Pool, status: str | None, limit: int, cursor: str | None) -> Page:
+    """Directives, newest first. Raises InvalidInput for a cursor of another list."""
+    before = FROM_THE_NEWEST if cursor is None else Cursor.read(cursor, ["directives"]).first
+    rows = await pool.fetch(_sql["list_directives"], before, status, limit + 1)
+    total = await pool.fetchval(_sql["count_directives"], status)
+    ids = [row["id"] for row in rows[:limit]]
+    following = str(Cursor("directives", rows[limit - 1]["proposed_seq"])) if len(rows) > limit else None
+    return Page(await directives_by_id(pool, ids) if ids else b"[]", total, following)
+
+
+async def preview_directive(pool: Pool, directive_id: str) -> bytes | None:
+    """What applying a directive would create, in which order, with which commands and scopes; None: there is none.
+
+    `waves` are ids of tasks that can run beside each other, one wave after the other. A task that exists already
+    shows its `status`; it is not created again.
+    """
+    [*found] = _summaries.decode(await directives_by_id(pool, [directive_id]))
+    if not found:
+        return None
+    planned = _planned.decode(await ask(pool, _sql["planned_tasks"], directive_id))
+    return msgspec.json.encode(_preview(found[0], planned))
+
+
+def _preview(directive: Summary, planned: Sequence[Planned]) -> dict[str, Any]:
+    waves = _waves(planned)
+    own = set(waves)
+    reasons = {each["request_id"]: each.get("reason") for each in directive.required_requests}
+    missing = [{"request_id": name, "reason": reasons.get(name)} for name in directive.missing_requests]
+    return {
+        "directive_id": directive.id,
+        "title": directive.title,
+        "status": directive.status,
+        "approval": directive.approval,
+        "applicable": directive.status == "PENDING" and not missing,
+        "missing_requests": missing,
+        "creates": sum(task.status is None for task in planned),
+        "tasks": [_shown(number, task, waves[task.id], own) for number, task in enumerate(planned, 1)],
+        "waves": [
+            [task.id for task in planned if waves[task.id] == wave]
+            for wave in range(1, max(waves.values(), default=0) + 1)
+        ],
+        "commands": sum(len(task.plan.steps) for task in planned),
+        "scopes": sorted({pattern for task in planned for pattern in task.plan.allowed_scope}),
+        "notes": directive.notes,
+    }
+
+
+def _shown(number: int, task: Planned, wave: int, own: set[str]) -> dict[str, Any]:
+    plan = task.plan
+    return {
+        "order": number,
+        "wave": wave,
+        "id": task.id,
+        "title": plan.title,
+        "body": plan.body,
+        "status": task.status,
+        "phase": plan.phase,
+        "task_type": plan.task_type,
+        "priority": plan.priority,
+        "depends_on": plan.depends_on,
+        "waits_for_others": [name for name in plan.depends_on if name not in own],
+        "steps": plan.steps,
+        "prompt": plan.body if not plan.steps else None,
+        "acceptance": plan.acceptance,
+        "allowed_scope": plan.allowed_scope,
+        "timeout_seconds": plan.timeout_seconds,
+        "secrets": plan.params.get("secrets", []),
+    }
+
+
+def _waves(planned: Sequence[Planned]) -> dict[str, int]:
+    """For each task the wave it belongs to, from 1. Parents stand before children."""
+    waves: dict[str, int] = {}
+    for task in planned:
+        waves[task.id] = 1 + max((waves.get(parent, 0) for parent in task.plan.depends_on), default=0)
+    return waves

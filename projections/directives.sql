@@ -1,0 +1,40 @@
+-- Directives: what was proposed, what was decided, and how far its tasks are.
+
+-- name: directives_by_id
+-- The directives with the ids $1, in that order, as a JSON array.
+SELECT coalesce(json_agg(directive ORDER BY wanted.place), '[]')::text
+FROM unnest($1::text[]) WITH ORDINALITY AS wanted (id, place)
+CROSS JOIN LATERAL (
+    SELECT d.id, d.status, d.title, p.body, coalesce(p.acceptance_criteria, '[]') AS acceptance_criteria, coalesce(p.risks, '[]') AS risks,
+           coalesce(p.required_requests, '[]') AS required_requests, coalesce(p.tasks_to_create, '[]') AS tasks_to_create, d.approval,
+           coalesce(p.notes, '[]') AS notes, d.planner_run, d.proposed_by, d.proposed_at AS created_at, d.decided_by, d.decided_at,
+           CASE d.status WHEN 'APPLIED' THEN d.decided_at END AS applied_at, CASE d.status WHEN 'APPLIED' THEN d.decided_by END AS applied_by,
+           d.reason, CASE d.status WHEN 'REJECTED' THEN d.reason END AS rejection_reason, coalesce(v.data->'left_out', '[]') AS left_out,
+           ARRAY(SELECT w.id FROM unnest(d.required) AS w (id) LEFT JOIN view.requests r ON r.id = w.id
+                 WHERE d.status = 'PENDING' AND r.status IS DISTINCT FROM 'PROVIDED') AS missing_requests,
+           (SELECT json_build_object('planned', cardinality(d.task_ids), 'created', count(t.id), 'ready', count(*) FILTER (WHERE t.status = 'ready'),
+                'running', count(*) FILTER (WHERE t.status = 'running'), 'done', count(*) FILTER (WHERE t.status = 'done'),
+                'failed', count(*) FILTER (WHERE t.status = 'failed'), 'blocked', count(*) FILTER (WHERE t.status = 'blocked'),
+                'cancelled', count(*) FILTER (WHERE t.status = 'cancelled'))
+            FROM view.tasks t WHERE t.id = ANY (d.task_ids)) AS tasks,
+           d.version
+    FROM view.directives d JOIN log.events e ON e.seq = d.proposed_seq
+    LEFT JOIN log.events v ON v.seq = d.decided_seq
+    CROSS JOIN LATERAL json_to_record(e.data) AS p (body text, acceptance_criteria json, risks json, required_requests json, tasks_to_create json, notes json)
+    WHERE d.id = wanted.id OFFSET 0
+) directive;
+
+-- name: list_directives
+-- The newest first. $1 before this proposal, $2 status or null, $3 limit
+SELECT d.id, d.proposed_seq FROM view.directives d
+WHERE d.proposed_seq < $1 AND ($2::text IS NULL OR d.status = $2) ORDER BY d.proposed_seq DESC LIMIT $3;
+
+-- name: count_directives
+-- $1 status or null
+SELECT count(*) FROM view.directives d WHERE $1::text IS NULL OR d.status = $1;
+
+-- name: planned_tasks
+-- The tasks that the directive $1 plans, in the order in which they are created, beside what there is of them by now.
+SELECT coalesce(json_agg(json_build_object('plan', p.data, 'id', p.id, 'status', t.status) ORDER BY p.place), '[]')::text
+FROM view.directives d CROSS JOIN LATERAL log.planned_tasks(d.id, d.proposed_seq) p LEFT JOIN view.tasks t ON t.id = p.id
+WHERE d.id = $1;

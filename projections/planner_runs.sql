@@ -1,0 +1,44 @@
+-- Runs of the planner: those that ended, and the one that is under way.
+
+-- name: list_planner_runs
+-- The newest first, as a JSON array of at most $3, those before the seq $1, of the status $2 (null: any).
+-- What each created stands in its event.
+SELECT coalesce(json_agg(run ORDER BY run.seq DESC), '[]')::text FROM (
+    SELECT r.id, r.status, r.outcome, r.error, r.model, r.environment,
+           json_build_object('prompt_tokens', r.prompt_tokens, 'completion_tokens', r.completion_tokens,
+                             'total_tokens', r.prompt_tokens + r.completion_tokens) AS usage,
+           r.cost, r.duration_ms, r.rounds, r.ended_at, r.started_by, r.directives AS directives_created, r.tasks AS tasks_created,
+           d.prompt_hash, coalesce(d.directives, '[]') AS directives, coalesce(d.tasks, '[]') AS tasks, coalesce(d.requests, '[]') AS requests,
+           coalesce(d.refused, '[]') AS refused, coalesce(d.notes, '[]') AS notes, r.seq
+    FROM (SELECT * FROM view.planner_runs WHERE seq < $1 AND ($2::text IS NULL OR status = $2) ORDER BY seq DESC LIMIT $3) r
+    JOIN log.events e ON e.seq = r.seq
+    CROSS JOIN LATERAL json_to_record(e.data) AS d (prompt_hash text, directives json, tasks json, requests json, refused json, notes json)
+) run;
+
+-- name: planner_run_places
+-- Where the rows of a page of list_planner_runs stand, and the one after it. Parameters as there.
+SELECT seq FROM view.planner_runs WHERE seq < $1 AND ($2::text IS NULL OR status = $2) ORDER BY seq DESC LIMIT $3;
+
+-- name: show_planner
+-- The run under way (null: none), the last one that ended, and what was spent today (UTC), in dollars.
+-- A row of planner_progress counts only while its run holds the planner's lock.
+SELECT json_build_object(
+    'running', (SELECT row_to_json(p) FROM (
+        SELECT g.run_id, g.stage, g.detail, g.model, g.environment, g.started_by, g.started_at, g.changed_at,
+               extract(epoch FROM log.now() - g.started_at)::float8 AS seconds
+        FROM log.planner_progress g
+        WHERE EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+                      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                      AND l.classid::bigint = hashtext('elruso')::bigint & 4294967295
+                      AND l.objid::bigint = hashtext('planner')::bigint & 4294967295)
+        ORDER BY g.started_at DESC LIMIT 1) p),
+    'last', (SELECT row_to_json(r) FROM (
+        SELECT id AS run_id, status, outcome, error, cost, directives AS directives_created, tasks AS tasks_created, ended_at
+        FROM view.planner_runs ORDER BY seq DESC LIMIT 1) r),
+    'spent_today', (SELECT coalesce(sum(cost), 0)::float8 FROM view.planner_runs
+                    WHERE ended_at >= date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')
+)::text;
+
+-- name: spent_today
+SELECT coalesce(sum(cost), 0)::float8 FROM view.planner_runs
+WHERE ended_at >= date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC';

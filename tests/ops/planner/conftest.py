@@ -1,0 +1,22 @@
+"""Fixtures of the planner's tests."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.ops.planner.planning import Desk, planning
+from tests.support.openai_server import OpenAiServer, openai_server
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[OpenAiServer]:
+    """A model's server that has been told nothing yet."""
+    async with openai_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def desk(database: str, model: OpenAiServer) -> AsyncIterator[Desk]:
+    """An API with a planner that has a key."""
+    async with planning(database, model) as served:
+        yield served
