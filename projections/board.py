@@ -8,7 +8,7 @@ from asyncpg import Pool
 
 from projections import activity, briefs, neighbours, output, runs, story, tasks, why
 from projections.activity import Activity
-from projections.briefs import RunBrief, TaskBrief
+from projections.briefs import DirectiveBrief, RunBrief, TaskBrief
 from projections.neighbours import Neighbours
 from projections.output import Artifact, Piece
 from projections.runs import RunQuery
@@ -120,6 +120,36 @@ class Board:
     async def event(self, seq: int) -> EventDetail | None:
         """One event with its data, its cause and its effects."""
         return await story.find_event(self._pool, seq)
+
+    async def pending_directives(self, limit: int) -> list[DirectiveBrief]:
+        """The directives that wait for a decision, newest first."""
+        return await briefs.pending_directives(self._pool, limit)
+
+    async def decided_directives(
+        self, status: str | None, limit: int, before: int | None
+    ) -> tuple[list[DirectiveBrief], int | None]:
+        """The other directives, newest first, and where to go on."""
+        return await briefs.decided_directives(self._pool, status, limit, before)
+
+    async def directive(self, directive_id: str) -> dict[str, Any] | None:
+        """One directive with all that was proposed and decided."""
+        data = await self._views.directive(directive_id)
+        return None if data is None else _plain(data)
+
+    async def preview(self, directive_id: str) -> dict[str, Any] | None:
+        """What applying a directive would create."""
+        data = await self._views.preview(directive_id)
+        return None if data is None else _plain(data)
+
+    async def planner(self) -> dict[str, Any]:
+        """The planner's run under way, the last one, and what was spent today."""
+        return _plain(await self._views.planner())
+
+    async def planner_runs(self, limit: int) -> list[dict[str, Any]]:
+        """The planner's latest runs."""
+        page = await self._views.planner_runs(limit=limit)
+        found: list[dict[str, Any]] = msgspec.json.decode(page.data)
+        return found
 
 
 def _plain(data: bytes) -> dict[str, Any]:

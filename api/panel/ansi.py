@@ -16,7 +16,7 @@ SEQUENCE = re.compile(
     r"\x1b(?:\[([0-9;:<=>?]{0,64})[ -/]{0,4}([@-~])"
     r"|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|[PX^_][^\x1b]{0,4096}\x1b\\|[ -/]?[0-~])"
 )
-TORN = re.compile(r"\x1b(?:\[[0-9;:<=>?]{0,64}[ -/]{0,4}|\][^\x07\x1b]{0,200}\x1b?)?$")
+TORN = re.compile(r"(?:\x1b(?:\[[0-9;:<=>?]{0,64}[ -/]{0,4}|\][^\x07\x1b]{0,200}\x1b?)?|\r{1,200})$")
 LINE_ENDS = re.compile(r"\r+\n")
 STATE = re.compile(r"[a-z0-9 ]{0,80}")
 TORN_MAX = 256
@@ -40,12 +40,11 @@ class State(NamedTuple):
 
 def to_html(text: str, state: State = State()) -> tuple[Markup, State]:  # noqa: B008 (it is immutable)
     """One piece of output as HTML, and what it leaves open."""
-    text = LINE_ENDS.sub("\n", state.torn + text).replace("\r", "\n")
+    text, rest = state.torn + text, ""
     torn = TORN.search(text)
     if torn and len(torn[0]) <= TORN_MAX:
         text, rest = text[: torn.start()], torn[0]
-    else:
-        rest = ""
+    text = LINE_ENDS.sub("\n", text).replace("\r", "\n")
     classes, parts, place = state.classes.split(), [], 0
     for match in SEQUENCE.finditer(text):
         parts.append(_dress(text[place : match.start()], classes))

@@ -11,11 +11,12 @@ TITLE_CHARACTERS = 24
 
 
 class Node(Struct, frozen=True):
-    """What is drawn of a task."""
+    """What is drawn of a task. One that is only `planned` (`exists` false) leads nowhere."""
 
     id: str
     title: str
     status: str
+    exists: bool = True
 
 
 class Box(Struct, frozen=True):

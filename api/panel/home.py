@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.panel.charts import chart_activity
 from api.panel.moments import percent, span
 from api.panel.paper import render
+from api.panel.planner import look_at_planner
 from api.panel.visit import Visit
 from events.errors import NotFound
 from events.log import last_seq
@@ -16,6 +17,7 @@ from projections.runs import RunQuery
 from projections.tasks import TaskQuery
 
 LATEST = 8
+COUNTED_MAX = 100  # pending directives that are counted
 OLD_SECONDS = 24 * 3600.0  # the runbook's limit for a task that waits
 FAIL_RATE = 0.2  # the runbook's limit for the share of failed runs
 STATUSES = ("ready", "running", "blocked", "failed", "done", "cancelled")
@@ -33,14 +35,24 @@ async def show_home(visit: Visit) -> Response:
     """Counts, the last day, runners, what runs, what ended, and what needs the operator now."""
     board = visit.board
     seq = await last_seq(visit.deps.pool)
-    metrics, system, runners, activity, running, latest = await asyncio.gather(
-        board.metrics(),
-        board.system(),
-        board.runners(),
+    metrics, system, runners = await asyncio.gather(board.metrics(), board.system(), board.runners())
+    activity, running, latest, pending = await asyncio.gather(
         board.activity(),
         board.tasks(TaskQuery(status="running"), LATEST),
         board.runs(RunQuery(), LATEST),
+        board.pending_directives(COUNTED_MAX),
     )
+    requests = await visit.deps.credentials.list_requests()
+    asked = [
+        (
+            "need.pending",
+            len([each for each in pending if each.approval == "manual"]),
+            "/panel/directives?status=PENDING",
+        ),
+        ("need.requests", sum(each["status"] == "WAITING" for each in requests), "/panel/setup"),
+    ]
+    needs = find_needs(visit, metrics, system, runners)
+    needs += [Need(False, visit.text(key, count=count), path) for key, count, path in asked if count]
     return render(
         visit,
         "home.html",
@@ -51,7 +63,8 @@ async def show_home(visit: Visit) -> Response:
         chart=chart_activity(activity),
         running=running[0],
         latest=latest[0],
-        needs=find_needs(visit, metrics, system, runners),
+        needs=needs,
+        planner=await look_at_planner(visit),
         listener=visit.deps.listener.mode,
         statuses=STATUSES,
     )

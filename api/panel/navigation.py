@@ -19,6 +19,8 @@ PLACES = (
     ("tasks", "/panel/tasks", "/tasks"),
     ("runs", "/panel/runs", "/runs"),
     ("runners", "/panel/runners", "/runners"),
+    ("directives", "/panel/directives", "/directives"),
+    ("requests", "/panel/requests", "/requests"),
     ("log", "/panel/log", None),
 )
 

@@ -26,6 +26,7 @@ from api.live import Live
 from api.panel.door import find_caller
 from api.panel.paper import HEADERS, render
 from api.panel.visit import Visit
+from api.screening import Policy, refuse_secrets
 from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
 
 Handler = Callable[..., Awaitable[Response]]
@@ -40,12 +41,13 @@ log = structlog.get_logger(__name__)
 
 
 class Page(Struct, frozen=True, dict=True):
-    """A method and a path of the panel, who may use them, and what they do."""
+    """A method and a path of the panel, who may use them, what they do, and what becomes of secrets in a form."""
 
     method: str
     path: str
     roles: Roles
     handler: Handler
+    secrets: Policy = "refuse"
 
     @cached_property
     def reads(self) -> dict[str, Any]:
@@ -67,17 +69,19 @@ class Page(Struct, frozen=True, dict=True):
                 return await _send_to_sign_in(visit)
             if self.roles is not ANYONE and not visit.may(self.roles):
                 raise Forbidden(visit.text("error.role", roles=", ".join(sorted(self.roles))))
-            return await self.handler(visit, **await self._read(request))
+            return await self.handler(visit, **await self._read(request, deps))
         except Exception as error:
             return _tell(visit, error)
 
-    async def _read(self, request: Request) -> dict[str, Any]:
+    async def _read(self, request: Request, deps: ApiDeps) -> dict[str, Any]:
         found: dict[str, Any] = {name: self._path_value(name, request) for name in self.path_names}
         if "query" in self.reads:
             found["query"] = read_fields(request.query_params.multi_items(), self.reads["query"])
         if "form" in self.reads:
-            body = await read_body(request, FORM_BYTES)
-            found["form"] = read_fields(_form_fields(body), self.reads["form"])
+            fields = _form_fields(await read_body(request, FORM_BYTES))
+            if self.secrets == "refuse":
+                refuse_secrets([value for _, value in fields], deps.screen)
+            found["form"] = read_fields(fields, self.reads["form"])
         return found
 
     def _path_value(self, name: str, request: Request) -> Any:
@@ -158,7 +162,13 @@ def _tell(visit: Visit, error: Exception) -> Response:
     if refusal is None:
         log.error("http.error", error=type(error).__name__, exc_info=error)
         refusal = ElRusoError(visit.text("error.internal"))
-    response = render(visit, "error.html", status=refusal.http_status, code=refusal.code, detail=refusal.detail)
+    response = render(
+        visit,
+        "error.html",
+        status=refusal.http_status,
+        code=refusal.code,
+        detail=visit.deps.screen.redact(refusal.detail),
+    )
     if "allow" in refusal.facts:
         response.headers["allow"] = refusal.facts["allow"]
     return response

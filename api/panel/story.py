@@ -49,6 +49,12 @@ def stream_path(kind: str, id: str) -> str | None:  # noqa: A002
             return f"/panel/tasks/{part(id)}"
         case "runner":
             return "/panel/runners"
+        case "directive":
+            return f"/panel/directives/{part(id)}"
+        case "request":
+            return f"/panel/requests/{part(id)}"
+        case "planner":
+            return "/panel/directives"
     return None
 
 

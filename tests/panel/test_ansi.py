@@ -40,8 +40,6 @@ def test_known_sequences(text: str, html: str) -> None:
 def test_a_torn_text_reads_the_same(text: str, data: st.DataObject) -> None:
     """Cut anywhere, the two parts show what the whole shows, but for the open end."""
     place = data.draw(st.integers(0, len(text)))
-    if text[place - 1 : place + 1] == "\r\n":
-        place += 1  # a line end that is torn becomes two
     first, state = to_html(text[:place])
     second, end = to_html(text[place:], State.read(state.classes, state.torn))
     whole, whole_end = to_html(text)

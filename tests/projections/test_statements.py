@@ -115,6 +115,8 @@ QUERIES: dict[str, tuple[str, str, tuple[Any, ...], set[str]]] = {
         {"runs_pkey", "tasks_pkey"},
     ),
     "statuses of many": ("briefs.sql", "count_statuses", ([f"t{k}" for k in range(5000)],), {"tasks_pkey"}),
+    "pending directives": ("briefs.sql", "list_pending", (50,), {"directives_pending"}),
+    "decided directives": ("briefs.sql", "list_decided", (FROM_THE_NEWEST, 5000, None, 51), {"directives_by_proposal"}),
     "why a task waits": ("why.sql", "look_at_task", (f"t{TASKS}", 60.0, 1000), {"tasks_pkey", "ready_pkey"}),
     "what it waits for": ("why.sql", "list_unfinished_parents", ("t5", 20), {"task_deps_by_child", "tasks_pkey"}),
     "parents": ("neighbours.sql", "list_parents_of", (["t5", "t10"], 200), {"task_deps_by_child"}),

@@ -2,12 +2,19 @@
 
 from typing import Any
 
-from api.panel.texts import events, frame, home, runs, tasks
+from api.panel.texts import directives, events, frame, home, runs, tasks
 from api.text import Language, Text
 
 __all__ = ["MESSAGES", "Text", "say"]
 
-MESSAGES: dict[str, Text] = {**frame.TEXTS, **home.TEXTS, **tasks.TEXTS, **runs.TEXTS, **events.TEXTS}
+MESSAGES: dict[str, Text] = {
+    **frame.TEXTS,
+    **home.TEXTS,
+    **tasks.TEXTS,
+    **runs.TEXTS,
+    **events.TEXTS,
+    **directives.TEXTS,
+}
 
 
 def say(key: str, language: Language, **facts: Any) -> str:
