@@ -1126,7 +1126,7 @@ DECLARE
     event  record;
     before requests%ROWTYPE;
 BEGIN
-    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'request') THEN
+    IF NOT holds('request.') THEN
         RETURN NULL;
     END IF;
     FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'request' ORDER BY b.id, b.seq LOOP

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ MARK = "[redacted]"
 OTHER_MARKS = ("***", "<redacted>", "█redacted█", "…")  # for secrets that MARK could become a part of
 MIN_VALUE = 6  # characters; shorter values would blank out ordinary words
 MIN_LINE = 16  # characters of a line in a multi-line secret (a private key) that is hidden by itself
+URL_SAFE = str.maketrans("+/", "-_")
 LONGEST_KEY = 8192  # characters; no shape below matches more
 BLOCK = 4096  # characters looked at together: one suspicious line does not slow down a megabyte
 LOOKBEHIND = 16  # characters; no shape below looks further back
@@ -100,7 +101,7 @@ class Redactor:
         return self._known
 
     def redact(self, text: str) -> str:
-        """`text` with every secret replaced by `[redacted]` (or by what cannot become part of a secret that is known)."""
+        """`text` with every secret replaced by `[redacted]` (or what cannot become part of a known one)."""
         known = self.known
         return known.pattern.sub(known.mark, text) if known.suspects(text) else text
 
@@ -189,8 +190,17 @@ def _overlap(mark: str, form: str) -> bool:
 def _forms(value: str) -> set[str]:
     """`value` as it may show up in output: as it is, inside JSON or an address, in base64, line by line."""
     trimmed = value.strip() if len(value.strip()) >= MIN_VALUE else value
-    encoded = base64.b64encode(trimmed.encode()).decode()
     quoted = {json.dumps(trimmed)[1:-1], json.dumps(trimmed, ensure_ascii=False)[1:-1], quote(trimmed, safe="")}
-    forms = {trimmed, encoded} | quoted
+    forms = {trimmed} | quoted | set(_base64_forms(trimmed.encode()))
     lines = {line.strip() for line in trimmed.splitlines()} if "\n" in trimmed else set()
     return {form for form in forms if len(trimmed) >= MIN_VALUE} | {line for line in lines if len(line) >= MIN_LINE}
+
+
+def _base64_forms(data: bytes) -> Iterator[str]:
+    """What `data` leaves in the base64 of a longer text that holds it: wherever it stands there, its bytes fall on the
+    borders of the groups of three in one of three ways. Both alphabets."""
+    for shift in range(3):
+        encoded = base64.b64encode(bytes(shift) + data).decode()
+        core = encoded[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]  # without what its neighbours have a part in
+        yield core
+        yield core.translate(URL_SAFE)

@@ -10,9 +10,13 @@ import msgspec
 from events.errors import Unavailable
 from ops.config import Config, unknown_settings
 from ops.database import running_database
+from ops.definitions import read_definitions
+from ops.errors import OperatorError
+from ops.memory import REQUESTS, memory_file
 from ops.migrate import read_schema, state_of
 from ops.settings import without_password
 from ops.terminal import Terminal, command
+from ops.vault.keyring import Keyring
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -36,7 +40,7 @@ def doctor(terminal: Terminal) -> None:
 
 
 async def _examine(config: Config) -> list[Finding]:
-    looks = (_look_at_settings, _look_at_workspace, _look_at_database)
+    looks = (_look_at_settings, _look_at_workspace, _look_at_vault, _look_at_database)
     return [finding for look in looks async for finding in look(config)]
 
 
@@ -54,6 +58,19 @@ async def _look_at_workspace(config: Config) -> AsyncIterator[Finding]:
         yield Finding(False, "doctor.no_git")
     if config.workspace and not config.workspace.is_dir():
         yield Finding(False, "doctor.no_workspace", {"folder": config.workspace})
+
+
+async def _look_at_vault(config: Config) -> AsyncIterator[Finding]:
+    try:
+        entries = Keyring.of(config).vault.read().entries
+        defined = [name for each in read_definitions(memory_file(config.workspace, REQUESTS)) for name in each.scopes]
+    except OperatorError as error:
+        yield Finding(False, error.key, error.facts)
+        return
+    missing = sorted({name for name in defined if name not in entries})
+    yield Finding(True, "doctor.vault", {"number": len(entries)})
+    if missing:
+        yield Finding(True, "doctor.vault_missing", {"names": ", ".join(missing)})
 
 
 async def _look_at_database(config: Config) -> AsyncIterator[Finding]:

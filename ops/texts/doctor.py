@@ -47,5 +47,12 @@ TEXTS = {
         es="ELRUSO_WORKSPACE={folder} no es una carpeta.",
         en="ELRUSO_WORKSPACE={folder} is no folder.",
     ),
+    "doctor.vault": Text(
+        es="El vault se abre; guarda {number} valores.", en="The vault opens; it holds {number} values."
+    ),
+    "doctor.vault_missing": Text(
+        es="Sin valor en el vault: {names}. Si hacen falta: elruso vault set NOMBRE.",
+        en="Without a value in the vault: {names}. If they are needed: elruso vault set NAME.",
+    ),
     "doctor.well": Text(es="Todo en orden.", en="All is well."),
 }

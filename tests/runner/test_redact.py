@@ -1,9 +1,10 @@
 """Secrets never leave the runner."""
 
+import base64
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runner.redact import LONGEST_KEY, Redactor
@@ -128,6 +129,16 @@ def test_the_mark_never_completes_a_secret(value: str) -> None:
     for before in stumps:
         for after in stumps:
             assert value not in redactor.redact(f"{before}{value}{value}{after}another secret{after}")
+
+
+@given(value=st.text(min_size=6, max_size=40), before=st.binary(max_size=9), after=st.binary(max_size=9))
+def test_base64_hides_nothing(value: str, before: bytes, after: bytes) -> None:
+    """Of a value inside a longer text in base64 no more is left than its neighbours have a part in."""
+    value = value.strip()
+    assume(len(value) >= 6)
+    redacted = Redactor([value]).redact(base64.b64encode(before + value.encode() + after).decode())
+    assert "[redacted]" in redacted
+    assert len(redacted.replace("[redacted]", "")) <= (len(before) + 2) // 3 * 4 + (len(after) + 2) // 3 * 4 + 4
 
 
 def test_more_secrets_may_become_known() -> None:

@@ -167,5 +167,5 @@ def is_alive(pid: int) -> bool:
 
 
 def _open_log(home: Path) -> BinaryIO:
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     return (home / "log").open("wb")

@@ -27,6 +27,10 @@ only on the machine itself, and not to pages of other sites.
 `POST /ops/tasks` takes one task, an array, or `{"tasks": […]}`: all are created or none, in any order of their
 dependencies. The same id with the same content, or the same `Idempotency-Key` header, answers with what exists (200).
 
+`POST /ops/requests/{id}/value` takes `{"values": {"OPENAI_API_KEY": "…"}}`: they go to the vault and no answer ever
+holds them. Any other body with a value of the vault in it is refused with `secret_in_text`, or, where a runner reports,
+stored without it. `validate` runs the request's `validation_cmd` and answers `{ok, message}`.
+
 `GET /ops/events/stream` sends every event of the log in order (server-sent events; `id` is its seq), from now on, or
 behind `after`, or behind the `Last-Event-ID` that a browser sends when it comes back. Nothing is left out.
 
