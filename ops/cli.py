@@ -12,7 +12,9 @@ from events.errors import ElRusoError
 from ops.commands.audit import audit_command
 from ops.commands.bench import bench
 from ops.commands.db import db
+from ops.commands.directive import directive
 from ops.commands.doctor import doctor
+from ops.commands.gpt import gpt
 from ops.commands.runner import runner
 from ops.commands.serve import serve
 from ops.commands.tail import tail
@@ -26,7 +28,21 @@ from ops.errors import OperatorError
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 
-COMMANDS: tuple[click.Command, ...] = (up, serve, runner, db, task, token, vault, audit_command, tail, doctor, bench)
+COMMANDS: tuple[click.Command, ...] = (
+    up,
+    serve,
+    runner,
+    db,
+    task,
+    directive,
+    gpt,
+    token,
+    vault,
+    audit_command,
+    tail,
+    doctor,
+    bench,
+)
 
 
 def _speak(_context: click.Context, _option: click.Parameter, language: Language | None) -> None:

@@ -13,10 +13,11 @@ TIMEOUT_SECONDS = 30.0
 class Client:
     """Speaks to the API that the settings name."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, timeout: float = TIMEOUT_SECONDS) -> None:
+        """`timeout`: seconds that an answer may take."""
         headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
         self._address = config.api_url
-        self._http = httpx.Client(base_url=config.api_url, headers=headers, timeout=TIMEOUT_SECONDS)
+        self._http = httpx.Client(base_url=config.api_url, headers=headers, timeout=timeout)
 
     def ask(self, method: str, path: str, *, query: dict[str, Any] | None = None, body: Any = None) -> Any:
         """The answer's `data`. Raises OperatorError with the API's own detail when it refuses."""

@@ -1,0 +1,99 @@
+"""`elruso gpt`: let the planner run, and see what it would ask. Speaks to the API."""
+
+import json
+import threading
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from ops.client import Client
+from ops.config import Config
+from ops.errors import OperatorError
+from ops.terminal import Terminal, group, option
+
+LOOK_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0  # beyond what the model may take for both rounds
+
+
+@group("gpt", help="help.gpt")
+def gpt() -> None:
+    """The group; see help.gpt."""
+
+
+@gpt.command("run", help="help.gpt.run")
+@option("--environment", default="production", show_default=True, help="help.gpt.environment")
+@option("--json", "as_json", is_flag=True, help="help.json")
+@click.pass_obj
+def run_command(terminal: Terminal, environment: str, as_json: bool) -> None:
+    """Let the planner run to its end; show how far it is, then what it created and what that cost."""
+    config = terminal.config
+    with _Watcher(terminal):
+        done = Client(config, _patience(config)).ask("POST", "/ops/gpt/run", body={"environment": environment})
+    if as_json:
+        terminal.show(json.dumps(done, ensure_ascii=False, indent=2))
+        return
+    for directive in done["directives"]:
+        terminal.show(f"{directive['id']}  {directive['status']}  {directive['title']}")
+        for task in directive["tasks_to_create"]:
+            terminal.show(f"  {task['id']}  {task['title']}")
+    for refused in done["refused"]:
+        terminal.say("gpt.refused", title=refused["title"], reason=refused["reason"])
+    terminal.say(
+        "gpt.done",
+        directives=done["directives_created"],
+        tasks=done["tasks_created"],
+        model=done["model"],
+        tokens=done["usage"]["total_tokens"],
+        cost=done["cost"],
+        seconds=done["duration_ms"] / 1000,
+    )
+
+
+@gpt.command("compose", help="help.gpt.compose")
+@option("--environment", default="production", show_default=True, help="help.gpt.environment")
+@click.pass_obj
+def compose_command(terminal: Terminal, environment: str) -> None:
+    """Print the prompt of a run that would begin now."""
+    composed = Client(terminal.config).ask("POST", "/ops/gpt/compose", body={"environment": environment})
+    terminal.show(composed["prompt"])
+
+
+def _patience(config: Config) -> float:
+    return 2 * config.planner_seconds + PATIENCE_SECONDS
+
+
+class _Watcher:
+    """While the block lasts: a line on stderr that says how far the run is, when somebody is watching."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._console = Console(stderr=True, markup=False, highlight=False)
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+
+    def __enter__(self) -> None:
+        if self._console.is_terminal:
+            self._watcher.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+
+    def _watch(self) -> None:
+        client = Client(self._terminal.config)
+        with self._console.status(self._terminal.text("gpt.stage.context")) as line:
+            while not self._over.wait(LOOK_SECONDS):
+                self._look(client, line)
+
+    def _look(self, client: Client, line: Status) -> None:
+        try:
+            running: dict[str, Any] | None = client.ask("GET", "/ops/gpt/status")["running"]
+        except OperatorError:
+            return  # the run itself will say what is wrong
+        if running:
+            stage = self._terminal.text(f"gpt.stage.{running['stage']}")
+            told = [stage, f"{running['seconds']:.0f} s", *([running["detail"]] if running["detail"] else [])]
+            line.update(" · ".join(told))
