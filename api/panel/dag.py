@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-BOX_WIDTH, BOX_HEIGHT = 204, 52
-COLUMN, ROW = 264, 68
+BOX_WIDTH, BOX_HEIGHT = 196, 52
+COLUMN, ROW = 240, 68
 MARGIN = 8
 TITLE_CHARACTERS = 24
 

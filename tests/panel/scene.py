@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import asyncpg
 
 from events.connect import Database
 from events.task import Step, TaskCreated
@@ -117,8 +120,68 @@ async def runner_in(folder: Path, url: str, name: str = "taller-1") -> AsyncIter
             await work.stop()
 
 
+DIRECTIVES: list[dict[str, Any]] = [
+    {
+        "id": "D-2026-11-24-b",
+        "title": "Let customers pay an invoice by card",
+        "body": "The invoice page gets a button; the payment provider calls us back when the money has arrived.",
+        "acceptance_criteria": ["A test card pays an invoice", "A refused card leaves the invoice open"],
+        "risks": ["The provider's callback may come twice: it must be idempotent"],
+        "required_requests": [{"request_id": "REQ-020", "reason": "to create payments"}],
+        "tasks_to_create": [
+            {
+                "title": "Model a payment",
+                "phase": 3,
+                "steps": [{"name": "test", "cmd": "make test"}],
+                "allowed_scope": ["payments/"],
+            },
+            {
+                "title": "Call the provider",
+                "phase": 3,
+                "steps": [{"name": "test", "cmd": "pytest tests/test_provider.py"}],
+                "depends_on": ["Model a payment"],
+                "params": {"secrets": ["PAYMENTS_KEY"]},
+                "allowed_scope": ["payments/provider.py"],
+            },
+            {
+                "title": "Take the provider's callback",
+                "phase": 3,
+                "steps": [{"name": "test", "cmd": "pytest tests/test_callback.py"}],
+                "depends_on": ["Model a payment"],
+            },
+            {
+                "title": "A button on the invoice page",
+                "phase": 3,
+                "body": "Put a button under the total. Disabled once it is paid.",
+                "depends_on": ["Call the provider", "Take the provider's callback"],
+            },
+        ],
+    },
+    {
+        "id": "D-2026-11-23-c",
+        "title": "Rewrite the ledger in another language",
+        "tasks_to_create": [{"title": "Begin anew", "steps": [{"name": "x", "cmd": "true"}]}],
+    },
+]
+REQUEST: dict[str, Any] = {
+    "id": "REQ-020",
+    "service": "Payment provider",
+    "type": "api_key",
+    "scopes": ["PAYMENTS_KEY", "PAYMENTS_WEBHOOK_SECRET"],
+    "purpose": "Create payments and know the provider's callbacks.",
+    "where_to_set": "Dashboard of the provider, Developers, API keys. A restricted key is enough.",
+    "validation_cmd": 'test -n "$PAYMENTS_KEY" && echo ok',
+}
+
+
 async def play_morning(served: Served) -> None:
-    """Create the tasks and wait until the runner has dealt with them."""
+    """Create the tasks and wait until the runner has dealt with them; propose directives (approval: manual)."""
+    await served.post("/ops/requests", REQUEST)
+    for directive in DIRECTIVES:
+        await served.post("/ops/directives", directive)
+    await served.patch(
+        f"/ops/directives/{DIRECTIVES[1]['id']}", {"status": "REJECTED", "rejection_reason": "Not this year."}
+    )
     await served.commands.create_tasks(TASKS, "human:ana")
     await served.commands.cancel("old-report", "nobody asks for it any more", "human:ana")
 
@@ -127,3 +190,44 @@ async def play_morning(served: Served) -> None:
         return bool(counts["ready"] == counts["running"] == 0)
 
     await eventually(settled, deadline=30, describe="the morning is over")
+
+
+# The runs of a day, each half hour as many as a number below; every twelfth failed. Made by events, at their own times.
+LOAD = [3, 2, 2, 1, 1, 0, 1, 2, 4, 7, 9, 12, 11, 10, 13, 15, 14, 9, 8, 11, 12, 14, 16, 13]
+JOBS = ["Check links of the shop", "Reconcile payments", "Refresh the search index", "Send reminders", "Rotate logs"]
+CREATE = """
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'task', $1 || n, 1, 'task.created', 'human:ana', json_build_object('title', $3::text, 'phase', 'ops')
+    FROM generate_series(1, $2::integer) n
+"""
+CLAIM = """
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'task', t.id, t.version + 1, 'task.claimed', 'runner:taller-1', '{"runner":"taller-1","attempt":1}'
+    FROM view.tasks t WHERE t.status = 'ready' AND t.id LIKE $1 || '%' ORDER BY t.id
+"""
+END = """
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'task', t.id, t.version + 1, CASE t.run_id % 12 WHEN 0 THEN 'task.failed' ELSE 'task.done' END, 'system',
+           json_build_object('run_id', t.run_id, 'error', 'timeout', 'summary', '1 step', 'duration_ms', t.run_id % 9000)
+    FROM view.tasks t WHERE t.status = 'running' AND t.id LIKE $1 || '%' ORDER BY t.id
+"""
+REQUEUE = """
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'task', t.id, t.version + 1, 'task.cancelled', 'human:ana', '{"reason":"not needed any more"}'
+    FROM view.tasks t WHERE t.status = 'failed' ORDER BY t.id
+"""
+
+
+async def play_yesterday(url: str) -> None:
+    """The day before the morning, hour by hour, with the database's clock set to it."""
+    connection = await asyncpg.connect(url)
+    try:
+        for place, load in enumerate(LOAD):
+            name, at = f"job-{place:02}-", datetime.now(UTC) - timedelta(hours=len(LOAD) - place - 1, minutes=20)
+            await connection.execute("SELECT set_config('elruso.now', $1, false)", at.isoformat())
+            await connection.execute(CREATE, name, load, JOBS[place % len(JOBS)])
+            for statement in (CLAIM, END):
+                await connection.execute(statement, name)
+        await connection.execute(REQUEUE)
+    finally:
+        await connection.close()

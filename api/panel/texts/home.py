@@ -13,6 +13,7 @@ TEXTS = {
     "home.counts": Text(es="Tareas por estado", en="Tasks by status"),
     "home.day": Text(es="Últimas 24 horas", en="Last 24 hours"),
     "home.day_text": Text(es="{ended} ejecuciones, {failed} fallidas", en="{ended} runs, {failed} failed"),
+    "home.now": Text(es="ahora", en="now"),
     "home.bar": Text(es="{ended} terminadas, {failed} fallidas", en="{ended} ended, {failed} failed"),
     "home.fail_rate": Text(es="Fallan, de las últimas 20", en="Failing, of the last 20"),
     "home.ready_to_done": Text(es="De lista a hecha", en="From ready to done"),

@@ -12,7 +12,7 @@ import asyncpg
 from events.task import Step, TaskCreated
 from ops.postgres.server import Server
 from tests.api.serving import Served, serving
-from tests.panel.scene import play_morning, runner_in
+from tests.panel.scene import play_morning, play_yesterday, runner_in
 from tests.support.postgres import create_database, drop_database, ensure_template
 
 Answer = TypeVar("Answer")
@@ -51,29 +51,30 @@ class Stage:
 
 
 @asynccontextmanager
-async def _staged(server: Server, folder: Path, morning: bool) -> AsyncIterator[tuple[Served, str]]:
+async def _staged(server: Server, folder: Path, yesterday: bool) -> AsyncIterator[tuple[Served, str]]:
     await ensure_template(server)
     name = await create_database(server)
     url = server.url(name)
     try:
-        async with serving(url) as served, runner_in(folder, url):
-            if morning:
-                await play_morning(served)
+        if yesterday:
+            await play_yesterday(url)
+        async with serving(url, approval="manual") as served, runner_in(folder, url):
+            await play_morning(served)
             yield served, url
     finally:
         await drop_database(server, name)
 
 
 @contextmanager
-def stage(server: Server, folder: Path, morning: bool = True) -> Iterator[Stage]:
-    """A served panel, with the work of a morning behind it."""
+def stage(server: Server, folder: Path, yesterday: bool = False) -> Iterator[Stage]:
+    """A served panel, with the work of a morning behind it, and of the day before if asked for."""
     ready = threading.Event()
     built: dict[str, Any] = {}
 
     async def live() -> None:
         over = asyncio.Event()
         try:
-            async with _staged(server, folder, morning) as (served, url):
+            async with _staged(server, folder, yesterday) as (served, url):
                 loop = asyncio.get_running_loop()
                 built["stage"] = Stage(loop, served, url, folder)
                 built["end"] = lambda: loop.call_soon_threadsafe(over.set)

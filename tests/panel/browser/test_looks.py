@@ -19,6 +19,7 @@ def pages(panel: Stage) -> Iterator[str]:
     blocked = panel.fetch("SELECT max(seq) FROM log.events WHERE type = 'task.blocked'")
     yield from ("/panel", "/panel/tasks", "/panel/tasks?status=running", "/panel/tasks/new", "/panel/tasks/invoice-api")
     yield from ("/panel/tasks/bulk?deed=cancel&all=1", "/panel/runs", f"/panel/runs/{run}?find=passed")
+    yield from ("/panel/directives", "/panel/directives/D-2026-11-24-b", "/panel/requests", "/panel/requests/REQ-020")
     yield from (f"/panel/runs/{failed}", "/panel/runners", "/panel/log", f"/panel/log/{blocked}")
 
 

@@ -189,3 +189,24 @@ def test_a_run_shows_what_it_changed(page: Page, panel: Stage, tmp_path: Path) -
         page.get_by_role("link", name="Download the patch").click()
     download.value.save_as(tmp_path / "patch")
     assert "diff --git a/NOTES.md" in (tmp_path / "patch").read_text()
+
+
+def test_a_directive_is_applied_without_one_of_its_tasks(page: Page, panel: Stage) -> None:
+    """First the credential that it needs is handed in; then one task is unticked and the rest runs."""
+    page.goto("/panel/directives")
+    page.get_by_role("link", name="Let customers pay an invoice by card").click()
+    expect(page.get_by_role("button", name="Apply")).to_be_disabled()
+    page.get_by_role("link", name="REQ-020").click()
+    page.get_by_label("PAYMENTS_KEY").fill("pk_live_0123456789")
+    page.get_by_label("PAYMENTS_WEBHOOK_SECRET").fill("whsec_0123456789")
+    page.get_by_role("button", name="Store and try").click()
+    expect(page.locator(".notice")).to_contain_text("Stored and tried")
+    expect(page.locator("#live-request")).to_contain_text("All of its values are stored.")
+    assert "pk_live" not in page.content()
+    page.get_by_role("link", name="Let customers pay an invoice by card").click()
+    page.get_by_label("A button on the invoice page").uncheck()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator(".notice")).to_contain_text("Directive applied.")
+    expect(page.locator(".plan")).to_contain_text("left out")
+    assert 3 == panel.fetch("SELECT count(*) FROM view.tasks WHERE directive_id = 'D-2026-11-24-b'")
+    assert not panel.fetch("SELECT count(*) FROM log.events WHERE data::text LIKE '%pk_live%'")
