@@ -52,6 +52,7 @@ ENDPOINTS = (
     Endpoint("POST", "/ops/tasks/claim", RUN, claims.claim_tasks, "pass"),
     Endpoint("POST", "/ops/tasks/{task_id:path}/requeue", OPERATE_OR_RUN, tasks.requeue_task, "redact"),
     Endpoint("POST", "/ops/tasks/{task_id:path}/cancel", OPERATE, tasks.cancel_task),
+    Endpoint("POST", "/ops/tasks/{task_id:path}/priority", OPERATE, tasks.prioritize_task),
     Endpoint("GET", "/ops/tasks/{task_id:path}/why", READ, why.explain_task),
     Endpoint("GET", "/ops/tasks/{task_id:path}", READ, tasks.show_task),
     Endpoint("PATCH", "/ops/tasks/{task_id:path}", OPERATE_OR_RUN, tasks.change_task, "redact"),

@@ -180,6 +180,19 @@ class Commands:
         self._made_ready(rows)
         return [row["id"] for row in rows]
 
+    async def prioritize_many(self, task_ids: Sequence[str], priority: int, actor: str) -> list[str]:
+        """Gives many tasks another priority (0 is the most urgent), those that wait; the ids of those that changed."""
+        rows: list[Any] = []
+        for ids in batched(task_ids, MANY):
+            rows += await self._call("prioritize_many", ids, priority, actor)
+        self._made_ready(rows)
+        return [row["id"] for row in rows]
+
+    async def prioritize(self, task_id: str, priority: int, actor: str) -> None:
+        """Gives a task another priority. No-op when it has it. Raises NotFound; IllegalTransition unless it waits."""
+        if not await self.prioritize_many([task_id], priority, actor):
+            await self._settle(task_id, "ready", "task.prioritized")
+
     async def cancel_many(self, task_ids: Sequence[str], reason: str | None, actor: str) -> list[str]:
         """Cancels many tasks, taking them from their runners; the ids of those that could be."""
         rows: list[Any] = []

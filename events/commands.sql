@@ -164,6 +164,16 @@ JOIN log.transitions m ON m.type = 'task.requeued' AND t.status = ANY (m.sources
 ORDER BY t.id
 RETURNING id, seq;
 
+-- name: prioritize_many
+-- Gives many waiting tasks another priority, those that have not got it already. $1 task ids, $2 priority, $3 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', t.id, t.version + 1, 'task.prioritized', $3, json_build_object('priority', $2::integer)
+FROM unnest($1::text[]) AS r (id)
+CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id OFFSET 0) t
+WHERE t.status = 'ready' AND t.priority <> $2::integer
+ORDER BY t.id
+RETURNING id, seq;
+
 -- name: cancel_many
 -- Cancels many tasks at once, those that can be. $1 task ids, $2 reason or null, $3 actor
 INSERT INTO log.events (kind, id, version, type, actor, data)

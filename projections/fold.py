@@ -109,11 +109,13 @@ class Fold:
         before = self._tasks.get(event.id, task.Task())
         after = task.evolve(before, event.type, data, version=event.version, seq=event.seq, at=event.at)
         self._tasks[event.id] = after
-        if after.status == "ready":
+        if after.status == "ready" and not isinstance(data, task.TaskPrioritized):
             self._ready_since[event.id] = max(event.at, after.next_run_at or event.at)
         match data:
             case task.TaskCreated():
                 self._define(event, data)
+            case task.TaskPrioritized():
+                self._definitions[event.id] = replace(self._definitions[event.id], priority=data.priority)
             case task.TaskClaimed():
                 self._runs[event.seq] = RunRow(event.seq, event.id, data.runner, data.attempt, "running", event.at)
             case task.TaskStarted():

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.panel.paper import address, render
 from api.panel.tasks import Word
 from api.panel.visit import Visit
-from api.wire.field import TaskId, Text
+from api.wire.field import Priority, TaskId, Text
 from api.wire.task import Status
 from events.errors import InvalidInput
 from projections.tasks import TaskQuery
@@ -16,11 +16,12 @@ from projections.tasks import TaskQuery
 MOST = 10_000
 SHOWN = 10
 
-Deed = Literal["requeue", "cancel"]
+Deed = Literal["requeue", "priority", "cancel"]
 
 # From which statuses each can be done (events/task.py, TRANSITIONS).
 POSSIBLE: dict[Deed, tuple[Status, ...]] = {
     "requeue": ("running", "failed", "blocked", "cancelled"),
+    "priority": ("ready",),
     "cancel": ("ready", "running", "failed", "blocked"),
 }
 
@@ -36,6 +37,7 @@ class BulkForm(Struct, frozen=True, forbid_unknown_fields=True):
     directive: Word | None = None
     text: Word | None = None
     reason: Text | None = None
+    priority: Priority = 100
 
     @property
     def query(self) -> TaskQuery:
@@ -74,6 +76,8 @@ async def carry_out(visit: Visit, form: BulkForm) -> Response:
     commands = visit.deps.commands
     if form.deed == "requeue":
         changed = await commands.requeue_many(ids, form.reason or "requeued by hand", visit.actor)
+    elif form.deed == "priority":
+        changed = await commands.prioritize_many(ids, form.priority, visit.actor)
     else:
         changed = await commands.cancel_many(ids, form.reason, visit.actor)
     notice = visit.text(f"bulk.{form.deed}.done", count=len(changed), left=len(ids) - len(changed))

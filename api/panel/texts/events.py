@@ -12,6 +12,7 @@ TEXTS = {
     "event.task.done": Text(es="Hecha", en="Done"),
     "event.task.failed": Text(es="Falló", en="Failed"),
     "event.task.requeued": Text(es="Vuelve a la cola", en="Back in the queue"),
+    "event.task.prioritized": Text(es="Prioridad {priority}", en="Priority {priority}"),
     "event.task.blocked": Text(es="Bloqueada", en="Blocked"),
     "event.task.cancelled": Text(es="Cancelada", en="Cancelled"),
     "event.runner.started": Text(es="Arrancó el runner", en="The runner came up"),

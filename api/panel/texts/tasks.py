@@ -96,6 +96,15 @@ TEXTS = {
     "bulk.all": Text(es="Todas las del filtro", en="All that the filter finds"),
     "bulk.requeue": Text(es="Reencolar", en="Requeue"),
     "bulk.cancel": Text(es="Cancelar", en="Cancel"),
+    "bulk.priority": Text(es="Prioridad", en="Priority"),
+    "bulk.priority_text": Text(es="Prioridad; 0 es lo más urgente", en="Priority; 0 is the most urgent"),
+    "bulk.ask.priority": Text(
+        es="¿Cambiar la prioridad de {count} tareas?", en="Change the priority of {count} tasks?"
+    ),
+    "bulk.ask_one.priority": Text(es="¿Cambiar la prioridad de una tarea?", en="Change the priority of one task?"),
+    "bulk.priority.done": Text(
+        es="Con otra prioridad: {count}. Sin cambios: {left}.", en="Given another priority: {count}. Left: {left}."
+    ),
     "bulk.ask.requeue": Text(es="¿Reencolar {count} tareas?", en="Requeue {count} tasks?"),
     "bulk.ask.cancel": Text(es="¿Cancelar {count} tareas?", en="Cancel {count} tasks?"),
     "bulk.ask_one.requeue": Text(es="¿Reencolar una tarea?", en="Requeue one task?"),
