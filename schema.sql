@@ -244,20 +244,22 @@ AS $$
 $$;
 
 -- A directive whose tasks are all done is applied. One that is `auto` and waited for credentials gets its tasks with the
--- last of them. Its row is locked before the rest is looked at, so of two last ones the second sees the first.
+-- last of them. Its row is locked before the rest is looked at, so of two last ones the second sees the first. What this
+-- appends makes a note of its own (elruso.types); log.react comes after it and needs that of the statement.
 CREATE FUNCTION log.react_directives() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = view, log, pg_temp SET jit = off AS $$
 DECLARE
+    types CONSTANT text[] := current_setting('elruso.types');
     touched text[];
     cause   bigint;
 BEGIN
-    SELECT max(seq) INTO cause FROM batch WHERE type IN ('task.done', 'request.provided');
-    IF cause IS NULL OR to_regclass('view.directives') IS NULL THEN  -- the views of an older version, until they are rebuilt
-        RETURN NULL;
+    IF NOT types && '{task.done,request.provided}' OR to_regclass('view.directives') IS NULL THEN
+        RETURN NULL;  -- (null: the views of an older version, until they are rebuilt)
     END IF;
     IF NOT EXISTS (SELECT FROM directives WHERE status = 'PENDING') THEN
         RETURN NULL;
     END IF;
+    SELECT max(seq) INTO cause FROM batch WHERE type IN ('task.done', 'request.provided');
     SELECT array_agg(DISTINCT d.id) INTO touched FROM (
         SELECT t.directive_id AS id
         FROM batch b CROSS JOIN LATERAL (SELECT k.directive_id FROM tasks k WHERE k.id = b.id OFFSET 0) t WHERE b.type = 'task.done'
@@ -273,7 +275,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM unnest(d.task_ids) AS i (id) LEFT JOIN tasks t ON t.id = i.id WHERE t.status IS DISTINCT FROM 'done')
     ORDER BY d.id;
 
-    IF EXISTS (SELECT FROM batch WHERE type = 'request.provided') THEN
+    IF 'request.provided' = ANY (types) THEN
         INSERT INTO events (kind, id, version, type, actor, cause, data)
         SELECT 'task', p.id, 1, 'task.created', 'system', cause, p.data
         FROM directives d CROSS JOIN LATERAL planned_tasks(d.id, d.proposed_seq) p
@@ -282,9 +284,10 @@ BEGIN
           AND NOT EXISTS (SELECT FROM unnest(d.required) AS w (id) LEFT JOIN requests r ON r.id = w.id WHERE r.status IS DISTINCT FROM 'PROVIDED')
         ORDER BY d.proposed_seq, p.place;
     END IF;
+    PERFORM set_config('elruso.types', types::text, true);
     RETURN NULL;
 END $$;
-CREATE TRIGGER append_4_react_directives AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
+CREATE TRIGGER append_3_directives AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
     FOR EACH STATEMENT EXECUTE FUNCTION log.react_directives();
 
 -- Hangs the guard and the fold functions of a view schema on a table of events, in the order in which they were written
@@ -1165,7 +1168,7 @@ DECLARE
     event  record;
     before directives%ROWTYPE;
 BEGIN
-    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'directive') THEN
+    IF NOT holds('directive.') THEN
         RETURN NULL;
     END IF;
     FOR event IN SELECT b.*, t.target, t.sources FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'directive' ORDER BY b.id, b.seq LOOP
@@ -1194,7 +1197,7 @@ CREATE FUNCTION fold_planner_runs() RETURNS trigger LANGUAGE plpgsql SECURITY DE
 DECLARE
     bad record;
 BEGIN
-    IF NOT EXISTS (SELECT FROM batch WHERE kind = 'planner') THEN
+    IF NOT holds('planner.') THEN
         RETURN NULL;
     END IF;
     SELECT b.*, r.version AS known_version, r.status AS known_status INTO bad

@@ -15,11 +15,12 @@ JSON = "application/json"
 
 
 class Refusal(Struct, frozen=True):
-    """Every answer that is not a success: a stable code, and what to do about it."""
+    """Every answer that is not a success: a stable code, what to do about it, and for some codes the facts."""
 
     ok: bool
     error: str
     detail: str
+    meta: dict[str, Any] | None = None
 
 
 class Success(Struct, frozen=True):

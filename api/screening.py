@@ -9,7 +9,7 @@ from api.credentials import Screen
 from events.errors import SecretInText
 
 Policy = Literal["refuse", "redact", "pass"]
-"""What is done with a secret in a body: asked of an operator, refused; reported by a runner, blotted out."""
+"""What becomes of a secret in a body: asked by an operator it is refused, reported by a runner it is blotted out."""
 
 
 def screened(body: bytes, policy: Policy, screen: Screen) -> bytes:

@@ -207,6 +207,7 @@ class Task(Struct, frozen=True):
     last_error: str | None = None
     blocked_parent: str | None = None
     """The task whose end blocked this one, while it does."""
+    priority: int = 100
     position: int = 0
     """The seq that made it ready last: its place in the claim order among equals."""
 
@@ -239,7 +240,7 @@ def _changes(task: Task, data: TaskEvent, seq: int, at: datetime) -> dict[str, A
     """The columns that one event sets; whatever is not named keeps its value."""
     match data:
         case TaskCreated():
-            return {"position": seq, "next_run_at": data.next_run_at}
+            return {"position": seq, "next_run_at": data.next_run_at, "priority": data.priority}
         case TaskClaimed():
             return {
                 "run_id": seq,
@@ -252,8 +253,10 @@ def _changes(task: Task, data: TaskEvent, seq: int, at: datetime) -> dict[str, A
             }
         case TaskStarted():
             return {"started_at": at}
-        case TaskStep() | TaskPrioritized():
+        case TaskStep():
             return {}
+        case TaskPrioritized():
+            return {"priority": data.priority}
         case TaskDone():
             return _ended(at) | {"last_error": None}
         case TaskFailed():

@@ -4,7 +4,6 @@ The file is an array of requests, or an object with the array under `requests`. 
 would otherwise ask for nothing.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,7 +21,6 @@ VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}\Z")]
 """What a shell can have as a variable."""
 
 Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
-VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 
 class Definition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

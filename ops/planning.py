@@ -33,7 +33,9 @@ def make_planner(config: Config, database: Database, commands: Commands, pool: P
         prompt_characters=config.planner_prompt_characters,
         directives=config.planner_directives,
     )
-    world = World(commands, Views(pool), pool, database.connect, secrets, known_requests(config))
+    # A lock that is held for minutes: around a pooler where that is possible, so that its limits do not end it.
+    connect = database.connect_direct if database.direct_url else database.connect
+    world = World(commands, Views(pool), pool, connect, secrets, known_requests(config))
     return Planner(settings, world)
 
 

@@ -53,7 +53,6 @@ class Definition(Struct, frozen=True, gc=False):
     task_type: str
     phase: str | None
     directive_id: str | None
-    priority: int
     max_attempts: int
     timeout_seconds: float | None
 
@@ -114,8 +113,6 @@ class Fold:
         match data:
             case task.TaskCreated():
                 self._define(event, data)
-            case task.TaskPrioritized():
-                self._definitions[event.id] = replace(self._definitions[event.id], priority=data.priority)
             case task.TaskClaimed():
                 self._runs[event.seq] = RunRow(event.seq, event.id, data.runner, data.attempt, "running", event.at)
             case task.TaskStarted():
@@ -136,7 +133,6 @@ class Fold:
             task_type=data.task_type,
             phase=None if data.phase is None else str(data.phase),
             directive_id=data.directive_id,
-            priority=data.priority,
             max_attempts=data.max_attempts,
             timeout_seconds=data.timeout_seconds,
         )
@@ -183,7 +179,7 @@ class Fold:
                 waiting_on=self._waiting_on(id),
                 attempts=state.attempts,
                 max_attempts=definition.max_attempts,
-                priority=definition.priority,
+                priority=state.priority,
                 status=state.status,
                 task_type=definition.task_type,
                 phase=definition.phase,
@@ -207,7 +203,7 @@ class Fold:
         """What may be claimed, now or once it is due."""
         for id, state in self._tasks.items():  # noqa: A001
             if state.status == "ready" and not self._waiting_on(id):
-                yield QueueRow(id, self._definitions[id].priority, state.position, state.next_run_at)
+                yield QueueRow(id, state.priority, state.position, state.next_run_at)
 
     def running(self) -> Iterator[RunningRow]:
         """The runs in flight."""

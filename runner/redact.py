@@ -33,6 +33,11 @@ _SHAPES = (
     r"(?<![A-Za-z0-9])gh[opsur]_[A-Za-z0-9]{20,8000}",  # GitHub
     r"(?<![A-Za-z0-9])github_pat_[A-Za-z0-9_]{20,8000}",
     r"(?<![A-Za-z0-9])glpat-[A-Za-z0-9_-]{16,8000}",  # GitLab
+    r"(?<![A-Za-z0-9])AIza[A-Za-z0-9_-]{35}",  # Google
+    r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}",
+    r"(?<![A-Za-z0-9])hf_[A-Za-z0-9]{30,100}",  # Hugging Face
+    r"(?<![A-Za-z0-9])sb(?:p|_secret)_[A-Za-z0-9_]{20,100}",  # Supabase
+    r"(?<![A-Za-z0-9])elr_(?:viewer|operator|runner|admin)_[A-Za-z0-9_-]{43}",  # our own
     r"(?<![A-Za-z0-9])xox[abeprs]-[A-Za-z0-9-]{10,8000}",  # Slack
     r"(?<![A-Za-z0-9])eyJ[A-Za-z0-9_=-]{8,2000}\.[A-Za-z0-9_=-]{8,4000}\.[A-Za-z0-9_=-]{8,2000}",  # JSON web tokens
     r"(?:(?<=bearer )|(?<=Bearer )|(?<=BEARER ))[A-Za-z0-9._~+/=-]{16,8000}",
@@ -42,7 +47,7 @@ _SHAPE = "|".join(_SHAPES)
 # Any match contains, or follows, one of these: looking for them costs a fraction of looking for the shapes.
 _HINTS = (
     *("sk-", "k_live_", "k_test_", "AKIA", "ASIA", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_"),
-    *("glpat-", "xox", "eyJ", "earer ", "EARER ", "://"),
+    *("glpat-", "AIza", "npm_", "hf_", "sbp_", "sb_secret_", "elr_", "xox", "eyJ", "earer ", "EARER ", "://"),
 )
 _WORD = re.compile(r"\S*")
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from api.wire.field import PRINTABLE, Line, Text
+from api.wire.field import Line, Text
 from events.errors import InvalidInput
 from events.request import RequestDefinition
 from events.requests import Wanted
 
-RequestId = Annotated[str, Meta(min_length=1, max_length=100, pattern=PRINTABLE)]
+RequestId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$(?!\n)", description="Like REQ-009.")]
 VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$(?!\n)", description="Of a shell variable.")]
 Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
 MANY = 1000

@@ -1,7 +1,8 @@
 """One question to an OpenAI-compatible server, through the official client.
 
 The client retries what is worth it (429, 5xx, lost connections) and waits as long as the server says in Retry-After;
-all of it together may take `seconds`. A server that does not know `response_format` is asked once more without.
+all of it together may take `seconds`. A server that does not know `response_format` or `max_completion_tokens` is asked
+again without the first, or with the second's older name.
 """
 
 import asyncio
@@ -98,13 +99,14 @@ class Model:
             "model": self.settings.model,
             "messages": messages,
             "max_completion_tokens": self.settings.output_tokens,
+            "response_format": RESPONSE_FORMAT,
         }
-        try:
-            return await client.chat.completions.create(**asked, response_format=RESPONSE_FORMAT)
-        except library.BadRequestError as error:
-            if "response_format" not in str(error) and "json_schema" not in str(error):
-                raise
-        return await client.chat.completions.create(**asked)
+        while True:
+            try:
+                return await client.chat.completions.create(**asked)
+            except library.BadRequestError as error:
+                if not _made_simpler(asked, str(error)):
+                    raise
 
     def _read(self, completion: Any, messages: Messages) -> Answer:
         choices = getattr(completion, "choices", None)
@@ -135,6 +137,16 @@ class Model:
 
     def _where(self) -> str:
         return self.settings.base_url or "OpenAI"
+
+
+def _made_simpler(asked: dict[str, Any], complaint: str) -> bool:
+    """Leave out what an older or smaller server does not know; False when that was not what it complained about."""
+    if "max_completion_tokens" in complaint and "max_completion_tokens" in asked:
+        asked["max_tokens"] = asked.pop("max_completion_tokens")
+        return True
+    if any(word in complaint for word in ("response_format", "json_schema")):
+        return asked.pop("response_format", None) is not None
+    return False
 
 
 def _usage(usage: Any, messages: Messages, text: str) -> Usage:

@@ -101,8 +101,11 @@ class Planner:
             await asyncio.wait(self._runs)
 
     async def terms(self) -> PlannerTerms:
-        """Model, budget, approval, and whether there is a key."""
-        has_key = bool(await asyncio.to_thread(self._world.secrets.get, KEY_NAME))
+        """Model, budget, approval, and whether there is a key; a vault that does not open has none."""
+        try:
+            has_key = bool(await asyncio.to_thread(self._world.secrets.get, KEY_NAME))
+        except ElRusoError:
+            has_key = False
         return PlannerTerms(self._settings.model.model, self._settings.budget, has_key, self._settings.approval)
 
     async def compose(self, environment: str) -> Composed:
@@ -133,13 +136,18 @@ class Planner:
         pilot = Pilot(new_planner_run_id(), self._settings.model.model, environment, actor)
         async with take_off(self._world.connect, self._world.pool, pilot) as flight:
             begun = time.monotonic()
+            definitions = await asyncio.to_thread(self._world.definitions)
             prompt = await self._prompt(environment)
             talk = Talk(prompt)
             await self._check_budget(talk)
             report = PlannerCompleted(model=pilot.model, prompt_hash=prompt.digest, environment=environment)
             try:
                 judgement = await self._converse(key, talk, flight)
-                return await self._write(flight, judgement, talk, self._priced(report, talk, begun))
+                event = replace(self._priced(report, talk, begun), refused=judgement.refused, notes=talk.notes)
+                run = PlannerReport(pilot.run_id, event, actor)
+                return await self._write(
+                    flight, Proposals(judgement.drafts, PROPOSER, self._settings.approval, definitions, run)
+                )
             except ModelFailure as failure:
                 await self._fail(pilot, failure, self._priced(report, talk, begun))
                 raise PlannerFailed(failure.detail, run_id=pilot.run_id, outcome=failure.outcome) from None
@@ -186,15 +194,14 @@ class Planner:
     def _judged(self, answer: Answer) -> Judgement:
         return judge(answer, self._settings.directives, self._world.secrets.redact)
 
-    async def _write(self, flight: Flight, judgement: Judgement, talk: Talk, report: PlannerCompleted) -> Planning:
+    async def _write(self, flight: Flight, proposals: Proposals) -> Planning:
         """All that the run creates, and the event that says so, in one transaction."""
-        await flight.enter("storing", f"{len(judgement.drafts)} directives")
+        run = proposals.run
+        assert run is not None
+        event = run.event
+        await flight.enter("storing", f"{len(proposals.drafts)} directives")
         if not await flight.is_alone():
             raise ModelFailure("interrupted", "the database gave the planner's lock away meanwhile; let it run again")
-        event = replace(report, refused=judgement.refused, notes=talk.notes)
-        run = PlannerReport(flight.pilot.run_id, event, flight.pilot.actor)
-        definitions = await asyncio.to_thread(self._world.definitions)
-        proposals = Proposals(judgement.drafts, PROPOSER, self._settings.approval, definitions, run)
         proposed = await self._world.commands.directives.propose(proposals)
         return Planning(
             run_id=run.run_id,
@@ -213,7 +220,7 @@ class Planner:
     async def _fail(self, pilot: Pilot, failure: ModelFailure, report: PlannerCompleted) -> None:
         event = PlannerFailedEvent(
             outcome=failure.outcome,
-            error=failure.detail,
+            error=self._world.secrets.redact(failure.detail),
             model=report.model,
             prompt_hash=report.prompt_hash,
             environment=report.environment,

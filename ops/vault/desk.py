@@ -189,7 +189,8 @@ class Desk:
         scopes = row["scopes"] = row["scopes"] or []
         entries = self._keyring.contents().entries
         granted = [name for name in scopes if name in entries and entries[name].granted]
-        return row | {"has_value": bool(scopes) and not self._missing(scopes), "granted": granted}
+        has_value = not self._missing(scopes) if scopes else row["status"] == "PROVIDED" and row["place"] == VAULT
+        return row | {"has_value": has_value, "granted": granted}
 
     def _missing(self, scopes: Sequence[str]) -> list[str]:
         entries = self._keyring.contents().entries

@@ -5,10 +5,22 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 DRAFT = ".draft-"
+LOCK = "lock"
+
+
+STEP_NANOSECONDS = 1_000  # what every file system of today can tell apart
+
+
+def revision(file: Path) -> int | None:
+    """A number that rises with each `Folder.replace` of the file; None when there is none. As cheap as can be."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 class Folder:
@@ -21,18 +33,15 @@ class Folder:
     def writing(self) -> Iterator[None]:
         """Alone in the folder: no other process reads or writes. What a killed writer left behind is removed."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._locked(fcntl.LOCK_EX):
+        with self._locked(fcntl.LOCK_EX, os.O_RDWR | os.O_CREAT):
             for draft in self.path.glob(f"{DRAFT}*"):
                 draft.unlink()
             yield
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Nobody writes meanwhile. A folder that does not exist is not made."""
-        if not self.path.exists():
-            yield
-            return
-        with self._locked(fcntl.LOCK_SH):
+        """Nobody writes meanwhile. Makes nothing: not the folder, and in one that was only copied no lock either."""
+        with self._locked(fcntl.LOCK_SH, os.O_RDONLY) if (self.path / LOCK).exists() else nullcontext():
             yield
 
     def read(self, name: str) -> bytes | None:
@@ -62,17 +71,9 @@ class Folder:
         (self.path / name).unlink(missing_ok=True)
         self._settle()
 
-    def revision(self, name: str) -> tuple[int, int] | None:
-        """Another one after each `replace` of the file; None when there is none."""
-        try:
-            found = (self.path / name).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return found.st_mtime_ns, found.st_ino
-
     @contextmanager
-    def _locked(self, kind: int) -> Iterator[None]:
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _locked(self, kind: int, opening: int) -> Iterator[None]:
+        descriptor = os.open(self.path / LOCK, opening | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, kind)  # the kernel frees it when the process dies
             yield
@@ -81,8 +82,8 @@ class Folder:
 
     def _date(self, descriptor: int, name: str) -> None:
         """Give a file a later date than the one it replaces, however coarse the clock of the file system is."""
-        before = self.revision(name)
-        moment = max(time.time_ns(), before[0] + 1_000 if before else 0)
+        before = revision(self.path / name) or 0
+        moment = max(time.time_ns(), before + STEP_NANOSECONDS)
         os.utime(descriptor, ns=(moment, moment))
 
     def _settle(self) -> None:

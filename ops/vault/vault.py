@@ -11,7 +11,7 @@ import msgspec
 from ops.errors import OperatorError
 from ops.vault import lock
 from ops.vault.contents import Contents, check_name
-from ops.vault.folder import Folder
+from ops.vault.folder import Folder, revision
 
 FILE = "sealed"
 
@@ -28,25 +28,21 @@ class Vault:
 
     def __init__(self, folder: Path, passphrase: str | None = None) -> None:
         self._folder = Folder(folder)
+        self.file = folder / FILE
+        """The sealed file."""
         self._passphrase = passphrase
         self._alone = threading.Lock()
-        self._revision: object = None
+        self._revision: int | None = None
         self._contents = Contents()
-
-    @property
-    def file(self) -> Path:
-        """The sealed file."""
-        return self._folder.path / FILE
 
     def read(self) -> Contents:
         """All of it; the very same object as long as nothing has changed. Costs one look at the file's date."""
-        with self._alone, _told(self.file):
-            if self._folder.revision(FILE) != self._revision:
-                with self._folder.reading():
-                    revision = self._folder.revision(FILE)
-                    self._contents, _lock = self._open()
-                    self._revision = revision
-            return self._contents
+        if revision(self.file) != self._revision:
+            with self._alone, _told(self.file), self._folder.reading():
+                seen = revision(self.file)
+                self._contents, _lock = self._open()
+                self._revision = seen
+        return self._contents
 
     def get(self, name: str) -> str | None:
         """A value, or None."""

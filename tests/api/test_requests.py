@@ -114,6 +114,7 @@ REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/ops/requests", {"id": "REQ-100"}, 400, "service"),
     ("POST", "/ops/requests", [], 400, "from 1 to"),
     ("POST", "/ops/requests", {"id": "", "service": "npm"}, 400, "id"),
+    ("POST", "/ops/requests", {"id": "a/b", "service": "npm"}, 400, "id"),
     ("POST", "/ops/requests", {"id": "a", "service": "npm", "scopes": ["NPM TOKEN"]}, 400, "scopes"),
     ("POST", "/ops/requests", {"id": "a", "service": "npm", "scope": []}, 400, "scope"),
     ("PATCH", "/ops/requests/REQ-009", {}, 400, "status"),
@@ -169,6 +170,14 @@ async def test_a_new_value_is_an_event_and_a_grant_is_none(api: Served) -> None:
     await api.post("/ops/requests/REQ-009/value", {"values": {"OPENAI_API_KEY": "a-newer-key"}})
     assert ("a-newer-key", False) == ((entry := api.vault.read().entries["OPENAI_API_KEY"]).value, entry.granted)
     assert ["opened", "provided", "provided"] == await types(api)
+
+
+async def test_a_request_that_names_no_variables_takes_any(api: Served) -> None:
+    """Whoever asks may not know what the variables are called."""
+    await api.post("/ops/requests", {"id": "REQ-100", "service": "npm"})
+    assert {"has_value": False} == await api.get("/ops/requests/REQ-100/value/status")
+    assert "PROVIDED" == (await api.post("/ops/requests/REQ-100/value", {"values": {"NPM_TOKEN": SECRET}}))["status"]
+    assert {"has_value": True} == await api.get("/ops/requests/REQ-100/value/status")
 
 
 async def test_half_of_the_values_leave_it_waiting(api: Served) -> None:
@@ -318,6 +327,7 @@ async def test_what_a_runner_reports_is_redacted(api: Served, database: str) -> 
     """A runner that speaks HTTP may not know our secrets: its reports lose them here, and are kept otherwise."""
     await api.post("/ops/requests/REQ-001/value", {"values": TWO})
     await api.post("/ops/tasks", [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}])
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r1", "meta": {"started with": SECRET}})
     run, other = [task["run_id"] for task in await api.claim("r1", limit=2)]
     await api.post(f"/runs/{run}/steps", {"step_name": "one", "cmd": f"echo {SECRET}", "output_excerpt": f"{SECRET}\n"})
     await api.post(f"/runs/{run}/output", {"chunks": [{"number": 1, "step": 1, "stream": "stdout", "data": SECRET}]})

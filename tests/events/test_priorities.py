@@ -1,15 +1,33 @@
 """Another priority for a task that waits."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 from asyncpg import Connection
 
 from events.commands import Commands
+from events.connect import Database
 from events.errors import IllegalTransition, NotFound
 from events.task import TaskCreated
 
 HUMAN = "human:ana"
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    """A session of the database."""
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def commands(database: str) -> AsyncIterator[Commands]:
+    """All writes."""
+    async with Commands(Database(database)) as commands:
+        yield commands
 
 
 async def queue(connection: Connection) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ import structlog
 
 from ops.config import Config, read_config
 from ops.logs import configure_logs
+from ops.vault.vault import Vault, vault_folder
 
 SECRET = "correct-horse-battery"
 
@@ -100,3 +102,15 @@ def test_strange_values_do_not_break_a_line() -> None:
     stream = logged(read_config({}))
     structlog.get_logger().info("odd", thing=object, error=ValueError("x"))
     assert "x" == lines(stream)[0]["error"]
+
+
+def test_a_value_of_the_vault_is_removed(tmp_path: Path) -> None:
+    """Also one that was stored after the logs had been set up, in every field and in other libraries' lines."""
+    config = read_config({"ELRUSO_HOME": str(tmp_path)})
+    stream = logged(config)
+    structlog.get_logger().info("before", said="stored-afterwards")
+    Vault(vault_folder(config.home)).set({"KEY": "stored-afterwards"})
+    structlog.get_logger().info("after", said=["stored-afterwards"], deep={"stored-afterwards": 1})
+    logging.getLogger("uvicorn.error").warning("theirs: %s", "stored-afterwards")
+    assert "stored-afterwards" in stream.getvalue().splitlines()[0]
+    assert "stored-afterwards" not in "".join(stream.getvalue().splitlines()[1:])

@@ -34,7 +34,7 @@ WHAT_THE_LOG_IS = (
 BEFORE_THE_FIRST_MIGRATION = """
     DELETE FROM log.transitions WHERE kind NOT IN ('task', 'runner', 'system') OR type = 'task.prioritized';
     DROP TABLE log.planner_progress;
-    DROP TRIGGER append_4_react_directives ON log.events;
+    DROP TRIGGER append_3_directives ON log.events;
     DROP FUNCTION log.react_directives(), log.planned_tasks(text, bigint);
 """
 

@@ -15,6 +15,11 @@ KEYS = {
     "aws": "AKIAIOSFODNN7EXAMPLE",
     "github": "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
     "gitlab": "glpat-abcdefghij0123456789",
+    "google": "AIzaSyA-1234567890abcdefghijklmnopqrstu",
+    "npm": "npm_abcdefghijklmnopqrstuvwxyz0123456789",
+    "hugging face": "hf_abcdefghijklmnopqrstuvwxyz01234567",
+    "supabase": "sbp_0123456789abcdef0123456789abcdef01234567",
+    "ours": "elr_operator_abcdefghijklmnopqrstuvwxyz01234-_ABCDEFGHIJ",
     "slack": "xoxb-123456789012-abcdefghij",
     "jwt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
 }

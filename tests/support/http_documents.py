@@ -14,7 +14,8 @@ from tests.support.documents import MADE
 
 PROSE = """\
 An answer is `{"ok": true, "data": …, "meta"?: {…}}`, a refusal `{"ok": false, "error": code, "detail": what to do}`,
-each with the right status. A body is JSON whatever its Content-Type says; none at all counts as `{}`. Unknown fields
+each with the right status; some refusals bring their facts as `meta` (the requests that are missing, the run that is
+under way, what was spent). A body is JSON whatever its Content-Type says; none at all counts as `{}`. Unknown fields
 and parameters are refused by name. `GET /openapi.json` says the same for machines.
 
 Lists are bounded: `limit` is how much is given at once, `meta.next` is the `cursor` (for events and output: `after`) of

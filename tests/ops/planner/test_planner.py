@@ -78,6 +78,7 @@ USED: dict[str, tuple[list[Reply], int, int]] = {  # what the model answers, how
     "fifty": ([proposes(*({"title": f"D{n}"} for n in range(50)))], 10, 1),
     "500 twice": ([fails(500), fails(500), proposes(GOOD)], 1, 1),
     "429": ([fails(429, retry_after_ms="5"), proposes(GOOD)], 1, 1),
+    "neither": ([fails(400, "max_completion_tokens?"), fails(400, "json_schema?"), proposes(GOOD)], 1, 1),
     "no response_format": ([fails(400, "response_format is not supported"), proposes(GOOD)], 1, 1),
 }
 UNUSED: dict[str, tuple[list[Reply], str, str]] = {  # what it answers, the outcome, words of the error

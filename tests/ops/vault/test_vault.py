@@ -2,6 +2,7 @@
 
 import base64
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -198,6 +199,17 @@ def test_a_passphrase_is_needed(folder: Path) -> None:
     with pytest.raises(OperatorError, match="another one"):
         Vault(folder, "another phrase").get("X")
     assert SECRET == Vault(folder, PHRASE).get("X")
+
+
+def test_a_copy_can_be_read_where_nothing_can_be_written(vault: Vault, tmp_path: Path) -> None:
+    """A copy of the two files opens, and reading leaves nothing beside them."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    names = [name for name in (FILE, KEY_FILE) if (vault.file.parent / name).exists()]
+    for name in names:
+        shutil.copy(vault.file.parent / name, copy)
+    assert SECRET == Vault(copy, PHRASE).get("OPENAI_API_KEY")
+    assert sorted(names) == sorted(file.name for file in copy.iterdir())
 
 
 def test_a_disk_that_refuses_is_told_of(tmp_path: Path) -> None:
