@@ -158,7 +158,7 @@ RETURNING seq;
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'task', t.id, t.version + 1, 'task.requeued', $3,
        json_strip_nulls(json_build_object('reason', $2::text, 'run_id', t.run_id, 'attempts', 0))
-FROM unnest($1::text[]) AS r (id)
+FROM (SELECT DISTINCT n.id FROM unnest($1::text[]) AS n (id)) r
 CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id OFFSET 0) t
 JOIN log.transitions m ON m.type = 'task.requeued' AND t.status = ANY (m.sources)
 ORDER BY t.id
@@ -168,7 +168,7 @@ RETURNING id, seq;
 -- Gives many waiting tasks another priority, those that have not got it already. $1 task ids, $2 priority, $3 actor
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'task', t.id, t.version + 1, 'task.prioritized', $3, json_build_object('priority', $2::integer)
-FROM unnest($1::text[]) AS r (id)
+FROM (SELECT DISTINCT n.id FROM unnest($1::text[]) AS n (id)) r
 CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id OFFSET 0) t
 WHERE t.status = 'ready' AND t.priority <> $2::integer
 ORDER BY t.id
@@ -179,7 +179,7 @@ RETURNING id, seq;
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'task', t.id, t.version + 1, 'task.cancelled', $3,
        json_strip_nulls(json_build_object('reason', $2::text, 'run_id', t.run_id))
-FROM unnest($1::text[]) AS r (id)
+FROM (SELECT DISTINCT n.id FROM unnest($1::text[]) AS n (id)) r
 CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id OFFSET 0) t
 JOIN log.transitions m ON m.type = 'task.cancelled' AND t.status = ANY (m.sources)
 ORDER BY t.id
