@@ -49,7 +49,11 @@ async def show_home(visit: Visit) -> Response:
             len([each for each in pending if each.approval == "manual"]),
             "/panel/directives?status=PENDING",
         ),
-        ("need.requests", sum(each["status"] == "WAITING" for each in requests), "/panel/setup"),
+        (
+            "need.requests",
+            sum(each["status"] == "WAITING" and each["opened_at"] is not None for each in requests),
+            "/panel/setup",
+        ),
     ]
     needs = find_needs(visit, metrics, system, runners)
     needs += [Need(False, visit.text(key, count=count), path) for key, count, path in asked if count]

@@ -164,6 +164,9 @@ async def test_many_at_once(api: Served) -> None:
     answer = await post(api, "/panel/tasks/bulk", {"deed": "cancel", "all": "1", "phase": "x", "reason": "enough"})
     assert "/panel/tasks?phase=x" == answer.headers["location"]
     assert {"cancelled": 150, "ready": 150} == await counts(api)
+    assert "Change the priority of 150 tasks?" in await page(api, "/panel/tasks/bulk?deed=priority&all=1&phase=y")
+    await post(api, "/panel/tasks/bulk", {"deed": "priority", "all": "1", "phase": "y", "priority": "3"})
+    assert {3} == {task["priority"] for task in await api.get("/ops/tasks?phase=y")}
     assert "Requeue 2 tasks?" in await page(api, "/panel/tasks/bulk?deed=requeue&task=t1&task=t3&task=t2")
     await post(api, "/panel/tasks/bulk", {"deed": "requeue", "task": ["t1", "t3", "t2"]})
     assert {"cancelled": 148, "ready": 152} == await counts(api)

@@ -6,7 +6,7 @@ const [LIVE, LOST, OUT, COPIED] = words;
 
 // ---------------------------------------------------------------------------------------------- old addresses
 
-const OLD = { runs: "runs", tasks: "tasks", runners: "runners", directives: "directives", requests: "requests", setup: "requests" };
+const OLD = { runs: "runs", tasks: "tasks", runners: "runners", directives: "directives", requests: "requests", setup: "setup" };
 
 function followOldAddress() {
   const found = /^#\/([a-z]+)(?:\/([^/?#]+))?/.exec(location.hash);
@@ -300,6 +300,12 @@ document.addEventListener("click", async (event) => {
     // it may be forbidden; selecting by hand still works
   }
 });
+
+// On a phone the navigation is a strip that scrolls: the page one is on must be in sight.
+for (const here of document.querySelectorAll(".places [aria-current], .tabs [aria-current]")) {
+  const strip = here.closest(".places, .tabs");
+  strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.clientWidth) / 2;
+}
 
 followOldAddress();
 addEventListener("hashchange", followOldAddress);

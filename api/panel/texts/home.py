@@ -85,6 +85,10 @@ TEXTS = {
     "runner.since": Text(es="En marcha desde", en="Up since"),
     "runner.seen": Text(es="Visto", en="Last seen"),
     "runner.idle": Text(es="Libre: espera trabajo.", en="Idle: it waits for work."),
+    "runner.drain": Text(
+        es="Para vaciar uno, en su máquina: elruso runner stop. Con ELRUSO_DRAIN_SECONDS sus tareas terminan antes.",
+        en="To drain one, on its host: elruso runner stop. With ELRUSO_DRAIN_SECONDS its tasks may finish first.",
+    ),
     "runner.gone": Text(es="Fuera de línea", en="Offline"),
     "runner.held": Text(es="Tareas en la mano", en="Tasks in hand"),
 }

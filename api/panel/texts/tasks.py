@@ -14,6 +14,7 @@ TEXTS = {
     ),
     "task.after": Text(es="Después de (ids, separados por espacios)", en="After (ids, separated by spaces)"),
     "task.priority": Text(es="Prioridad", en="Priority"),
+    "task.change": Text(es="cambiar", en="change"),
     "task.attempts": Text(es="Intentos", en="Attempts"),
     "task.when": Text(es="Último cambio", en="Last change"),
     "task.waits": Text(es="espera a {count}", en="waits for {count}"),

@@ -161,7 +161,12 @@ def test_the_log_grows_while_one_looks(page: Page, panel: Stage) -> None:
 
 def test_old_addresses_lead_to_their_page(page: Page) -> None:
     """The first El Ruso's #/… addresses."""
-    for old, now in (("/#/runs", "/panel/runs"), ("/#/tasks", "/panel/tasks"), ("/#/runners", "/panel/runners")):
+    for old, now in (
+        ("/#/runs", "/panel/runs"),
+        ("/#/tasks", "/panel/tasks"),
+        ("/#/runners", "/panel/runners"),
+        ("/#/setup", "/panel/requests/REQ-020"),
+    ):
         page.goto("about:blank")
         page.goto(old)
         page.wait_for_url(f"**{now}")
