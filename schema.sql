@@ -69,7 +69,7 @@ CREATE TABLE log.events (
     type        text COLLATE "C" NOT NULL,
     actor       text COLLATE "C" NOT NULL,         -- runner:…, human:…, gpt, system
     data        json NOT NULL,                     -- json, not jsonb: the exact bytes are kept, to be hashed and sealed
-    CONSTRAINT events_stream_version UNIQUE (kind, id, version)
+    CONSTRAINT events_stream_version UNIQUE (id, kind, version)  -- the id first: kinds are few, and compared in vain
 );
 CREATE UNIQUE INDEX events_command ON log.events (command_id) WHERE command_id IS NOT NULL;
 
@@ -157,30 +157,35 @@ CREATE TRIGGER events_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON log.event
     FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
 -- Types must be known; `at` must be the clock's own word, not the writer's. Which types a statement holds is noted in
--- elruso.types (sorted), so that a fold need not read the batch to know that it has nothing to do.
+-- elruso.types (sorted), and in elruso.children whether it creates tasks that depend on others: so a fold need not read
+-- the batch to know that it has nothing to do.
 CREATE FUNCTION log.guard_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = log, pg_temp AS $$
 DECLARE
     live    CONSTANT boolean := TG_TABLE_NAME = 'events';
     steered CONSTANT boolean := coalesce(current_setting('elruso.now', true), '') <> '';
+    said     record;
     types    text[];
     known    boolean;
-    earliest timestamptz;
-    latest   timestamptz;
     offender record;
 BEGIN
-    SELECT array_agg(b.type ORDER BY b.type), bool_and(EXISTS (SELECT FROM transitions t WHERE t.type = b.type AND t.kind = b.kind)),
-           min(b.earliest), max(b.latest) INTO types, known, earliest, latest
-    FROM (SELECT kind, type, min(at) AS earliest, max(at) AS latest FROM batch GROUP BY kind, type) b;
-    IF NOT known OR (live AND NOT steered AND (earliest < statement_timestamp() OR latest > clock_timestamp())) THEN
+    SELECT min(b.kind) AS kind, min(b.type) AS type, min(b.kind) = max(b.kind) AND min(b.type) = max(b.type) AS is_one, min(b.at) AS earliest,
+           max(b.at) AS latest, bool_or(b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL) AS children INTO said FROM batch b;
+    IF said.is_one THEN
+        types := ARRAY[said.type];
+        known := EXISTS (SELECT FROM transitions t WHERE t.type = said.type AND t.kind = said.kind);
+    ELSE
+        SELECT array_agg(b.type ORDER BY b.type), bool_and(EXISTS (SELECT FROM transitions t WHERE t.type = b.type AND t.kind = b.kind)) INTO types, known
+        FROM (SELECT kind, type FROM batch GROUP BY kind, type) b;
+    END IF;
+    IF NOT known OR (live AND NOT steered AND (said.earliest < statement_timestamp() OR said.latest > clock_timestamp())) THEN
         SELECT b.type, b.kind, b.at INTO offender FROM batch b LEFT JOIN transitions t ON t.type = b.type AND t.kind = b.kind
-        WHERE t.type IS NULL OR known AND b.at IN (earliest, latest) LIMIT 1;
+        WHERE t.type IS NULL OR known AND b.at IN (said.earliest, said.latest) LIMIT 1;
         RAISE EXCEPTION 'malformed event % in a % stream at %: the type must be known and the time is the database''s to set',
             offender.type, offender.kind, offender.at USING ERRCODE = 'ER006';
     END IF;
-    PERFORM set_config('elruso.types', coalesce(types, '{}')::text, true);
+    PERFORM set_config('elruso.types', coalesce(types, '{}')::text, true), set_config('elruso.children', coalesce(said.children, false)::text, true);
     RETURN NULL;
 END $$;
-
 -- Reactions: events that follow from events of other streams. Live only: a rebuild finds them in the log.
 -- A waiting child of a parent that failed, was blocked or was cancelled is blocked too, and so on down; when that
 -- parent is requeued, so are the children it had blocked.
@@ -189,8 +194,7 @@ SET search_path = view, log, pg_temp SET enable_hashjoin = off SET enable_seqsca
 DECLARE
     types CONSTANT text[] := current_setting('elruso.types');
 BEGIN
-    IF NOT types && '{task.failed,task.blocked,task.cancelled,task.requeued}' AND ('task.created' <> ALL (types)
-            OR NOT EXISTS (SELECT FROM batch WHERE type = 'task.created' AND data->'depends_on' IS NOT NULL)) THEN
+    IF NOT types && '{task.failed,task.blocked,task.cancelled,task.requeued}' AND current_setting('elruso.children') = 'false' THEN
         RETURN NULL;
     END IF;
     WITH RECURSIVE fallen AS (
@@ -245,11 +249,12 @@ $$;
 
 -- A directive whose tasks are all done is applied. One that is `auto` and waited for credentials gets its tasks with the
 -- last of them. Its row is locked before the rest is looked at, so of two last ones the second sees the first. What this
--- appends makes a note of its own (elruso.types); log.react comes after it and needs that of the statement.
+-- appends makes notes of its own (elruso.types, elruso.children); log.react comes after it and needs the statement's.
 CREATE FUNCTION log.react_directives() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = view, log, pg_temp SET jit = off AS $$
 DECLARE
-    types CONSTANT text[] := current_setting('elruso.types');
+    types    CONSTANT text[] := current_setting('elruso.types');
+    children CONSTANT text := current_setting('elruso.children');
     touched text[];
     cause   bigint;
 BEGIN
@@ -284,7 +289,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM unnest(d.required) AS w (id) LEFT JOIN requests r ON r.id = w.id WHERE r.status IS DISTINCT FROM 'PROVIDED')
         ORDER BY d.proposed_seq, p.place;
     END IF;
-    PERFORM set_config('elruso.types', types::text, true);
+    PERFORM set_config('elruso.types', types::text, true), set_config('elruso.children', children, true);
     RETURN NULL;
 END $$;
 CREATE TRIGGER append_3_directives AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
@@ -647,16 +652,16 @@ BEGIN
             claimed_by = m.runner, claimed_at = m.at, started_at = NULL, finished_at = NULL, next_run_at = NULL
         FROM matched m
         WHERE t.ctid = m.place AND t.version = m.version - 1 AND t.status = 'ready' AND (t.waiting_on = 0 OR NOT live)
-        RETURNING 1
+        RETURNING t.id, t.run_id, t.claimed_by, t.attempts, t.claimed_at
     ), left_ready AS (
-        DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place
+        DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT m.ready_place FROM matched m))
     ), left_scheduled AS (
         DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place RETURNING 1
     ), entered_running AS (
-        INSERT INTO running (id, run_id, runner) SELECT m.id, m.seq, m.runner FROM matched m ON CONFLICT DO NOTHING
+        INSERT INTO running (id, run_id, runner) SELECT c.id, c.run_id, c.claimed_by FROM changed c
     ), began AS (  -- a rebuild leaves the runs to fold_runs
         INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
-        SELECT m.seq, m.id, m.runner, m.attempt, 'running', m.at FROM matched m WHERE live
+        SELECT c.run_id, c.id, c.claimed_by, c.attempts, 'running', c.claimed_at FROM changed c WHERE live
     )
     SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM changed),
            (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled) INTO expected, folded, moved;
@@ -715,7 +720,7 @@ BEGIN
         WHERE t.ctid = m.place AND t.version = m.first_version - 1 AND t.status = 'running' AND t.run_id = m.run_id AND m.legal
         RETURNING t.status
     ), left_running AS (
-        DELETE FROM running g USING matched m WHERE m.running_place IS NOT NULL AND g.ctid = m.running_place
+        DELETE FROM running WHERE ctid = ANY (ARRAY(SELECT m.running_place FROM matched m))
     ), told AS (
         UPDATE runs r SET started_at = coalesce(m.started_at, r.started_at), finished_at = m.ended_at,
             status = CASE WHEN m.ended_at IS NULL THEN r.status ELSE 'done' END, duration_ms = m.duration_ms,
@@ -771,7 +776,7 @@ BEGIN
     END IF;
     WITH line AS (
         SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
-               CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
+               r.target = 'running' AS runs, CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
                CASE b.type WHEN 'task.claimed' THEN (b.data->>'attempt')::integer
                            WHEN 'task.requeued' THEN (b.data->>'attempts')::integer END AS attempts,
                CASE b.type WHEN 'task.failed' THEN b.data->>'error' WHEN 'task.blocked' THEN b.data->>'reason'
@@ -779,15 +784,14 @@ BEGIN
         FROM batch b JOIN log.transitions r ON r.type = b.type
         WHERE b.kind = 'task'
     ), chain AS (
-        SELECT l.*, lead(l.target) OVER w AS prior_status, lead(l.seq) OVER w AS prior_seq,
-               CASE lead(l.type) OVER w WHEN 'task.claimed' THEN lead(l.seq) OVER w
-                   WHEN 'task.started' THEN lead(l.run_id) OVER w WHEN 'task.step' THEN lead(l.run_id) OVER w END AS prior_run
+        SELECT l.*, row_number() OVER w = 1 AS is_last, lead(l.target) OVER w AS prior_status, lead(l.seq) OVER w AS prior_seq,
+               lead(CASE WHEN l.type = 'task.claimed' THEN l.seq WHEN l.runs THEN l.run_id END) OVER w AS prior_run
         FROM line l WINDOW w AS (PARTITION BY l.id ORDER BY l.version DESC)
     ), net AS (
         SELECT c.id, min(c.version) AS first_version, max(c.version) AS version,
-               (array_agg(c.at))[1] AS at,  -- the last one's, not the latest: a clock may be set back
-               (array_agg(c.target))[1] AS status,
-               (array_agg(c.data))[1] AS last_data,
+               max(c.at) FILTER (WHERE c.is_last) AS at,  -- not the latest: a clock may be set back
+               max(c.target) FILTER (WHERE c.is_last) AS status,
+               max(c.data::text) FILTER (WHERE c.is_last AND c.type IN ('task.created', 'task.requeued', 'task.blocked'))::json AS last_data,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
                min(c.sources) FILTER (WHERE c.prior_status IS NULL) AS first_sources,
                min(c.run_id) FILTER (WHERE c.prior_status IS NULL) AS first_run,
@@ -795,7 +799,7 @@ BEGIN
                    AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.run_id IS NOT DISTINCT FROM c.prior_run
                                 AND c.prior_seq < c.seq)) AS legal,
                max(c.seq) FILTER (WHERE c.type = 'task.created') AS created_seq,
-               (array_agg(c.data) FILTER (WHERE c.type = 'task.created'))[1] AS creation,
+               max(c.data::text) FILTER (WHERE c.type = 'task.created')::json AS creation,
                max(c.at) FILTER (WHERE c.type = 'task.created') AS created_at,
                max(c.seq) FILTER (WHERE c.type = 'task.claimed') AS claim_seq,
                (array_agg(c.at) FILTER (WHERE c.type = 'task.claimed'))[1] AS claimed_at,
@@ -925,7 +929,7 @@ DECLARE
     freed    text[];
     ended    integer[];
 BEGIN
-    IF holds('task.created') THEN
+    IF current_setting('elruso.children') = 'true' THEN
         WITH edges AS (
             INSERT INTO task_deps (parent, child)
             SELECT d.parent, b.id FROM batch b CROSS JOIN LATERAL json_array_elements_text(b.data->'depends_on') AS d (parent)
@@ -1007,7 +1011,7 @@ BEGIN
                    max(r.at) FILTER (WHERE r.type <> 'task.started') AS finished_at,
                    substr(max(r.type) FILTER (WHERE r.type <> 'task.started'), 6) AS status,
                    (array_agg(r.data->>'branch' ORDER BY r.version DESC) FILTER (WHERE r.type = 'task.started' AND r.data->>'branch' IS NOT NULL))[1] AS branch,
-                   (array_agg(r.data) FILTER (WHERE r.type <> 'task.started'))[1] AS data
+                   max(r.data::text) FILTER (WHERE r.type <> 'task.started')::json AS data
             FROM report r WHERE r.run_id IS NOT NULL GROUP BY r.run_id ORDER BY r.run_id
         ), written AS (
             UPDATE runs SET started_at = coalesce(n.started_at, runs.started_at), finished_at = n.finished_at, status = coalesce(n.status, 'running'),

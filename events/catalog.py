@@ -41,8 +41,8 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 _decoders = {name: msgspec.json.Decoder(struct) for name, struct in EVENT_TYPES.items()}
 
 
-def encode(data: Struct) -> bytes:
-    """The bytes that go into the log: field order as declared, defaults left out."""
+def encode(data: Any) -> bytes:
+    """The bytes that go into the log, or a document with such in it: field order as declared, defaults left out."""
     return _encoder.encode(data)
 
 

@@ -5,7 +5,6 @@ a runner's reports never wait for its next claim. After a commit that made somet
 `wake` (events/hint.py has the words); the hint is sent by the notifier, never inside the writing transaction.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,7 +16,7 @@ from msgspec import Struct
 from events import catalog
 from events.beats import Beat, Life, write_beats
 from events.claims import ClaimAnswer, ClaimDesk, Claimed
-from events.committer import Batch, Committer
+from events.committer import Answered, Batch, Committer
 from events.connect import Database
 from events.creation import Answer, CreatedTask, Creation, create_singly, create_together
 from events.directives import Directives
@@ -131,12 +130,12 @@ class Commands:
 
     async def report(self, reports: Sequence[Report]) -> list[ElRusoError | None]:
         """Writes what runs report; per report None, or LeaseLost when its run is no longer the current one."""
-        futures = [self.post(report) for report in reports]
+        futures = [self._writes.submit(self._reports, report) for report in reports]
         return [await future for future in futures]
 
-    def post(self, report: Report) -> "asyncio.Future[ElRusoError | None]":
+    def post(self, report: Report, answered: Answered[ElRusoError | None]) -> None:
         """The same for one report, without waiting; reports are written in the order in which they are posted."""
-        return self._writes.submit(self._reports, report)
+        self._writes.post(self._reports, report, answered)
 
     async def hand_back(self, runs: Sequence[tuple[str, int]], reason: str, actor: str) -> list[str]:
         """Gives claimed tasks back at once, without counting the attempt. Returns the ids that were still held."""

@@ -3,12 +3,21 @@
 -- index or the fold refuses the statement and the caller sends it again (events/errors.py: RETRYABLE).
 
 -- name: create_tasks
--- Appends task.created for ids that are free. An id or command that is taken is left out of the answer.
--- $1 ids, $2 definitions, $3 actors, $4 command ids (null: none)
+-- Appends task.created for each of $1, a JSON array of {id, actor, command_id, data} in the order in which they are to be
+-- created. One id or command that is taken refuses them all.
+WITH created AS (
+    INSERT INTO log.events (kind, id, version, type, actor, data, command_id)
+    SELECT 'task', w.id, 1, 'task.created', w.actor, w.data, w.command_id
+    FROM json_to_recordset($1::json) AS w (id text, actor text, command_id uuid, data json)
+    RETURNING id, seq
+)
+SELECT array_agg(c.id) AS ids, array_agg(c.seq) AS seqs FROM created c;
+
+-- name: create_free_tasks
+-- The same, but an id or command that is taken is left out of the answer.
 INSERT INTO log.events (kind, id, version, type, actor, data, command_id)
-SELECT 'task', w.id, 1, 'task.created', w.actor, w.definition, w.command_id
-FROM unnest($1::text[], $2::json[], $3::text[], $4::uuid[]) WITH ORDINALITY AS w (id, definition, actor, command_id, place)
-ORDER BY w.place
+SELECT 'task', w.id, 1, 'task.created', w.actor, w.data, w.command_id
+FROM json_to_recordset($1::json) AS w (id text, actor text, command_id uuid, data json)
 ON CONFLICT DO NOTHING
 RETURNING id, seq, command_id;
 
@@ -78,14 +87,15 @@ SELECT w.id, w.run_id, w.seq, w.type = 'task.done' AND EXISTS (SELECT FROM view.
 -- name: report_runs_at
 -- The same for a runner that has counted its runs' events itself: nothing is looked up, and the log's own guard is the
 -- fence. One report that does not follow refuses them all; report_runs then tells which.
--- $1 task ids, $2 versions, $3 types, $4 data, $5 actors (in order of task id and version), $6 tasks that are done
+-- $1 a JSON array of {id, version, type, actor, data} in order of id and version, $2 the tasks that are done
 WITH written AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'task', r.id, r.version, r.type, r.actor, r.data
-    FROM unnest($1::text[], $2::integer[], $3::text[], $4::json[], $5::text[]) AS r (id, version, type, data, actor)
+    FROM json_to_recordset($1::json) AS r (id text, version integer, type text, actor text, data json)
     RETURNING seq
 )
-SELECT max(w.seq) AS last_seq, EXISTS (SELECT FROM view.task_deps d WHERE d.parent = ANY ($6::text[])) AS frees FROM written w;
+SELECT max(w.seq) AS last_seq, EXISTS (SELECT FROM view.task_deps d JOIN json_array_elements_text($2::json) AS e (id) ON d.parent = e.id) AS frees
+FROM written w;
 
 -- name: fail_runs
 -- Ends runs as failed and decides in the same append: again after a rest while attempts are left, else blocked.

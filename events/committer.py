@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import asyncpg
@@ -20,6 +21,8 @@ from events.session import keep_alive
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Answered = Callable[[Answer | None, Exception | None], None]
+"""Told once what became of an item: its answer, or why there is none. Must not raise."""
 
 BATCH_ITEMS = 500
 CONFLICTS = 8
@@ -39,6 +42,9 @@ class Batch(Struct, Generic[Item, Answer], frozen=True):
     items_max: int = BATCH_ITEMS
 
 
+Entry = tuple[Batch[Any, Any], Any, Answered[Any], asyncio.Future[Any] | None]
+
+
 class Committer:
     """One connection and its queue. Start it with `async with`; `submit` from anywhere in the same loop.
 
@@ -50,7 +56,7 @@ class Committer:
         self._connect = connect
         self._patient = patient
         self._connection: Connection | None = None
-        self._queue: deque[tuple[Batch[Any, Any], Any, asyncio.Future[Any]]] = deque()
+        self._queue: deque[Entry] = deque()
         self._kick = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -70,14 +76,23 @@ class Committer:
             await self._connection.close()
 
     def submit(self, batch: Batch[Item, Answer], item: Item) -> "asyncio.Future[Answer]":
-        """Queues one item; the future gets its answer or its refusal."""
+        """Queues one item; the future gets its answer or its refusal. Cancelled in time, it is not carried out."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        if self._closing:
-            future.set_exception(Unavailable("the process is shutting down; send it again"))
-            return future
-        self._queue.append((batch, item, future))
-        self._kick.set()
+        self._enqueue(batch, item, partial(_resolve, future), future)
         return future
+
+    def post(self, batch: Batch[Item, Answer], item: Item, answered: Answered[Answer]) -> None:
+        """The same for callers with many items, whom a future for each would cost too much."""
+        self._enqueue(batch, item, answered, None)
+
+    def _enqueue(
+        self, batch: Batch[Any, Any], item: Any, answered: Answered[Any], future: asyncio.Future[Any] | None
+    ) -> None:
+        if self._closing:
+            answered(None, Unavailable("the process is shutting down; send it again"))
+            return
+        self._queue.append((batch, item, answered, future))
+        self._kick.set()
 
     async def _run(self) -> None:
         while not (self._closing and not self._queue):
@@ -86,23 +101,22 @@ class Committer:
             while self._queue:
                 await self._commit(*self._take())
 
-    def _take(self) -> tuple[Batch[Any, Any], list[Any], list[asyncio.Future[Any]]]:
+    def _take(self) -> tuple[Batch[Any, Any], list[Any], list[Answered[Any]]]:
         """Everything queued of the same kind as the oldest, in order; the other kinds stay."""
         batch = self._queue[0][0]
         items: list[Any] = []
-        futures: list[asyncio.Future[Any]] = []
-        rest: deque[tuple[Batch[Any, Any], Any, asyncio.Future[Any]]] = deque()
+        listeners: list[Answered[Any]] = []
+        rest: deque[Entry] = deque()
         for entry in self._queue:
-            if entry[0] is batch and len(items) < batch.items_max:
-                if not entry[2].cancelled():
-                    items.append(entry[1])
-                    futures.append(entry[2])
-            else:
+            if entry[0] is not batch or len(items) == batch.items_max:
                 rest.append(entry)
+            elif entry[3] is None or not entry[3].cancelled():
+                items.append(entry[1])
+                listeners.append(entry[2])
         self._queue = rest
-        return batch, items, futures
+        return batch, items, listeners
 
-    async def _commit(self, batch: Batch[Any, Any], items: list[Any], futures: list[asyncio.Future[Any]]) -> None:
+    async def _commit(self, batch: Batch[Any, Any], items: list[Any], listeners: list[Answered[Any]]) -> None:
         if not items:
             return
         try:
@@ -110,14 +124,14 @@ class Committer:
         except Exception as error:
             if len(items) > 1 and not isinstance(error, Unavailable):
                 half = len(items) // 2
-                await self._commit(batch, items[:half], futures[:half])
-                await self._commit(batch, items[half:], futures[half:])
+                await self._commit(batch, items[:half], listeners[:half])
+                await self._commit(batch, items[half:], listeners[half:])
             else:
-                _fail(futures, error)
+                for answered in listeners:
+                    answered(None, error)
         else:
-            for future, answer in zip(futures, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            for answered, answer in zip(listeners, answers, strict=True):
+                answered(answer, None)
 
     async def _write(self, batch: Batch[Any, Any], items: list[Any]) -> Sequence[Any]:
         """One batch, sent again after a conflict or a lost connection. Raises ElRusoError."""
@@ -152,7 +166,10 @@ class Committer:
         return self._connection
 
 
-def _fail(futures: list[asyncio.Future[Any]], error: BaseException) -> None:
-    for future in futures:
-        if not future.done():
-            future.set_exception(error)
+def _resolve(future: asyncio.Future[Any], answer: Any, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(answer)
+    else:
+        future.set_exception(error)

@@ -6,10 +6,12 @@ repeated idempotency key. So a client that did not hear the answer may simply as
 
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 from asyncpg import Connection, Record
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from events import catalog
 from events.dependencies import in_order
@@ -34,7 +36,7 @@ class NewTask(Struct, frozen=True):
     """One task to create, encoded."""
 
     id: str
-    data: str
+    data: Raw
     priority: int
     actor: str
     command_id: UUID | None
@@ -57,7 +59,7 @@ class Creation(Struct, frozen=True):
 
 
 def _encoded(task_id: str, definition: TaskCreated, actor: str, command_id: UUID | None) -> NewTask:
-    return NewTask(task_id, catalog.encode(definition).decode(), definition.priority, actor, command_id)
+    return NewTask(task_id, Raw(catalog.encode(definition)), definition.priority, actor, command_id)
 
 
 def _derived(command_id: UUID | None, place: int) -> UUID | None:
@@ -72,33 +74,46 @@ Answer = list[CreatedTask] | ElRusoError
 
 async def create_singly(connection: Connection, creations: Sequence[Creation], _resent: bool) -> list[Answer]:
     """Requests of one task each: one statement for all of them. Refusals are answers."""
-    return await _create(connection, creations)
+    return await _create(connection, creations) or await _create_free(connection, creations)
 
 
 async def create_together(connection: Connection, creations: Sequence[Creation], _resent: bool) -> list[Answer]:
-    """One request of several tasks: a transaction, so that a taken id takes the whole request back."""
+    """One request of several tasks, all or none: a taken id takes the whole request back."""
+    answers = await _create(connection, creations)
+    if answers:
+        return answers
     async with connection.transaction():
-        [answer] = await _create(connection, creations)
+        [answer] = await _create_free(connection, creations)
         if isinstance(answer, ElRusoError):
             raise answer
     return [answer]
 
 
-async def _create(connection: Connection, creations: Sequence[Creation]) -> list[Answer]:
-    tasks = [task for creation in creations for task in creation.tasks]
-    rows = await connection.fetch(
-        SQL["create_tasks"],
-        [task.id for task in tasks],
-        [task.data for task in tasks],
-        [task.actor for task in tasks],
-        [task.command_id for task in tasks],
-    )
+async def _create(connection: Connection, creations: Sequence[Creation]) -> list[Answer] | None:
+    """All of them in one statement; None, and nothing is written, when an id or a command is taken."""
+    tasks = _tasks(creations)
+    try:
+        row: Any = await connection.fetchrow(SQL["create_tasks"], catalog.encode(tasks).decode())
+    except asyncpg.UniqueViolationError:
+        return None
+    written = dict(zip(row["ids"] or (), row["seqs"] or (), strict=True))
+    return [_answer(creation, [written[task.id] for task in creation.tasks], {}) for creation in creations]
+
+
+async def _create_free(connection: Connection, creations: Sequence[Creation]) -> list[Answer]:
+    """Those whose ids and commands are free; the others are answered by what is there."""
+    tasks = _tasks(creations)
+    rows = await connection.fetch(SQL["create_free_tasks"], catalog.encode(tasks).decode())
     written = {(row["id"], row["command_id"]): row["seq"] for row in rows}
     seqs = [written.pop((task.id, task.command_id), None) for task in tasks]  # of two with one id the first was written
     left_out = [task for task, seq in zip(tasks, seqs, strict=True) if seq is None]
     known = await _known(connection, left_out) if left_out else {}
     turn = iter(seqs)
     return [_answer(creation, [next(turn) for _ in creation.tasks], known) for creation in creations]
+
+
+def _tasks(creations: Sequence[Creation]) -> list[NewTask]:
+    return [task for creation in creations for task in creation.tasks]
 
 
 Known = Mapping[str | UUID, Record]
@@ -128,5 +143,7 @@ def _answer(creation: Creation, seqs: Sequence[int | None], known: Known) -> Ans
     return [answer for answer in answers if answer is not None]
 
 
-def _same(known: str, asked: str) -> bool:
-    return known == asked or catalog.decode("task.created", known) == catalog.decode("task.created", asked)
+def _same(known: str, asked: Raw) -> bool:
+    return known.encode() == bytes(asked) or catalog.decode("task.created", known) == catalog.decode(
+        "task.created", asked
+    )

@@ -101,6 +101,7 @@ class _Resolver:
         self.reasons: list[str] = []
         self.notes: list[str] = []
         self._all = tasks
+        self._first = self._first_position()
         self._same = self._merge()
         self._kept = sorted(set(self._same))
 
@@ -168,10 +169,18 @@ class _Resolver:
             if not (word.isascii() and word.isdigit() and int(word) <= len(self._all)):
                 return word
         number = int(word)
-        if 1 <= number <= len(self._all):
-            return number - 1
+        if 0 <= number - self._first < len(self._all):
+            return number - self._first
         self.reasons.append(f"{name} depends on position {number}; positions go from 1 to {len(self._all)}")
         return None
+
+    def _first_position(self) -> int:
+        """Positions count from 1; where a 0 is among them, and nothing that could not be, they were counted from 0."""
+        numbers = [word for task in self._all for word in task.depends_on or [] if isinstance(word, int)]
+        if 0 not in numbers or max(numbers) >= len(self._all):
+            return 1
+        self.notes.append("positions in depends_on were counted from 0")
+        return 0
 
     def _by_id(self, word: str) -> set[int]:
         return {self._same[place] for place, task in enumerate(self._all) if task.id == word}

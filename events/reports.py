@@ -39,6 +39,16 @@ class Report(Struct, frozen=True, gc=False):
     version: int | None = None
 
 
+class Line(Struct, frozen=True, gc=False):
+    """A report as report_runs_at takes it."""
+
+    id: str
+    version: int | None
+    type: str
+    actor: str
+    data: RunEvent
+
+
 class Written(Struct, frozen=True):
     """What a batch of reports did: per report a refusal or None, the last seq, and whether children may be free now."""
 
@@ -81,15 +91,13 @@ def _is_counted(report: Report) -> bool:
 
 async def _tell_at(connection: Connection, reports: Sequence[Report]) -> Written:
     """All of them, at the versions they name, or PostgresError."""
-    ordered = sorted(reports, key=attrgetter("task_id", "version"))
+    lines = [
+        Line(report.task_id, report.version, catalog.type_name(report.event), report.actor, report.event)
+        for report in sorted(reports, key=attrgetter("task_id", "version"))
+    ]
+    done = [report.task_id for report in reports if isinstance(report.event, TaskDone)]
     row: Any = await connection.fetchrow(
-        SQL["report_runs_at"],
-        [report.task_id for report in ordered],
-        [report.version for report in ordered],
-        [catalog.type_name(report.event) for report in ordered],
-        [catalog.encode(report.event).decode() for report in ordered],
-        [report.actor for report in ordered],
-        [report.task_id for report in ordered if isinstance(report.event, TaskDone)],
+        SQL["report_runs_at"], catalog.encode(lines).decode(), catalog.encode(done).decode()
     )
     return Written([None] * len(reports), row["last_seq"], row["frees"])
 

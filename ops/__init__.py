@@ -9,10 +9,12 @@ The composition root: everything is built here and passed down; nobody imports i
     settings     one variable: type, limits, default, text
     prices       what tokens cost, from the table in the settings
     planner      asks a model for directives
+    planning     the planner of a process, made from its settings
     messages     what the command line says, in Spanish and English
     memory       where the operator's memory files are read: the workspace's, else our own
     definitions  REQUESTS.json, read strictly
     errors       a refusal the operator can act on
+    printing     what handlers print by themselves, without secrets
     logs         structlog set-up: format, redaction, request ids
     postgres     the embedded server: initialise, start, share, stop
     migrate      empty database -> schema.sql; else pending files of migrations/; then the views

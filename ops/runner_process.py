@@ -16,6 +16,7 @@ from ops.database import use_database
 from ops.engine import own_version
 from ops.migrate import migrate
 from ops.postgres.control import Announce
+from ops.printing import redact_prints
 from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 from runner.handlers import Handlers
@@ -40,6 +41,7 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
         InvalidInput: the handlers cannot be loaded.
         Unavailable: the engine cannot be reached.
     """
+    redact_prints(Keyring.of(config).redactor)
     process = RunnerProcess(_context(config), _settings(config), ready_file(config.home) if tied else None)
     if speaks_http(config):
         uvloop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))

@@ -99,20 +99,20 @@ class Delivery:
             version = self._versions[run_id] = version + 1
         report = Report(task_id, run_id, event, self._actor, retry, version)
         self.outstanding[run_id] = self.outstanding.get(run_id, 0) + 1
-        self._link.report(report).add_done_callback(partial(self._answered, report))
+        self._link.report(report, partial(self._answered, report))
 
-    def _answered(self, report: Report, answer: "asyncio.Future[ElRusoError | None]") -> None:
+    def _answered(self, report: Report, refusal: ElRusoError | None, error: Exception | None) -> None:
         left = self.outstanding[report.run_id] - 1
         if left:
             self.outstanding[report.run_id] = left
         else:
             del self.outstanding[report.run_id]
             self._progress.set()
-        refusal = None if answer.cancelled() else answer.exception() or answer.result()
-        if refusal is not None:
-            self._refused(report, refusal)
+        problem = refusal or error
+        if problem is not None:
+            self._refused(report, problem)
 
-    def _refused(self, report: Report, refusal: BaseException) -> None:
+    def _refused(self, report: Report, refusal: Exception) -> None:
         """Not ours any more, or not writable: then the task fails with that, rather than hang."""
         self._lost(report.run_id)
         if isinstance(refusal, LeaseLost):

@@ -11,6 +11,7 @@ import msgspec
 from events.beats import Beat
 from events.claims import ClaimAnswer, Claimed
 from events.commands import OutputChunk
+from events.committer import Answered
 from events.errors import ElRusoError, LeaseLost, Paused, Unavailable
 from events.hint import Hint
 from events.reports import Report
@@ -33,7 +34,7 @@ class HttpLink:
         self._runner = settings.runner_id
         self._open_client = partial(HttpClient, address, token)
         self._client = self._open_client()
-        self._last: dict[int, asyncio.Task[ElRusoError | None]] = {}  # by run: its latest report
+        self._last: dict[int, asyncio.Task[None]] = {}  # by run: its latest report
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,13 +78,12 @@ class HttpLink:
             return ClaimAnswer([], paused=True)
         return ClaimAnswer([_claimed(row) for row in rows], due_seconds=0.0)
 
-    def report(self, report: Report) -> "asyncio.Future[ElRusoError | None]":
+    def report(self, report: Report, answered: Answered[ElRusoError | None]) -> None:
         """See Link."""
         run_id = report.run_id
-        task = asyncio.create_task(self._deliver(report, self._last.get(run_id)))
+        task = asyncio.create_task(self._deliver(report, self._last.get(run_id), answered))
         self._last[run_id] = task
         task.add_done_callback(lambda done: self._last.pop(run_id) if self._last.get(run_id) is done else None)
-        return task
 
     async def output(self, chunks: Sequence[OutputChunk]) -> None:
         """See Link. All chunks are of one run."""
@@ -105,16 +105,21 @@ class HttpLink:
     async def sweep(self) -> None:
         """The API does that itself, when a heartbeat finds tasks stuck."""
 
-    async def _deliver(self, report: Report, previous: "asyncio.Task[Any] | None") -> ElRusoError | None:
+    async def _deliver(
+        self, report: Report, previous: "asyncio.Task[None] | None", answered: Answered[ElRusoError | None]
+    ) -> None:
         if previous is not None:
             await asyncio.wait([previous])
         try:
             await self._send(report)
-        except Unavailable:
-            raise
+        except Unavailable as error:
+            answered(None, error)
         except ElRusoError as refusal:
-            return refusal
-        return None
+            answered(refusal, None)
+        except Exception as error:
+            answered(None, error)
+        else:
+            answered(None, None)
 
     async def _send(self, report: Report) -> None:
         path = f"/runs/{report.run_id}"

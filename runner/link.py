@@ -1,6 +1,5 @@
 """How a runner speaks to the engine, whatever lies between them: the database itself, or the API."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
@@ -8,6 +7,7 @@ from typing import Any, Protocol
 from events.beats import Beat
 from events.claims import ClaimAnswer
 from events.commands import OutputChunk
+from events.committer import Answered
 from events.errors import ElRusoError
 from events.hint import Hint
 from events.reports import Report
@@ -46,8 +46,11 @@ class Link(Protocol):
     async def claim(self, limit: int) -> ClaimAnswer:
         """Up to `limit` tasks. An empty answer means: look again when there is a hint, or after `due_seconds`."""
 
-    def report(self, report: Report) -> "asyncio.Future[ElRusoError | None]":
-        """Sends a report, after those of the same run that were sent before. None: it is written; else why not."""
+    def report(self, report: Report, answered: Answered[ElRusoError | None]) -> None:
+        """Sends a report, after those of the same run that were sent before.
+
+        `answered` is called with None once it is written; else with why not, or why nobody knows.
+        """
 
     async def output(self, chunks: Sequence[OutputChunk]) -> None:
         """Stores output."""

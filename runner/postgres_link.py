@@ -1,6 +1,5 @@
 """A runner that speaks to the database itself."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
@@ -11,6 +10,7 @@ from asyncpg import Connection
 from events.beats import Beat, Life, write_beat
 from events.claims import ClaimAnswer
 from events.commands import Commands, OutputChunk
+from events.committer import Answered
 from events.connect import LOST_CONNECTION, Database, unavailable
 from events.errors import ElRusoError
 from events.hint import Hint
@@ -79,9 +79,9 @@ class PostgresLink:
         """See Link."""
         return await self._commands.claim(self._settings.runner_id, limit, self.actor)
 
-    def report(self, report: Report) -> "asyncio.Future[ElRusoError | None]":
+    def report(self, report: Report, answered: Answered[ElRusoError | None]) -> None:
         """See Link."""
-        return self._commands.post(report)
+        self._commands.post(report, answered)
 
     async def output(self, chunks: Sequence[OutputChunk]) -> None:
         """See Link."""

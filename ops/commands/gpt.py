@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextvars import copy_context
 from typing import Any
 
 import click
@@ -71,7 +72,8 @@ class _Watcher:
         self._terminal = terminal
         self._console = Console(stderr=True, markup=False, highlight=False)
         self._over = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        run = copy_context().run  # the language is the context's
+        self._watcher = threading.Thread(target=run, args=(self._watch,), name="watcher", daemon=True)
 
     def __enter__(self) -> None:
         if self._console.is_terminal:

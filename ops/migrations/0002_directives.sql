@@ -29,11 +29,12 @@ $$;
 
 -- A directive whose tasks are all done is applied. One that is `auto` and waited for credentials gets its tasks with the
 -- last of them. Its row is locked before the rest is looked at, so of two last ones the second sees the first. What this
--- appends makes a note of its own (elruso.types); log.react comes after it and needs that of the statement.
+-- appends makes notes of its own (elruso.types, elruso.children); log.react comes after it and needs the statement's.
 CREATE FUNCTION log.react_directives() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = view, log, pg_temp SET jit = off AS $$
 DECLARE
-    types CONSTANT text[] := current_setting('elruso.types');
+    types    CONSTANT text[] := current_setting('elruso.types');
+    children CONSTANT text := current_setting('elruso.children');
     touched text[];
     cause   bigint;
 BEGIN
@@ -68,7 +69,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM unnest(d.required) AS w (id) LEFT JOIN requests r ON r.id = w.id WHERE r.status IS DISTINCT FROM 'PROVIDED')
         ORDER BY d.proposed_seq, p.place;
     END IF;
-    PERFORM set_config('elruso.types', types::text, true);
+    PERFORM set_config('elruso.types', types::text, true), set_config('elruso.children', children, true);
     RETURN NULL;
 END $$;
 CREATE TRIGGER append_3_directives AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from events.directives import Definitions
 from ops.memory import memory_file
 from projections.views import Views
 
@@ -108,8 +109,8 @@ _run = msgspec.json.Decoder(KnownRun)
 _metrics = msgspec.json.Decoder(dict[str, Any])
 
 
-async def gather(views: Views, workspace: Path | None, environment: str) -> Material:
-    """Read it all, as it is now."""
+async def gather(views: Views, workspace: Path | None, environment: str, defined: Definitions) -> Material:
+    """Read it all, as it is now. `defined` are the requests of REQUESTS.json: nobody may have asked for them yet."""
     runs = _runs.decode((await views.runs(limit=RUNS)).data)
     directives = _directives.decode((await views.directives(limit=FEW)).data)
     return Material(
@@ -122,7 +123,7 @@ async def gather(views: Views, workspace: Path | None, environment: str) -> Mate
         blocked=await _find(views, "blocked", FEW),
         failed=await _find(views, "failed", FEW),
         done=await _find(views, "done", FEW),
-        requests=_requests.decode(await views.requests()),
+        requests=_with_defined(_requests.decode(await views.requests()), defined),
         pending=_directives.decode((await views.directives(status="PENDING", limit=FEW)).data),
         decided=[directive for directive in directives if directive.status != "PENDING"],
         runs=await _with_steps(views, runs),
@@ -131,6 +132,15 @@ async def gather(views: Views, workspace: Path | None, environment: str) -> Mate
 
 async def _find(views: Views, status: str, limit: int) -> list[KnownTask]:
     return _tasks.decode((await views.tasks(status=status, limit=limit)).data)
+
+
+def _with_defined(asked: list[KnownRequest], defined: Definitions) -> list[KnownRequest]:
+    known = {request.id for request in asked}
+    unasked = {name: each for name, each in defined.items() if name not in known}
+    return asked + [
+        KnownRequest(name, "WAITING", each.service, each.purpose, scopes=list(each.scopes))
+        for name, each in unasked.items()
+    ]
 
 
 async def _with_steps(views: Views, runs: list[KnownRun]) -> list[KnownRun]:

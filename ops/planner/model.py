@@ -129,7 +129,9 @@ class Model:
                     "unauthorized", f"the key was refused ({_said(error)}); store a valid one for REQ-009"
                 )
             case library.RateLimitError():
-                return ModelFailure("rate_limited", f"too many requests, or no credit left: {_said(error)}")
+                wait = error.response.headers.get("retry-after")
+                told = f"; the server says: again in {wait} s" if wait else ""
+                return ModelFailure("rate_limited", f"too many requests, or no credit left: {_said(error)}{told}")
         return ModelFailure("model_error", f"{self._where()} failed: {_said(error)}")
 
     def _late(self) -> str:

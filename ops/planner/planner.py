@@ -110,7 +110,8 @@ class Planner:
 
     async def compose(self, environment: str) -> Composed:
         """The prompt of a run that would begin now."""
-        prompt = await self._prompt(environment)
+        definitions = await asyncio.to_thread(self._world.definitions)
+        prompt = await self._prompt(environment, definitions)
         return Composed(prompt.text, len(prompt.text), prompt.digest)
 
     async def run(self, environment: str, actor: str) -> Planning:
@@ -137,7 +138,7 @@ class Planner:
         async with take_off(self._world.connect, self._world.pool, pilot) as flight:
             begun = time.monotonic()
             definitions = await asyncio.to_thread(self._world.definitions)
-            prompt = await self._prompt(environment)
+            prompt = await self._prompt(environment, definitions)
             talk = Talk(prompt)
             await self._check_budget(talk)
             report = PlannerCompleted(model=pilot.model, prompt_hash=prompt.digest, environment=environment)
@@ -242,8 +243,8 @@ class Planner:
             rounds=max(talk.rounds, 1),
         )
 
-    async def _prompt(self, environment: str) -> Prompt:
-        material = await gather(self._world.views, self._settings.workspace, environment)
+    async def _prompt(self, environment: str, definitions: Definitions) -> Prompt:
+        material = await gather(self._world.views, self._settings.workspace, environment, definitions)
         return await asyncio.to_thread(
             compose, material, self._settings.prompt_characters, self._settings.directives, self._world.secrets.redact
         )

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import asyncpg
@@ -62,11 +61,9 @@ async def test_a_long_poll_wakes_when_a_task_is_created(api: Served) -> None:
     """It ends as soon as there is work, not when its time is up."""
     waiting = asyncio.create_task(api.claim(wait_seconds=30))
     await is_waiting(api, 1)
-    started = time.monotonic()
     await api.post("/ops/tasks", {"id": "a", "title": "A"})
 
-    assert "a" == (await waiting)["id"]
-    assert time.monotonic() - started < 5
+    assert "a" == (await asyncio.wait_for(waiting, 20))["id"]
 
 
 async def test_a_long_poll_wakes_when_a_task_falls_due(api: Served) -> None:

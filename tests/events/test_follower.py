@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from asyncpg import Connection
 
+from events.connect import LOST_CONNECTION
 from events.event import Event
 from events.follower import Follower
 from events.log import NewEvent, append, read_after
@@ -207,7 +208,7 @@ class Writer:
         for _ in range(ROUNDS):
             if connection.is_closed():
                 connection = await self._connect()
-            with suppress(asyncpg.AdminShutdownError, asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError):
+            with suppress(asyncpg.AdminShutdownError, *LOST_CONNECTION):
                 await self._round(connection)
 
     async def _round(self, connection: Connection) -> None:

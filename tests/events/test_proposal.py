@@ -76,12 +76,20 @@ def test_depends_on_names_ids_titles_and_positions() -> None:
     assert ["T-1", "d-1-3", "d-1-4", "elsewhere"] == event.tasks_to_create[3].depends_on
 
 
+def test_positions_may_be_counted_from_0() -> None:
+    """As many models do: a 0 among them tells; the notes say so."""
+    made = draft({"title": "a"}, {"title": "b", "depends_on": [0]}, {"title": "c", "depends_on": [1]})
+    assert [(), (0,), (1,)] == [task.inside for task in made.tasks]
+    assert ["positions in depends_on were counted from 0"] == made.notes
+
+
 @pytest.mark.parametrize(
     ("tasks", "words"),
     [
         ([{"title": "a", "depends_on": ["a"]}], "depends on itself"),
         ([{"title": "a", "depends_on": ["b"]}, {"title": "b", "depends_on": [1]}], "wait for each other"),
-        ([{"title": "a", "depends_on": [0]}], "positions go from 1 to 1"),
+        ([{"title": "a", "depends_on": [0]}], "depends on itself"),
+        ([{"title": "a", "depends_on": [0, 2]}, {"title": "b"}], "positions go from 1 to 2"),
         ([{"title": "a", "depends_on": [7]}], "position 7"),
         ([{"title": "a"}, {"title": "a", "body": "b"}, {"title": "c", "depends_on": ["a"]}], "use positions"),
         ([{"title": "a", "id": "x"}, {"title": "b", "id": "x"}], "the same id"),

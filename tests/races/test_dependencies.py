@@ -21,7 +21,7 @@ def child(*parents: str) -> list[tuple[str | None, TaskCreated]]:
 async def create_child(stage: Stage, *parents: str) -> None:
     """The first creates the child, and does not commit."""
     definition = f'{{"title": "child", "depends_on": ["{parents[0]}"]}}'
-    await stage.do(stage.first, "create_tasks", ["child"], [definition], [HUMAN], [None])
+    await stage.do(stage.first, "create_tasks", f'[{{"id": "child", "actor": "{HUMAN}", "data": {definition}}}]')
 
 
 async def test_child_created_while_parent_ends(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from events.errors import DuplicateDirective, NotEligible
 from events.planner import PlannerCompleted
 from events.reports import Report
 from events.request import RequestProvided
-from events.task import TaskDone
+from events.task import TaskCreated, TaskDone
 from tests.support.waiting import eventually
 
 BOTH = 2
@@ -26,6 +26,12 @@ DONE = """
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'task', id, version + 1, 'task.done', 'runner:r', json_build_object('run_id', run_id)
     FROM view.tasks WHERE id = $1
+"""
+DONE_AND_CANCELLED = """
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'task', id, version + 1, CASE id WHEN $1 THEN 'task.done' ELSE 'task.cancelled' END, 'runner:r',
+           json_build_object('run_id', run_id)
+    FROM view.tasks WHERE id IN ($1, $2) ORDER BY id
 """
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = $1"
 TYPES = "SELECT type FROM log.events WHERE kind = 'directive' ORDER BY seq"
@@ -164,3 +170,15 @@ async def test_an_answer_that_was_lost_is_given_again(database: str, connection:
     assert (["d"], ["d-1", "d-2"], 4, 0) == (first.directives, first.tasks, len(rows), len(no_rows))
     assert Proposed(["d"], ["d-1", "d-2"]) == again
     assert 2 == len(await statuses(connection))
+
+
+async def test_reactions_do_not_hide_each_other(desks: list[Commands], connection: Connection) -> None:
+    """One statement ends a directive's last task and fails another's parent: both have their consequences."""
+    [desk, _] = desks
+    await desk.directives.propose(Proposals([draft("d", "a")], "gpt", "auto"))
+    await desk.create_tasks([("p", TaskCreated("p", max_attempts=1)), ("c", TaskCreated("c", depends_on=["p"]))], "gpt")
+    await desk.claim("r", 5, "runner:r")
+    await connection.execute(DONE_AND_CANCELLED, "d-1", "p")
+
+    assert ["proposed", "applied"] == await types(connection)
+    assert {"c": "blocked", "d-1": "done", "p": "cancelled"} == await statuses(connection)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +105,9 @@ async def test_ten_megabytes_of_output_are_a_bounded_report(tmp_path: Path) -> N
 
 async def test_a_step_that_forks_and_hangs_ends(tmp_path: Path) -> None:
     """A child that ignores SIGTERM and holds stdout open neither hangs the run nor survives it."""
-    pid, started = tmp_path / "pid", time.monotonic()
+    pid = tmp_path / "pid"
     stubborn = f"(trap '' TERM; echo $BASHPID > {pid}; sleep 60) & until [ -s {pid} ]; do sleep 0.01; done"
-    done(await execute(shell(stubborn), context(tmp_path)))
-    assert time.monotonic() - started < 10
+    done(await asyncio.wait_for(execute(shell(stubborn), context(tmp_path)), 30))
     assert not is_alive(int(pid.read_text()))
 
 
@@ -407,9 +405,7 @@ async def test_an_unknown_handler_may_be_known_elsewhere(tmp_path: Path) -> None
 
 
 async def test_a_no_op_handler_is_cheap(tmp_path: Path) -> None:
-    """A thousand no-op runs take well under a tenth of a millisecond each."""
-    task, setup = python("noop", tmp_path)
-    started = time.process_time()
-    for _ in range(1000):
-        done(await execute(task, setup))
-    assert time.process_time() - started < 0.1
+    """A no-op run never gives the event loop a turn: what runs by the thousand costs no task switch."""
+    with pytest.raises(StopIteration) as ended:
+        execute(*python("noop", tmp_path)).send(None)
+    done(ended.value.value)

@@ -100,6 +100,9 @@ async def test_late_report_is_refused(database: str, tasks: Ledger) -> None:
         [claimed] = (await link.claim(1)).tasks
         await tasks.commands.requeue("t1", actor="human:test")
         await tasks.commands.claim("late", 1, "runner:late")
+        answers: list[object] = []
         for event in (TaskStarted(claimed.run_id), TaskDone(claimed.run_id)):
-            answer = await link.report(Report("t1", claimed.run_id, event, link.actor))
-            assert isinstance(answer, LeaseLost)
+            link.report(Report("t1", claimed.run_id, event, link.actor), lambda *answer: answers.append(answer))
+        await eventually(lambda: len(answers) == 2, describe="both reports are answered")
+        for refusal, error in answers:
+            assert isinstance(refusal, LeaseLost), error

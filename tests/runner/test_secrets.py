@@ -126,6 +126,23 @@ os.write(2, value[len(value) // 2:])
 """
 
 
+# A handler that prints what it was given, in pieces, and returns it.
+PRINTING = """
+import sys
+from runner.handlers import Handlers
+
+handlers = Handlers()
+
+@handlers.task("print")
+async def show(task):
+    for value in task.secrets.values():
+        print("printed:", value[:3], end="")
+        print(value[3:], "and", value)
+        sys.stderr.write(value + "\\n")
+    return dict(task.secrets)
+"""
+
+
 async def test_no_stored_secret_is_in_the_database_or_the_log(
     database: str,
     tasks: Ledger,
@@ -144,13 +161,19 @@ async def test_no_stored_secret_is_in_the_database_or_the_log(
     monkeypatch.setenv("ELRUSO_LOG_LEVEL", "debug")
     script = tmp_path / "leak.py"
     script.write_text(LEAK)
+    home.mkdir()
+    (home / "printing.py").write_text(PRINTING)
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("ELRUSO_HANDLERS", "printing")
     async with runner_process(database, home):
         vault.set(secrets, granted=True)
         await tasks.add(*[_leaking(name, script) for name in secrets])
         await eventually(lambda: tasks.count("done"), deadline=60, describe="a task is done")
         vault.set(dict([late]), granted=True)
         await tasks.add(_leaking(late[0], script), _leaking("NOT_THERE", script))
-        total = len(secrets) + 1
+        params = {"handler": "print", "secrets": list(secrets)}
+        await tasks.add(("printing", TaskCreated("a task", task_type="python", params=params)))
+        total = len(secrets) + 2
         await eventually(lambda: _ended(tasks, total), deadline=90, describe="all tasks have ended")
     everything = await dump(database) + (home / "log").read_text()
     found = [

@@ -1,7 +1,6 @@
 """A runner at work: claims, reports, sleeps, stops."""
 
 import asyncio
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -81,10 +80,8 @@ async def test_sleeping_runner_is_woken(database: str, tasks: Ledger) -> None:
     """A task that is created while the runner sleeps is executed long before its next heartbeat."""
     async with working_on(database, heartbeat_seconds=30, lease_seconds=90):
         await eventually(lambda: _listens(tasks), describe="the runner listens")
-        began = time.monotonic()
         await tasks.shell(1, "true")
-        await eventually(lambda: tasks.count("done"))
-        assert time.monotonic() - began < 5
+        await eventually(lambda: tasks.count("done"), deadline=20)
 
 
 async def _listens(tasks: Ledger) -> bool:

@@ -147,6 +147,7 @@ async def runner_process(url: str, home: Path, drain: str = "0") -> AsyncIterato
         *(sys.executable, "-m", "ops", "runner", "run", "--concurrency", "20"),
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
+        stdout=log,
         stderr=log,
     )
     log.close()

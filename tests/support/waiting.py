@@ -12,7 +12,7 @@ POLL_SECONDS = 0.01
 
 
 async def eventually(
-    check: Callable[[], Seen | Awaitable[Seen]], deadline: float = 10.0, describe: str = "the condition"
+    check: Callable[[], Seen | Awaitable[Seen]], deadline: float = 30.0, describe: str = "the condition"
 ) -> Seen:
     """The first true answer of `check` (plain or async), asked again and again for at most `deadline` seconds.
 
@@ -34,7 +34,7 @@ async def eventually(
         await asyncio.sleep(POLL_SECONDS)
 
 
-def eventually_now(check: Callable[[], Seen], deadline: float = 10.0, describe: str = "the condition") -> Seen:
+def eventually_now(check: Callable[[], Seen], deadline: float = 30.0, describe: str = "the condition") -> Seen:
     """As `eventually`, for tests without an event loop."""
     give_up = time.monotonic() + deadline
     while not (seen := check()):

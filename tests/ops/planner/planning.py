@@ -75,11 +75,11 @@ def settings(model: OpenAiServer, **more: Any) -> PlannerSettings:
 
 
 @asynccontextmanager
-async def planning(url: str, model: OpenAiServer, **more: Any) -> AsyncIterator[Desk]:
-    """Serve the database at `url` with a planner; `more` are its settings."""
+async def planning(url: str, model: OpenAiServer, through: Database | None = None, **more: Any) -> AsyncIterator[Desk]:
+    """Serve the database at `url` with a planner, which may reach it `through` a pooler; `more` are its settings."""
     chosen = settings(model, **more)
     secrets = Drawer(OPENAI_API_KEY=KEY)
-    database = Database(url)
+    database = through or Database(url)
     async with database.pool(2) as pool, Commands(database) as commands:
         world = World(commands, Views(pool), pool, database.connect, secrets, lambda: DEFINITIONS)
         async with Planner(chosen, world) as planner:

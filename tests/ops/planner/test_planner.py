@@ -13,6 +13,11 @@ from tests.ops.planner.planning import KEY, Desk, planning
 from tests.support.openai_server import OpenAiServer, Reply, fails, proposes, says
 from tests.support.waiting import eventually
 
+CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE l.locktype = 'advisory' AND l.objid::bigint = hashtext('planner')::bigint & 4294967295
+      AND d.datname = current_database()
+"""
 TASKS = [
     {"title": "build", "steps": [{"name": "make", "cmd": "make"}]},
     {"title": "test", "steps": [{"name": "test", "cmd": "make test"}], "depends_on": ["build"]},
@@ -241,6 +246,19 @@ async def test_a_retry_can_be_seen(desk: Desk) -> None:
 
     await eventually(detail)
     assert 1 == (await run)["directives_created"]
+
+
+async def test_a_lost_lock_ends_the_run(desk: Desk) -> None:
+    """A database that restarted may have given the planner's lock to another run: nothing is created."""
+    desk.model.will(proposes(GOOD, stalls=True))
+    run = asyncio.create_task(desk.fail())
+    await desk.model.saw(1)
+    assert await desk.api.pool.fetchval(CUT)
+    desk.model.released.set()
+
+    _, refusal = await run
+    assert "interrupted" == refusal["meta"]["outcome"]
+    assert (0, 0) == await desk.created()
 
 
 async def test_a_stop_interrupts_the_run(database: str, model: OpenAiServer) -> None:

@@ -211,3 +211,23 @@ async def test_the_command_line(database: str, tmp_path: Path, model: OpenAiServ
         unwanted = (await elruso("gpt", "run")).split()[0]
         await elruso("directive", "reject", unwanted, "--reason", "no")
         assert '"rejection_reason": "no"' in await elruso("directive", "show", unwanted)
+
+
+async def test_progress_is_shown_to_those_who_watch(database: str, tmp_path: Path, model: OpenAiServer) -> None:
+    """On a terminal a line says how far the run is; what was created is on stdout, where a pipe can have it."""
+    model.will(proposes(GREEN, stalls=True))
+    async with engine(database, tmp_path / "home", model, OPENAI_API_KEY=KEY) as served:
+        terminal, theirs = os.openpty()
+        environment = os.environ | {"ELRUSO_API": served.url, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+        command = [sys.executable, "-P", "-m", "ops", "--lang", "es", "gpt", "run"]
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=subprocess.PIPE, stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        while b"esperando al modelo" not in seen:
+            seen += await asyncio.to_thread(os.read, terminal, 4096)
+        model.released.set()
+        printed, _ = await process.communicate()
+        os.close(terminal)
+
+    assert 0 == process.returncode
+    assert "Green builds" in printed.decode()

@@ -22,7 +22,7 @@ from ops.planner.sections import LINE, Section, render, shortened
 from projections.views import Views
 from runner.redact import Redactor
 from tests.api.serving import Served
-from tests.ops.planner.planning import write_memory
+from tests.ops.planner.planning import DEFINITIONS, write_memory
 
 SNAPSHOT = Path(__file__).parent / "prompt.snapshot.md"
 KEY = "sk-0123456789abcdefghijkl"
@@ -146,7 +146,7 @@ async def test_it_is_gathered_from_the_views_and_the_memory_files(api: Served, t
     await api.patch(f"/runs/{run_id}", {"status": "failed", "error": "exit status 1"})
     await api.post("/ops/directives", {"title": "Sell", "required_requests": [{"request_id": "REQ-7"}]})
 
-    material = await gather(Views(api.pool), tmp_path, "production")
+    material = await gather(Views(api.pool), tmp_path, "production", DEFINITIONS)
 
     assert "Boats only." == material.context
     assert "Decisiones" in material.decisions
@@ -154,7 +154,7 @@ async def test_it_is_gathered_from_the_views_and_the_memory_files(api: Served, t
     assert [("push", 1, "denied")] == [
         (step.name, step.exit_code, step.output_excerpt) for step in material.runs[0].steps
     ]
-    assert (["Sell"], ["REQ-7"]) == (
+    assert (["Sell"], ["REQ-7", "REQ-009"]) == (
         [each.title for each in material.pending],
         [each.id for each in material.requests],
     )
