@@ -11,6 +11,7 @@
 --     task.started  task.step …    what the run reports, each report naming its run
 --     task.done  or  task.failed   how the run ended
 --     task.requeued | blocked      what became of the task after a failure, a lost runner, a parent's end
+--     task.prioritized             somebody wants it sooner, or later, while it waits
 --
 -- What happens on INSERT, once per statement, whatever the number of rows:
 --
@@ -89,6 +90,7 @@ INSERT INTO log.transitions (kind, type, sources, target) VALUES
     ('task',   'task.done',        '{running}',                           'done'),
     ('task',   'task.failed',      '{running}',                           'failed'),
     ('task',   'task.requeued',    '{running,failed,blocked,cancelled}',  'ready'),
+    ('task',   'task.prioritized', '{ready}',                         'ready'),
     ('task',   'task.blocked',     '{ready,running,failed}',              'blocked'),
     ('task',   'task.cancelled',   '{ready,running,failed,blocked}',      'cancelled'),
     ('runner', 'runner.started',   '{"",alive,stopped}',                  'alive'),
@@ -756,7 +758,8 @@ END $$;
 -- `line`    each event with its arrow and the run it names
 -- `chain`   beside the event before it in its stream, if that is in the batch too: is the step from one to the other legal?
 -- `net`     per stream: the status it ends in and what the last event of each sort said. Within a stream `ready` is
---           only ever entered by created or requeued, `running` by claimed, so the status decides most columns.
+--           only ever entered by created or requeued (prioritized stays in it), `running` by claimed, so the status
+--           decides most columns.
 -- `matched` beside the task as it was before. Then one INSERT, one UPDATE that carries the guard, and the key tables.
 CREATE FUNCTION fold_tasks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
@@ -805,16 +808,18 @@ BEGIN
                (array_agg(c.at) FILTER (WHERE c.type = 'task.started'))[1] AS started_at,
                max(c.seq) FILTER (WHERE c.type IN ('task.created', 'task.requeued')) AS ready_seq,
                (array_agg(greatest(c.at, (c.data->>'next_run_at')::timestamptz)) FILTER (WHERE c.type IN ('task.created', 'task.requeued')))[1] AS ready_at,
+               (array_agg(c.data->>'next_run_at') FILTER (WHERE c.type IN ('task.created', 'task.requeued')))[1]::timestamptz AS due_at,
+               (array_agg((c.data->>'priority')::smallint) FILTER (WHERE c.type = 'task.prioritized'))[1] AS priority,
                (array_agg(c.attempts) FILTER (WHERE c.attempts IS NOT NULL))[1] AS attempts,
                (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
         FROM chain c GROUP BY c.id
     ), matched AS MATERIALIZED (
         SELECT n.*, o.place, o.status AS old_status, o.ready_place, o.scheduled_place, o.running_place,
-               CASE WHEN n.status = 'ready' THEN (n.last_data->>'next_run_at')::timestamptz END AS next_run_at,
+               CASE WHEN n.status = 'ready' THEN CASE WHEN n.ready_seq IS NULL THEN o.next_run_at ELSE n.due_at END END AS next_run_at,
                CASE WHEN n.status = 'blocked' THEN n.last_data->>'parent' END AS blocked_parent,
                CASE WHEN n.status NOT IN ('ready', 'running') THEN n.at END AS finished_at
         FROM net n LEFT JOIN LATERAL (
-            SELECT t.ctid AS place, t.status,
+            SELECT t.ctid AS place, t.status, t.next_run_at,
                    CASE WHEN t.status = 'ready' THEN (SELECT r.ctid FROM ready r  -- a scheduled one too, once it fell due
                        WHERE r.priority = t.priority AND r.position = t.position AND r.id = t.id) END AS ready_place,
                    CASE WHEN t.status = 'ready' AND t.next_run_at IS NOT NULL THEN (SELECT s.ctid FROM scheduled s
@@ -829,7 +834,7 @@ BEGIN
         SELECT m.id, m.created_seq, m.ready_seq, m.ready_at, CASE WHEN m.status = 'running' THEN m.claim_seq END, m.created_at, m.claimed_at,
                CASE WHEN m.start_seq > m.claim_seq THEN m.started_at END, m.finished_at, m.next_run_at, d.timeout_seconds, m.version,
                coalesce(json_array_length(d.depends_on), 0), coalesce(m.attempts, 0), coalesce(d.max_attempts, 4),
-               coalesce(d.priority, 100), m.status, coalesce(d.task_type, 'generic'), d.phase, d.directive_id,
+               coalesce(m.priority, d.priority, 100), m.status, coalesce(d.task_type, 'generic'), d.phase, d.directive_id,
                CASE WHEN m.claim_seq > m.ready_seq THEN m.claimed_by END, m.blocked_parent,
                CASE WHEN m.status <> 'done' THEN m.error END, d.title
         FROM matched m CROSS JOIN LATERAL json_to_record(m.creation) AS d (title text, phase text, directive_id text, task_type text,
@@ -850,6 +855,7 @@ BEGIN
                               WHEN m.start_seq > m.claim_seq THEN m.started_at END,
             finished_at = m.finished_at,
             next_run_at = m.next_run_at,
+            priority = coalesce(m.priority, t.priority),
             position = coalesce(m.ready_seq, t.position),
             ready_at = coalesce(m.ready_at, t.ready_at),
             last_error = CASE WHEN m.status <> 'done' THEN coalesce(m.error, t.last_error) END,
@@ -862,7 +868,7 @@ BEGIN
     ), written AS (
         SELECT * FROM created UNION ALL SELECT * FROM changed
     ), left_ready AS (
-        DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place
+        DELETE FROM ready r USING matched m WHERE m.ready_place IS NOT NULL AND r.ctid = m.ready_place RETURNING r.id
     ), left_scheduled AS (
         DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place RETURNING s.id
     ), entered_ready AS (
@@ -881,7 +887,8 @@ BEGIN
         ON CONFLICT (id) DO UPDATE SET run_id = excluded.run_id, runner = excluded.runner
     )
     SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM written),
-           (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled),
+           (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled)
+               OR (SELECT count(*) FROM left_ready) < 0,  -- asked, so that a key is left before it is entered again
            (SELECT ARRAY[
                 count(*) FILTER (WHERE m.status = 'ready')     - count(*) FILTER (WHERE m.old_status = 'ready'),
                 count(*) FILTER (WHERE m.status = 'running')   - count(*) FILTER (WHERE m.old_status = 'running'),

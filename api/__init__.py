@@ -1,4 +1,4 @@
-"""El Ruso over HTTP: JSON in, JSON out, one envelope.
+"""El Ruso over HTTP: JSON in, JSON out, one envelope; and the panel for people.
 
 app          the route table, on one screen
 deps         what the API is given by whoever starts it
@@ -17,8 +17,10 @@ planning     the planner, as a protocol
 idempotency  the same key again is the same request again
 lookup       single tasks, read for many callers at once
 broadcast    one follower of the log, many viewers
+text         one message in Spanish and English
 openapi      the contract, generated from the table and the Structs
 server       uvicorn, bounded, without signals of its own
 wire/        the Structs that requests are made of
 routes/      one file per resource
+panel/       the operator's window
 """

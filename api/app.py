@@ -16,6 +16,7 @@ from api.endpoint import Endpoint, Resource
 from api.errors import answer_error
 from api.live import Live
 from api.openapi import describe
+from api.panel.pages import panel_routes
 from api.request_log import RequestLog
 from api.routes import (
     actions,
@@ -33,6 +34,7 @@ from api.routes import (
     runs,
     system,
     tasks,
+    why,
 )
 
 # Of one path all methods stand together; a path with a fixed last word comes before one that takes any. The last word
@@ -51,6 +53,8 @@ ENDPOINTS = (
     Endpoint("POST", "/ops/tasks/claim", RUN, claims.claim_tasks, "redact"),
     Endpoint("POST", "/ops/tasks/{task_id:path}/requeue", OPERATE_OR_RUN, tasks.requeue_task, "redact"),
     Endpoint("POST", "/ops/tasks/{task_id:path}/cancel", OPERATE, tasks.cancel_task),
+    Endpoint("POST", "/ops/tasks/{task_id:path}/priority", OPERATE, tasks.prioritize_task),
+    Endpoint("GET", "/ops/tasks/{task_id:path}/why", READ, why.explain_task),
     Endpoint("GET", "/ops/tasks/{task_id:path}", READ, tasks.show_task),
     Endpoint("PATCH", "/ops/tasks/{task_id:path}", OPERATE_OR_RUN, tasks.change_task, "redact"),
     Endpoint("GET", "/runs", READ, runs.list_runs),
@@ -102,7 +106,8 @@ def create_app(deps: ApiDeps) -> Starlette:
         routes=[
             Route(path, Resource({endpoint.method: endpoint for endpoint in endpoints}, deps, live))
             for path, endpoints in groupby(ENDPOINTS, key=lambda endpoint: endpoint.path)
-        ],
+        ]
+        + panel_routes(deps, live),
         middleware=[Middleware(RequestLog)],
         exception_handlers={404: lambda _request, error: answer_error(error)},
         lifespan=lifespan,

@@ -29,6 +29,8 @@ GAP_SECONDS = 0.05
 PAGE = 500
 KEEP_ALIVE = b": still here\n\n"
 
+Encode = Callable[[Event], bytes]
+
 
 class Broadcast:
     """The event streams of one process: at most `viewers_max`, each with at most `waiting_max` events unread."""
@@ -69,7 +71,7 @@ class Broadcast:
             viewer.end()
 
     @contextmanager
-    def viewer(self) -> Iterator[Viewer]:
+    def viewer(self, encode: Encode = frame) -> Iterator[Viewer]:
         """A viewer for as long as the block runs; the first one starts the follower, the last one ends it.
 
         Raises:
@@ -79,7 +81,7 @@ class Broadcast:
             raise Unavailable("no more event streams can be served now; try again later, or read GET /ops/events")
         if not self._viewers:
             self._start()
-        viewer = Viewer(self._waiting_max)
+        viewer = Viewer(self._waiting_max, encode)
         self._viewers.add(viewer)
         try:
             yield viewer
@@ -108,7 +110,7 @@ class Broadcast:
                 return
             events = await own.advance(PAGE)
             if events:
-                yield b"".join(map(frame, events))
+                yield b"".join(map(viewer.encode, events))
             else:
                 await asyncio.sleep(GAP_SECONDS)
 
@@ -158,8 +160,10 @@ class Broadcast:
 
     def _hand_out(self, events: list[Event]) -> None:
         for event in events:
-            data = frame(event)
+            made: dict[Encode, bytes] = {}  # viewers of one sort are handed the same bytes
             for viewer in tuple(self._live):
-                if not viewer.offer(event.seq, data):
+                if viewer.encode not in made:
+                    made[viewer.encode] = viewer.encode(event)
+                if not viewer.offer(event.seq, made[viewer.encode]):
                     self._live.discard(viewer)
                     log.info("viewer.dropped", position=viewer.position)

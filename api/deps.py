@@ -23,7 +23,7 @@ class Limits(Struct, frozen=True):
     wait_seconds: float = 60.0
     keep_alive_seconds: float = 15.0
     """How often a silent event stream says that it is there."""
-    viewers: int = 200
+    viewers: int = 1000
     """Event streams at once."""
     viewer_events: int = 1000
     """Events that may wait for one viewer to read on, before it is dropped."""

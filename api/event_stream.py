@@ -6,10 +6,10 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.broadcast import Broadcast
+from api.broadcast import Broadcast, Encode
 from api.disconnect import cut_connection, wait_for_disconnect
 from api.errors import as_refusal
-from api.viewer import Viewer
+from api.viewer import Viewer, frame
 
 log = structlog.get_logger(__name__)
 
@@ -18,21 +18,33 @@ GREETING = b"retry: 2000\n\n"
 
 
 class EventStream(Response):
-    """`after`: begin behind this seq; None begins with what happens from now on."""
+    """`after`: begin behind this seq; None begins with what happens from now on.
+
+    `encode` makes what is sent for an event; `first` is sent before all of them.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, broadcast: Broadcast, after: int | None, keep_alive_seconds: float) -> None:
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        after: int | None,
+        keep_alive_seconds: float,
+        encode: Encode = frame,
+        first: bytes = b"",
+    ) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
         self._broadcast = broadcast
         self._after = after
         self._keep_alive_seconds = keep_alive_seconds
+        self._encode = encode
+        self._first = first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the end. Raises Unavailable while nothing has been sent yet."""
-        with self._broadcast.viewer() as viewer:
+        with self._broadcast.viewer(self._encode) as viewer:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             sending = asyncio.create_task(self._send_frames(viewer, send, scope["method"] == "HEAD"))
             leaving = asyncio.create_task(wait_for_disconnect(receive))
@@ -49,7 +61,7 @@ class EventStream(Response):
                 await asyncio.wait({sending, leaving, ended})
 
     async def _send_frames(self, viewer: Viewer, send: Send, only_headers: bool) -> None:
-        body = GREETING
+        body = GREETING + self._first
         frames = self._broadcast.frames(viewer, self._after, self._keep_alive_seconds)
         try:
             while not only_headers:

@@ -26,13 +26,14 @@ def screened(body: bytes, policy: Policy, screen: Screen) -> bytes:
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return body
     if policy == "refuse":
-        _refuse(plain, screen)
+        refuse_secrets(plain, screen)
         return body
     redacted = _redacted(plain, screen)
     return body if redacted == plain else msgspec.json.encode(redacted)
 
 
-def _refuse(plain: Any, screen: Screen) -> None:
+def refuse_secrets(plain: Any, screen: Screen) -> None:
+    """Look at every text in a value. Raises SecretInText."""
     for text in _texts(plain):
         name = screen.find_in(text)
         if name is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -18,9 +19,13 @@ def frame(event: Event) -> bytes:
 
 
 class Viewer:
-    """Holds at most `size` events for a client to read. `ended` is set when nothing more will come."""
+    """Holds at most `size` events for a client to read. `ended` is set when nothing more will come.
 
-    def __init__(self, size: int) -> None:
+    `encode` makes what goes out for an event; it may be nothing at all.
+    """
+
+    def __init__(self, size: int, encode: Callable[[Event], bytes] = frame) -> None:
+        self.encode = encode
         self.ended = asyncio.Event()
         self.position = 0
         """Seq of the last event it was offered, or had read before."""
@@ -36,8 +41,9 @@ class Viewer:
             self.end()
             return False
         self.position = seq
-        self._frames.append(data)
-        self._arrived.set()
+        if data:
+            self._frames.append(data)
+            self._arrived.set()
         return True
 
     def end(self) -> None:

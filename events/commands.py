@@ -31,6 +31,7 @@ from events.system import SystemPaused, SystemResumed
 from events.task import TaskCreated
 
 SQL = load_statements("events", "commands.sql") | REQUESTS_SQL
+MANY = 200  # streams in one statement of those that take many
 
 
 class Sweep(Struct, frozen=True):
@@ -166,6 +167,39 @@ class Commands:
         if not rows:
             await self._settle(task_id, "ready", "task.requeued")
         self._made_ready(rows)
+
+    async def requeue_many(self, task_ids: Sequence[str], reason: str, actor: str) -> list[str]:
+        """Makes many tasks ready again, each with all its attempts; those that cannot be are left as they are.
+
+        Returns the ids of those that were. A few hundred at a time, so that nobody waits long for their rows.
+        """
+        rows: list[Any] = []
+        for ids in batched(task_ids, MANY):
+            rows += await self._call("requeue_many", ids, reason, actor)
+        self._made_ready(rows)
+        return [row["id"] for row in rows]
+
+    async def prioritize_many(self, task_ids: Sequence[str], priority: int, actor: str) -> list[str]:
+        """Gives many tasks another priority (0 is the most urgent), those that wait; the ids of those that changed."""
+        rows: list[Any] = []
+        for ids in batched(task_ids, MANY):
+            rows += await self._call("prioritize_many", ids, priority, actor)
+        self._made_ready(rows)
+        return [row["id"] for row in rows]
+
+    async def prioritize(self, task_id: str, priority: int, actor: str) -> None:
+        """Gives a task another priority. No-op when it has it. Raises NotFound; IllegalTransition unless it waits."""
+        if not await self.prioritize_many([task_id], priority, actor):
+            await self._settle(task_id, "ready", "task.prioritized")
+
+    async def cancel_many(self, task_ids: Sequence[str], reason: str | None, actor: str) -> list[str]:
+        """Cancels many tasks, taking them from their runners; the ids of those that could be."""
+        rows: list[Any] = []
+        for ids in batched(task_ids, MANY):
+            rows += await self._call("cancel_many", ids, reason, actor)
+        if rows:
+            self._announce(max(row["seq"] for row in rows))
+        return [row["id"] for row in rows]
 
     async def cancel(self, task_id: str, reason: str | None, actor: str) -> None:
         """Cancels a task, taking it from its runner. No-op when it is so. Raises NotFound, IllegalTransition."""
@@ -311,6 +345,11 @@ def _pause_detail(reason: str | None) -> str:
 def paused(reason: str | None) -> Paused:
     """The refusal of a claim while the system is paused."""
     return Paused(_pause_detail(reason))
+
+
+def batched(items: Sequence[str], size: int) -> list[list[str]]:
+    """The items in lists of at most so many."""
+    return [list(items[place : place + size]) for place in range(0, len(items), size)]
 
 
 def definition_of(claimed: Claimed) -> TaskCreated:

@@ -163,6 +163,38 @@ FROM view.tasks t JOIN log.transitions m ON m.type = $2 AND t.status = ANY (m.so
 WHERE t.id = $1
 RETURNING seq;
 
+-- name: requeue_many
+-- Makes many tasks ready again at once, those that can be. $1 task ids, $2 reason, $3 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', t.id, t.version + 1, 'task.requeued', $3,
+       json_strip_nulls(json_build_object('reason', $2::text, 'run_id', t.run_id, 'attempts', 0))
+FROM (SELECT DISTINCT n.id FROM unnest($1::text[]) AS n (id)) r
+CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id OFFSET 0) t
+JOIN log.transitions m ON m.type = 'task.requeued' AND t.status = ANY (m.sources)
+ORDER BY t.id
+RETURNING id, seq;
+
+-- name: prioritize_many
+-- Gives many waiting tasks another priority, those that have not got it already. $1 task ids, $2 priority, $3 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', t.id, t.version + 1, 'task.prioritized', $3, json_build_object('priority', $2::integer)
+FROM (SELECT DISTINCT n.id FROM unnest($1::text[]) AS n (id)) r
+CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id OFFSET 0) t
+WHERE t.status = 'ready' AND t.priority <> $2::integer
+ORDER BY t.id
+RETURNING id, seq;
+
+-- name: cancel_many
+-- Cancels many tasks at once, those that can be. $1 task ids, $2 reason or null, $3 actor
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', t.id, t.version + 1, 'task.cancelled', $3,
+       json_strip_nulls(json_build_object('reason', $2::text, 'run_id', t.run_id))
+FROM (SELECT DISTINCT n.id FROM unnest($1::text[]) AS n (id)) r
+CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id OFFSET 0) t
+JOIN log.transitions m ON m.type = 'task.cancelled' AND t.status = ANY (m.sources)
+ORDER BY t.id
+RETURNING id, seq;
+
 -- name: task_state
 -- What a refused command must know to say why. $1 task id
 SELECT t.status, t.waiting_on, t.run_id, t.last_error, t.claimed_by,

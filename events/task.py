@@ -129,6 +129,12 @@ class TaskRequeued(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     last_error: str | None = None
 
 
+class TaskPrioritized(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The task shall come sooner or later than it would have: 0 is the most urgent. Its place among equals stays."""
+
+    priority: int
+
+
 class TaskBlocked(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The task waits for a human. `parent` names the task whose end blocked this one."""
 
@@ -152,6 +158,7 @@ TaskEvent = (
     | TaskDone
     | TaskFailed
     | TaskRequeued
+    | TaskPrioritized
     | TaskBlocked
     | TaskCancelled
 )
@@ -164,6 +171,7 @@ EVENT_TYPES: dict[str, type[Struct]] = {
     "task.done": TaskDone,
     "task.failed": TaskFailed,
     "task.requeued": TaskRequeued,
+    "task.prioritized": TaskPrioritized,
     "task.blocked": TaskBlocked,
     "task.cancelled": TaskCancelled,
 }
@@ -178,6 +186,7 @@ TRANSITIONS: Transitions = {
     "task.done": Transition(RUNNING, "done"),
     "task.failed": Transition(RUNNING, "failed"),
     "task.requeued": Transition(("running", "failed", "blocked", "cancelled"), "ready"),
+    "task.prioritized": Transition(("ready",), "ready"),
     "task.blocked": Transition(("ready", "running", "failed"), "blocked"),
     "task.cancelled": Transition(("ready", "running", "failed", "blocked"), "cancelled"),
 }
@@ -198,6 +207,7 @@ class Task(Struct, frozen=True):
     last_error: str | None = None
     blocked_parent: str | None = None
     """The task whose end blocked this one, while it does."""
+    priority: int = 100
     position: int = 0
     """The seq that made it ready last: its place in the claim order among equals."""
 
@@ -230,7 +240,7 @@ def _changes(task: Task, data: TaskEvent, seq: int, at: datetime) -> dict[str, A
     """The columns that one event sets; whatever is not named keeps its value."""
     match data:
         case TaskCreated():
-            return {"position": seq, "next_run_at": data.next_run_at}
+            return {"position": seq, "next_run_at": data.next_run_at, "priority": data.priority}
         case TaskClaimed():
             return {
                 "run_id": seq,
@@ -245,6 +255,8 @@ def _changes(task: Task, data: TaskEvent, seq: int, at: datetime) -> dict[str, A
             return {"started_at": at}
         case TaskStep():
             return {}
+        case TaskPrioritized():
+            return {"priority": data.priority}
         case TaskDone():
             return _ended(at) | {"last_error": None}
         case TaskFailed():

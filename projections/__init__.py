@@ -10,6 +10,12 @@
     directives   what was proposed and decided, and what applying it would do
     planner_runs what the planner asked, cost and created
     output       what a run printed, and its patch
+    board        what the panel asks; small answers as Structs
+    briefs       tasks and runs as one line of a list
+    why          why is a task not running?
+    story        the log for people: events, newest first, with cause and effects
+    neighbours   the tasks around a task
+    activity     what happened of late
     page         parts of lists: windows and cursors
     ask          one question to the database, its answer in JSON
 

@@ -53,7 +53,6 @@ class Definition(Struct, frozen=True, gc=False):
     task_type: str
     phase: str | None
     directive_id: str | None
-    priority: int
     max_attempts: int
     timeout_seconds: float | None
 
@@ -109,7 +108,7 @@ class Fold:
         before = self._tasks.get(event.id, task.Task())
         after = task.evolve(before, event.type, data, version=event.version, seq=event.seq, at=event.at)
         self._tasks[event.id] = after
-        if after.status == "ready":
+        if after.status == "ready" and not isinstance(data, task.TaskPrioritized):
             self._ready_since[event.id] = max(event.at, after.next_run_at or event.at)
         match data:
             case task.TaskCreated():
@@ -134,7 +133,6 @@ class Fold:
             task_type=data.task_type,
             phase=None if data.phase is None else str(data.phase),
             directive_id=data.directive_id,
-            priority=data.priority,
             max_attempts=data.max_attempts,
             timeout_seconds=data.timeout_seconds,
         )
@@ -181,7 +179,7 @@ class Fold:
                 waiting_on=self._waiting_on(id),
                 attempts=state.attempts,
                 max_attempts=definition.max_attempts,
-                priority=definition.priority,
+                priority=state.priority,
                 status=state.status,
                 task_type=definition.task_type,
                 phase=definition.phase,
@@ -205,7 +203,7 @@ class Fold:
         """What may be claimed, now or once it is due."""
         for id, state in self._tasks.items():  # noqa: A001
             if state.status == "ready" and not self._waiting_on(id):
-                yield QueueRow(id, self._definitions[id].priority, state.position, state.next_run_at)
+                yield QueueRow(id, state.priority, state.position, state.next_run_at)
 
     def running(self) -> Iterator[RunningRow]:
         """The runs in flight."""

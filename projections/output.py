@@ -1,11 +1,30 @@
 """What a run printed, in pieces, and what it made: a patch, a diffstat."""
 
 from asyncpg import Pool
+from msgspec import Struct
 
 from events.statements import load_statements
 from projections.page import Page
 
 _sql = load_statements("projections", "output.sql")
+
+PIECES_MAX = 500  # pieces that are looked at for one screen
+
+
+class Piece(Struct, frozen=True):
+    """Some output of one step, as it arrived."""
+
+    number: int
+    step: int
+    stream: str
+    data: str
+
+
+class Artifact(Struct, frozen=True):
+    """The beginning of a patch or diffstat, and how long it is."""
+
+    content: str
+    characters: int
 
 
 async def list_output(pool: Pool, run_id: int, step: int | None, after: int, limit: int) -> Page:
@@ -19,3 +38,22 @@ async def find_artifact(pool: Pool, run_id: int, kind: str) -> str | None:
     """A run's "patch" or "diffstat", or None."""
     content: str | None = await pool.fetchval(_sql["find_artifact"], run_id, kind)
     return content
+
+
+async def tail_output(pool: Pool, run_id: int, characters: int) -> tuple[list[Piece], bool]:
+    """The newest pieces of about so many characters, in order; and whether they begin with the first."""
+    rows = await pool.fetch(_sql["tail_output"], run_id, characters, PIECES_MAX)
+    pieces = [Piece(row["chunk"], row["step"], row["stream"], row["data"]) for row in rows]
+    return pieces, not rows or rows[0]["first"]
+
+
+async def next_output(pool: Pool, run_id: int, after: int, characters: int) -> list[Piece]:
+    """The pieces after the piece `after`, of about so many characters."""
+    rows = await pool.fetch(_sql["next_output"], run_id, after, characters, PIECES_MAX)
+    return [Piece(*row.values()) for row in rows]
+
+
+async def cut_artifact(pool: Pool, run_id: int, kind: str, characters: int) -> Artifact | None:
+    """The beginning of a run's "patch" or "diffstat", or None."""
+    row = await pool.fetchrow(_sql["cut_artifact"], run_id, kind, characters)
+    return None if row is None else Artifact(*row.values())

@@ -11,3 +11,23 @@ ORDER BY o.chunk LIMIT $4;
 -- name: find_artifact
 -- $1 run, $2 kind
 SELECT content FROM log.artifacts WHERE run_id = $1 AND kind = $2;
+
+-- name: tail_output
+-- The newest pieces, oldest first, as many as fit into $2 characters (of one piece at most as many), of the newest $3.
+-- `first`: there are none before these. $1 run
+SELECT p.chunk, p.step, p.stream, left(p.data, $2::integer) AS data,
+       p.chunk = (SELECT min(o.chunk) FROM log.output o WHERE o.run_id = $1) AS first
+FROM (SELECT o.chunk, o.step, o.stream, o.data, sum(length(o.data)) OVER (ORDER BY o.chunk DESC) - length(o.data) AS behind
+      FROM (SELECT * FROM log.output WHERE run_id = $1 ORDER BY chunk DESC LIMIT $3) o) p
+WHERE p.behind < $2::integer ORDER BY p.chunk;
+
+-- name: next_output
+-- The pieces after the piece $2, as many as fit into $3 characters, of the next $4. $1 run
+SELECT p.chunk, p.step, p.stream, left(p.data, $3::integer) AS data
+FROM (SELECT o.chunk, o.step, o.stream, o.data, sum(length(o.data)) OVER (ORDER BY o.chunk) - length(o.data) AS ahead
+      FROM (SELECT * FROM log.output WHERE run_id = $1 AND chunk > $2 ORDER BY chunk LIMIT $4) o) p
+WHERE p.ahead < $3::integer ORDER BY p.chunk;
+
+-- name: cut_artifact
+-- The beginning of an artifact. $1 run, $2 kind, $3 characters
+SELECT left(content, $3::integer) AS content, length(content) AS characters FROM log.artifacts WHERE run_id = $1 AND kind = $2;

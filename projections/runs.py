@@ -42,18 +42,26 @@ async def list_runs(pool: Pool, query: RunQuery, limit: int, cursor: str | None)
     A page may be short although there is a next one: it looks at WINDOW runs at most, and leaves out those whose
     status changed while it looked. Raises InvalidInput for a cursor of another list.
     """
-    after = None if cursor is None else Cursor.read(cursor, [query.section])
-    ids, following = await _find(pool, query, limit, after.first if after else FROM_THE_NEWEST)
+    ids, following = await find_runs(pool, query, limit, cursor)
     data = await runs_by_id(pool, ids, query.status) if ids else b"[]"
-    return Page(data, next=None if following is None else str(following))
+    return Page(data, next=following)
 
 
-async def _find(pool: Pool, query: RunQuery, limit: int, before: int) -> tuple[list[int], Cursor | None]:
-    rows = await pool.fetch(_sql[f"list_{query.section}"], before, WINDOW, query.status, limit + 1, query.task_id)
+async def find_runs(
+    pool: Pool, query: RunQuery, limit: int, cursor: str | None, window: int = WINDOW
+) -> tuple[list[int], str | None]:
+    """The ids of a page of runs, and the cursor of the next. `window` is how many runs it looks at, at most."""
+    after = None if cursor is None else Cursor.read(cursor, [query.section])
+    ids, following = await _find(pool, query, limit, after.first if after else FROM_THE_NEWEST, window)
+    return ids, None if following is None else str(following)
+
+
+async def _find(pool: Pool, query: RunQuery, limit: int, before: int, window: int) -> tuple[list[int], Cursor | None]:
+    rows = await pool.fetch(_sql[f"list_{query.section}"], before, window, query.status, limit + 1, query.task_id)
     ids = [row["id"] for row in rows[:limit]]
     if len(rows) > limit:
         return ids, Cursor(query.section, ids[-1])
     if query.section == "newest" and query.status is not None:
-        last = await pool.fetchval(_sql["last_of_newest"], before, WINDOW)
+        last = await pool.fetchval(_sql["last_of_newest"], before, window)
         return ids, None if last is None else Cursor("newest", last)
     return ids, None

@@ -18,19 +18,33 @@ Listed = tuple[list[str], Cursor | None]
 _sql = load_statements("projections", "tasks.sql")
 
 
+class Found(Struct, frozen=True):
+    """The ids of one page, how many there are in all (None: not counted), and the cursor of the next page."""
+
+    ids: list[str]
+    total: int | None
+    next: str | None
+
+
 class TaskQuery(Struct, frozen=True):
-    """Which tasks: those that agree with all that is not None. `text` stands in the title or in the id."""
+    """Which tasks: those that agree with all that is not None. `text` stands in the title or in the id.
+
+    `oldest`: in order of creation, instead of the order that suits the list.
+    """
 
     status: str | None = None
     phase: str | None = None
     directive_id: str | None = None
     text: str | None = None
+    oldest: bool = False
 
     @property
     def sections(self) -> tuple[str, ...]:
         """The lists to read, one after the other: the narrowest that hold all of what is asked for."""
         if self.directive_id is not None:
             return ("directive",)
+        if self.oldest:
+            return ("oldest",)
         if self.status == "ready" and self.is_counted:
             return QUEUE
         return ("running",) if self.status == "running" else ("newest",)
@@ -57,15 +71,21 @@ async def list_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | Non
     A page may be short although there is a next one: it looks at WINDOW tasks at most, and leaves out those whose
     status changed while it looked. Raises InvalidInput for a cursor of another list.
     """
+    found = await find_tasks(pool, query, limit, cursor)
+    data = await tasks_by_id(pool, found.ids, query.status) if found.ids else b"[]"
+    return Page(data, found.total, found.next)
+
+
+async def find_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | None, window: int = WINDOW) -> Found:
+    """The ids of a page of tasks. As list_tasks; `window` is how many tasks it looks at, at most."""
     after = None if cursor is None else Cursor.read(cursor, query.sections)
     total = await pool.fetchval(_sql["count_tasks"], query.status) if query.is_counted else None
     if query.sections == QUEUE:
         ids, following = await _find_queued(pool, limit, after)
     else:
         most = limit + 1 if after or total is None else min(limit + 1, total)
-        ids, following = await _find_listed(pool, query, limit, most, after)
-    data = await tasks_by_id(pool, ids, query.status) if ids else b"[]"
-    return Page(data, total, None if following is None else str(following))
+        ids, following = await _find_listed(pool, query, limit, most, after, window)
+    return Found(ids, total, None if following is None else str(following))
 
 
 async def _find_queued(pool: Pool, limit: int, after: Cursor | None) -> Listed:
@@ -83,16 +103,18 @@ async def _find_queued(pool: Pool, limit: int, after: Cursor | None) -> Listed:
     return ids, None
 
 
-async def _find_listed(pool: Pool, query: TaskQuery, limit: int, most: int, after: Cursor | None) -> Listed:
+async def _find_listed(
+    pool: Pool, query: TaskQuery, limit: int, most: int, after: Cursor | None, window: int
+) -> Listed:
     """The next `limit` tasks of one list; `most` is how many are looked for, to learn whether there are more."""
     (section,) = query.sections
-    before = after.first if after else FROM_THE_NEWEST
+    before = after.first if after else 0 if query.oldest else FROM_THE_NEWEST
     filters = (query.status, query.phase, query.text)
-    rows = await pool.fetch(_sql[f"list_{section}"], before, WINDOW, *filters, most, query.directive_id)
+    rows = await pool.fetch(_sql[f"list_{section}"], before, window, *filters, most, query.directive_id)
     ids = [row["id"] for row in rows[:limit]]
     if len(rows) > limit:
         return ids, Cursor(section, rows[limit - 1]["first"])
     if len(rows) < most and section != "running":
-        last = await pool.fetchval(_sql[f"last_of_{section}"], before, WINDOW, query.directive_id)
+        last = await pool.fetchval(_sql[f"last_of_{section}"], before, window, query.directive_id)
         return ids, None if last is None else Cursor(section, last)
     return ids, None

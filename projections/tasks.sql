@@ -62,6 +62,14 @@ WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4)
   AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
 ORDER BY t.created_seq DESC LIMIT $6;
 
+-- name: list_oldest
+-- As list_newest, the oldest first. $1 after this created_seq
+SELECT t.id, t.created_seq AS first
+FROM (SELECT id, created_seq, status, phase, title FROM view.tasks WHERE created_seq > $1 ORDER BY created_seq LIMIT $2) t
+WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4) AND $7::text IS NULL
+  AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY t.created_seq LIMIT $6;
+
 -- name: list_directive
 -- As list_newest, of one directive. $7 directive
 SELECT t.id, t.created_seq AS first
@@ -74,6 +82,10 @@ ORDER BY t.created_seq DESC LIMIT $6;
 -- name: last_of_newest
 -- Where the window of list_newest ends, if the list goes on there. $1 before this created_seq, $2 window, $3 unused
 SELECT created_seq FROM view.tasks WHERE created_seq < $1 AND $3::text IS NULL ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
+
+-- name: last_of_oldest
+-- As last_of_newest, of list_oldest. $1 after this created_seq
+SELECT created_seq FROM view.tasks WHERE created_seq > $1 AND $3::text IS NULL ORDER BY created_seq OFFSET $2::bigint - 1 LIMIT 1;
 
 -- name: last_of_directive
 -- As last_of_newest. $3 directive

@@ -17,5 +17,5 @@ def listener_mode(call: Call) -> bytes:
 
 
 async def show_root(call: Call) -> Response:
-    """The way to the contract."""
-    return RedirectResponse("/openapi.json")
+    """The way to the panel; a browser brings along what stands behind the #, so the old addresses still lead there."""
+    return RedirectResponse("/panel")

@@ -9,7 +9,7 @@ from api.idempotency import command_id
 from api.known import know_task, read_task
 from api.task_status import change_status
 from api.wire.field import TaskId
-from api.wire.task import Cancel, NewTasks, Requeue, TaskChange, TaskFilter
+from api.wire.task import Cancel, NewTasks, Prioritize, Requeue, TaskChange, TaskFilter
 from events.errors import LeaseLost
 from projections.page import Page
 
@@ -67,6 +67,12 @@ async def requeue_task(call: Call, task_id: TaskId, body: Requeue) -> Response:
     actor = call.caller.acting_as(task.claimed_by or "unknown")
     if not await call.deps.commands.hand_back([(task_id, int(body.run_id))], body.reason or "handed back", actor):
         raise LeaseLost(f"run {body.run_id} is not the current run of task {task_id}")
+    return await show_task(call, task_id)
+
+
+async def prioritize_task(call: Call, task_id: TaskId, body: Prioritize) -> Response:
+    """Give a task that waits another priority; its place among equals stays."""
+    await call.deps.commands.prioritize(task_id, body.priority, call.actor)
     return await show_task(call, task_id)
 
 

@@ -133,6 +133,12 @@ class Requeue(Struct, frozen=True, forbid_unknown_fields=True):
     run_id: RunId | None = None
 
 
+class Prioritize(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another priority for a task that waits."""
+
+    priority: Priority
+
+
 class Cancel(Struct, frozen=True, forbid_unknown_fields=True):
     """Do not run a task; whoever runs it loses it."""
 

@@ -1,18 +1,5 @@
-"""One message in Spanish and English."""
+"""One message in Spanish and English; the panel (api/panel/texts) speaks with the same."""
 
-from typing import Literal
+from api.text import Language, Text
 
-import msgspec
-
-Language = Literal["es", "en"]
-
-
-class Text(msgspec.Struct, frozen=True):
-    """The same message in both languages. `{facts}` are filled in by name."""
-
-    es: str
-    en: str
-
-    def to(self, language: Language) -> str:
-        """The text in that language, its facts not yet filled in."""
-        return self.es if language == "es" else self.en
+__all__ = ["Language", "Text"]

@@ -22,6 +22,8 @@ REQUESTS: list[tuple[str, str, set[Role]]] = [
     ("POST", "/ops/tasks/claim", {"runner", "admin"}),
     ("POST", "/ops/tasks/x/requeue", {"operator", "runner", "admin"}),
     ("POST", "/ops/tasks/x/cancel", {"operator", "admin"}),
+    ("POST", "/ops/tasks/x/priority", {"operator", "admin"}),
+    ("GET", "/ops/tasks/x/why", {"viewer", "operator", "runner", "admin"}),
     ("GET", "/ops/tasks/x", {"viewer", "operator", "runner", "admin"}),
     ("PATCH", "/ops/tasks/x", {"operator", "runner", "admin"}),
     ("GET", "/runs", {"viewer", "operator", "runner", "admin"}),

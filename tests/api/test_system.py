@@ -107,11 +107,11 @@ async def test_every_answer_carries_its_request_id(api: Served) -> None:
         assert insane != (await api.client.get("/health", headers={"X-Request-ID": insane})).headers["x-request-id"]
 
 
-async def test_the_root_leads_to_the_contract(api: Served) -> None:
-    """Until there is a panel."""
+async def test_the_root_leads_to_the_panel(api: Served) -> None:
+    """A person who types the address finds the panel."""
     response = await api.client.get("/", follow_redirects=True)
-
-    assert "3.1.0" == response.json()["openapi"]
+    assert "/panel" == response.url.path
+    assert response.headers["content-type"].startswith("text/html")
 
 
 @pytest.mark.skipif(shutil.which("jq") is None or shutil.which("curl") is None, reason="needs curl and jq")

@@ -101,6 +101,8 @@ def raw_event(kind: type[Struct], link: Turn, run: int | None, known: Sequence[s
             return task.TaskRequeued(
                 "raw", run, due, link.place if link.retry else None, "raw" if link.place > 5 else None
             )
+        case task.TaskPrioritized:
+            return task.TaskPrioritized(link.place * 50)
         case task.TaskBlocked:
             return task.TaskBlocked("raw", run)
         case task.TaskCancelled:

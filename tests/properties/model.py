@@ -97,7 +97,7 @@ class Model:
 
     def claim_key(self, task_id: str) -> tuple[int, int, str]:
         known = self.tasks[task_id]
-        return known.definition.priority, known.state.position, task_id
+        return known.state.priority, known.state.position, task_id
 
     def held(self) -> list[str]:
         """The tasks that are running."""
@@ -141,7 +141,7 @@ class Model:
             self.runs[event.seq] = event.id
         known = self.tasks[event.id]
         known.state = after
-        if after.status == "ready":
+        if after.status == "ready" and not isinstance(data, task.TaskPrioritized):
             known.ready_at = max(event.at, after.next_run_at or event.at)
 
     # ------------------------------------------------------------------ what must happen
@@ -253,9 +253,7 @@ class Model:
     def _check_task(self, row: dict[str, Any], task_id: str, known: Known) -> None:
         expected = {name: getattr(known.state, name) for name in task.Task.__struct_fields__}
         expected |= {"created_seq": known.seq, "created_at": known.created_at, "ready_at": known.ready_at}
-        expected |= {
-            name: getattr(known.definition, name) for name in ("title", "priority", "max_attempts", "timeout_seconds")
-        }
+        expected |= {name: getattr(known.definition, name) for name in ("title", "max_attempts", "timeout_seconds")}
         expected |= {"waiting_on": self.waiting_on(task_id)}
         found = {name: _time(row[name]) if name.endswith("_at") else row[name] for name in expected}
         assert expected == found, (

@@ -1,0 +1,92 @@
+"""The same for many tasks: those that were ticked, or all that a filter finds. First how many, then the deed."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+from starlette.responses import Response
+
+from api.panel.paper import address, render
+from api.panel.tasks import Word
+from api.panel.visit import Visit
+from api.wire.field import Priority, TaskId, Text
+from api.wire.task import Status
+from events.errors import InvalidInput
+from projections.tasks import TaskQuery
+
+MOST = 10_000
+SHOWN = 10
+
+Deed = Literal["requeue", "priority", "cancel"]
+
+# From which statuses each can be done (events/task.py, TRANSITIONS).
+POSSIBLE: dict[Deed, tuple[Status, ...]] = {
+    "requeue": ("running", "failed", "blocked", "cancelled"),
+    "priority": ("ready",),
+    "cancel": ("ready", "running", "failed", "blocked"),
+}
+
+
+class BulkForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to do, and with which tasks: those named, else those that the filter finds."""
+
+    deed: Deed
+    task: Annotated[list[TaskId], Meta(max_length=MOST)] = field(default_factory=list)
+    all: bool = False
+    status: Status | None = None
+    phase: Word | None = None
+    directive: Word | None = None
+    text: Word | None = None
+    reason: Text | None = None
+    priority: Priority = 100
+
+    @property
+    def query(self) -> TaskQuery:
+        """The question behind the filter; of a deed that one status allows, only that one."""
+        return TaskQuery(self.status, self.phase, self.directive, self.text)
+
+    @property
+    def filter(self) -> dict[str, str]:
+        """What is filtered by, as fields of an address."""
+        names = ("status", "phase", "directive", "text")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+async def preview(visit: Visit, query: BulkForm) -> Response:
+    """How many tasks it would be, and the first of them."""
+    ids, more = await _chosen(visit, query)
+    counts = await visit.board.count_statuses(ids)
+    possible = sum(counts.get(status, 0) for status in POSSIBLE[query.deed])
+    return render(
+        visit,
+        "bulk.html",
+        form=query,
+        count=len(ids),
+        more=more,
+        counts=counts,
+        possible=possible,
+        first=await visit.board.tasks_named(ids[:SHOWN]),
+        back=address("/panel/tasks", **query.filter),
+        most=MOST,
+    )
+
+
+async def carry_out(visit: Visit, form: BulkForm) -> Response:
+    """Do it, with those tasks that still can be."""
+    ids, _ = await _chosen(visit, form)
+    commands = visit.deps.commands
+    if form.deed == "requeue":
+        changed = await commands.requeue_many(ids, form.reason or "requeued by hand", visit.actor)
+    elif form.deed == "priority":
+        changed = await commands.prioritize_many(ids, form.priority, visit.actor)
+    else:
+        changed = await commands.cancel_many(ids, form.reason, visit.actor)
+    notice = visit.text(f"bulk.{form.deed}.done", count=len(changed), left=len(ids) - len(changed))
+    return visit.go(address("/panel/tasks", **form.filter), notice)
+
+
+async def _chosen(visit: Visit, form: BulkForm) -> tuple[list[str], bool]:
+    if form.task and not form.all:
+        return list(dict.fromkeys(form.task)), False
+    if not form.all:
+        raise InvalidInput(visit.text("bulk.nothing"))
+    return await visit.board.task_ids(form.query, MOST)

@@ -1,0 +1,131 @@
+"""The first page: is it healthy, what goes on, and what needs the operator now."""
+
+import asyncio
+from typing import Any
+
+from msgspec import Struct
+from starlette.responses import Response
+
+from api.panel.charts import chart_activity
+from api.panel.moments import percent, span
+from api.panel.paper import render
+from api.panel.planner import look_at_planner
+from api.panel.visit import Visit
+from events.errors import NotFound
+from events.log import last_seq
+from projections.runs import RunQuery
+from projections.tasks import TaskQuery
+
+LATEST = 8
+COUNTED_MAX = 100  # pending directives that are counted
+OLD_SECONDS = 24 * 3600.0  # the runbook's limit for a task that waits
+FAIL_RATE = 0.2  # the runbook's limit for the share of failed runs
+STATUSES = ("ready", "running", "blocked", "failed", "done", "cancelled")
+
+
+class Need(Struct, frozen=True):
+    """Something that waits for the operator: how grave, in a sentence, and where to deal with it."""
+
+    grave: bool
+    text: str
+    path: str
+
+
+async def show_home(visit: Visit) -> Response:
+    """Counts, the last day, runners, what runs, what ended, and what needs the operator now."""
+    board = visit.board
+    seq = await last_seq(visit.deps.pool)
+    metrics, system, runners = await asyncio.gather(board.metrics(), board.system(), board.runners())
+    activity, running, latest, pending = await asyncio.gather(
+        board.activity(),
+        board.tasks(TaskQuery(status="running"), LATEST),
+        board.runs(RunQuery(), LATEST),
+        board.pending_directives(COUNTED_MAX),
+    )
+    requests = await visit.deps.credentials.list_requests()
+    asked = [
+        (
+            "need.pending",
+            len([each for each in pending if each.approval == "manual"]),
+            "/panel/directives?status=PENDING",
+        ),
+        (
+            "need.requests",
+            sum(each["status"] == "WAITING" and each["opened_at"] is not None for each in requests),
+            "/panel/setup",
+        ),
+    ]
+    needs = find_needs(visit, metrics, system, runners)
+    needs += [Need(False, visit.text(key, count=count), path) for key, count, path in asked if count]
+    return render(
+        visit,
+        "home.html",
+        seq=seq,
+        metrics=metrics,
+        system=system,
+        runners=runners,
+        chart=chart_activity(activity),
+        running=running[0],
+        latest=latest[0],
+        needs=needs,
+        planner=await look_at_planner(visit),
+        listener=visit.deps.listener.mode,
+        statuses=STATUSES,
+    )
+
+
+def find_needs(
+    visit: Visit, metrics: dict[str, Any], system: dict[str, Any], runners: list[dict[str, Any]]
+) -> list[Need]:
+    """What needs the operator now, the gravest first."""
+    tasks, runs, oldest = metrics["tasks"], metrics["runs"], metrics["backlog"]["oldest_ready_age_seconds"]
+    lost = [runner for runner in runners if runner["status"] == "offline" and runner["running"]]
+    rate = runs["fail_rate_last_20"] or 0.0
+    possible = [
+        (
+            not metrics["runners"]["online"] and tasks["ready"],
+            True,
+            "need.no_runner",
+            {"count": tasks["ready"]},
+            "/panel/runners",
+        ),
+        (lost, True, "need.lost_runner", {"count": len(lost)}, "/panel/runners"),
+        (system["paused"] and tasks["ready"], True, "need.paused", {"count": tasks["ready"]}, "/panel#pause"),
+        (tasks["blocked"], True, "need.blocked", {"count": tasks["blocked"]}, "/panel/tasks?status=blocked"),
+        (tasks["failed"], True, "need.failed", {"count": tasks["failed"]}, "/panel/tasks?status=failed"),
+        (
+            rate > FAIL_RATE,
+            True,
+            "need.fail_rate",
+            {"rate": percent(rate, visit.language)},
+            "/panel/runs?status=failed",
+        ),
+        ((oldest or 0) > OLD_SECONDS, False, "need.old", {"age": span(oldest)}, "/panel/tasks?status=ready"),
+        (visit.deps.listener.mode != "listening", False, "need.deaf", {}, "/panel/runners"),
+    ]
+    return [Need(grave, visit.text(key, **facts), path) for true, grave, key, facts, path in possible if true]
+
+
+async def show_nothing(visit: Visit, rest: str) -> Response:
+    """There is no such page; `/panel/` with its slash is the first one."""
+    if not rest:
+        return visit.go("/panel")
+    raise NotFound(f"there is no page {rest[:200]}")
+
+
+class PauseForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why nothing shall be handed out."""
+
+    reason: str | None = None
+
+
+async def pause(visit: Visit, form: PauseForm) -> Response:
+    """Hand out no work until resumed."""
+    await visit.deps.commands.pause(form.reason, visit.actor)
+    return visit.go("/panel", visit.text("pause.paused"))
+
+
+async def resume(visit: Visit) -> Response:
+    """Hand out work again."""
+    await visit.deps.commands.resume(visit.actor)
+    return visit.go("/panel", visit.text("pause.resumed"))

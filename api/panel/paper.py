@@ -1,0 +1,99 @@
+"""Templates -> responses, with the headers that all of them have."""
+
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from api.panel import moments
+from api.panel.harmless import show
+from api.panel.navigation import navigation
+from api.panel.visit import NOTICE_COOKIE, Visit
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",  # with no-referrer a browser would not say which site a form came from
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page, in the visitor's language and colours."""
+    notice = unquote(visit.request.cookies.get(NOTICE_COOKIE, ""))
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            visit=visit,
+            t=visit.text,
+            notice=notice,
+            here=visit.request.url.path,
+            navigation=navigation(visit),
+            number=lambda value: moments.number(value, visit.language),
+            percent=lambda value: moments.percent(value, visit.language),
+            **context,
+        )
+    )
+    response = HTMLResponse(html, status, HEADERS)
+    if notice:
+        response.delete_cookie(NOTICE_COOKIE, path="/panel", httponly=True, samesite="strict")
+    return response
+
+
+def render_part(visit: Visit, template: str, **context: Any) -> HTMLResponse:
+    """A piece of a page, for the script."""
+    html = _environment().get_template(template).render(visit=visit, t=visit.text, **context)
+    return HTMLResponse(html, headers=HEADERS)
+
+
+def static_bytes(name: str) -> bytes:
+    """A file of static/. Raises FileNotFoundError."""
+    return files("api.panel").joinpath("static", name).read_bytes()
+
+
+@cache
+def static_address(name: str) -> str:
+    """The address of a static file, which changes with its content."""
+    return f"/panel/static/{name}?v={sha256(static_bytes(name)).hexdigest()[:12]}"
+
+
+def address(path: str, **parameters: Any) -> str:
+    """A path of the panel with a query string; parameters that are None or empty are left out."""
+    given = {name: value for name, value in parameters.items() if value not in (None, "", False)}
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path
+
+
+def part(text: str) -> str:
+    """A text as one part of a path. Slashes may stand in an id."""
+    return quote(text, safe="/")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("api.panel"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=show,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"static": static_address, "address": address, "part": part}
+    environment.filters |= {
+        "clock": moments.clock,
+        "ago": moments.ago,
+        "span": moments.span,
+        "ms": moments.milliseconds,
+        "size": moments.size,
+    }
+    return environment

@@ -1,0 +1,158 @@
+"""One run: its steps, its output as it arrives, what it changed, and its task once more."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from urllib.parse import quote
+
+from markupsafe import Markup
+from msgspec import Meta, Struct
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from api.panel.ansi import State, to_html
+from api.panel.charts import share
+from api.panel.harmless import COLOURS
+from api.panel.paper import HEADERS, part, render
+from api.panel.patch import read_patch
+from api.panel.visit import Visit
+from api.wire.field import RunId
+from events.errors import NotFound
+from events.log import last_seq
+from projections.output import Piece
+
+OUTPUT_CHARACTERS = 300_000  # of the output that are shown at once; all of it can be downloaded
+PATCH_CHARACTERS = 400_000
+ALL = 1 << 26
+STEPS_MAX = 500
+CHANGES_MAX = 500
+
+
+class RunView(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to look for in the output."""
+
+    find: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class OutputPlace(Struct, frozen=True, forbid_unknown_fields=True):
+    """How far the output has been read, and what was left open there."""
+
+    after: Annotated[int, Meta(ge=0, le=2_147_483_647)] = 0
+    classes: Annotated[str, Meta(max_length=200)] = ""
+    torn: Annotated[str, Meta(max_length=400)] = ""
+
+
+class Shown(Struct, frozen=True):
+    """A part of the output as HTML, and where it ends."""
+
+    html: Markup
+    after: int
+    state: State
+
+
+async def show_run(visit: Visit, run_id: RunId, query: RunView) -> Response:
+    """One run."""
+    number, board = int(run_id), visit.board
+    seq = await last_seq(visit.deps.pool)
+    run, brief = await board.run(number), await board.run_brief(number)
+    if run is None or brief is None:
+        raise NotFound(f"there is no run {run_id}")
+    pieces, whole = await board.tail_output(number, OUTPUT_CHARACTERS)
+    patch = await board.artifact(number, "patch", PATCH_CHARACTERS)
+    files, all_read = read_patch(patch.content) if patch else ([], True)
+    longest = max((step["duration_ms"] or 0 for step in run["steps"]), default=0)
+    return render(
+        visit,
+        "run.html",
+        seq=seq,
+        run=run,
+        brief=brief,
+        steps=[(step, share(step["duration_ms"] or 0, longest)) for step in run["steps"][:STEPS_MAX]],
+        changes=run["file_changes"][:CHANGES_MAX],
+        changes_left=max(0, len(run["file_changes"]) - CHANGES_MAX),
+        output=dress(visit, pieces, State()),
+        whole=whole,
+        found=find_lines(pieces, query.find),
+        find=query.find,
+        files=files,
+        patch_whole=patch is None or (all_read and patch.characters <= PATCH_CHARACTERS),
+        live=run["status"] == "running",
+    )
+
+
+async def show_output(visit: Visit, run_id: RunId, query: OutputPlace) -> Response:
+    """What came after a place in the output, as HTML to be appended; headers say how to go on."""
+    run = await visit.board.run_brief(int(run_id))
+    if run is None:
+        raise NotFound(f"there is no run {run_id}")
+    pieces = await visit.board.next_output(int(run_id), query.after, OUTPUT_CHARACTERS)
+    shown = dress(visit, pieces, State.read(query.classes, query.torn))
+    place = {
+        "x-after": str(shown.after or query.after),
+        "x-classes": shown.state.classes,
+        "x-torn": quote(shown.state.torn),
+        "x-running": "1" if run.status == "running" or pieces else "0",
+    }
+    return HTMLResponse(shown.html, headers=HEADERS | place)
+
+
+async def download_output(visit: Visit, run_id: RunId) -> Response:
+    """All output of a run as it was, as a file."""
+    if await visit.board.run_brief(int(run_id)) is None:
+        raise NotFound(f"there is no run {run_id}")
+    return _file(_all_output(visit, int(run_id)), f"run-{run_id}.log")
+
+
+async def download_patch(visit: Visit, run_id: RunId) -> Response:
+    """The whole patch of a run, as a file."""
+    patch = await visit.board.artifact(int(run_id), "patch", ALL)
+    if patch is None:
+        raise NotFound(f"run {run_id} has no patch")
+    return _file(_once(patch.content), f"run-{run_id}.patch")
+
+
+async def retry(visit: Visit, run_id: RunId) -> Response:
+    """Make the task of a run ready again."""
+    run = await visit.board.run_brief(int(run_id))
+    if run is None:
+        raise NotFound(f"there is no run {run_id}")
+    await visit.deps.commands.requeue(run.task_id, actor=visit.actor, reason=f"run {run_id} is to be tried again")
+    return visit.go(f"/panel/tasks/{part(run.task_id)}", visit.text("task.requeued"))
+
+
+def dress(visit: Visit, pieces: list[Piece], state: State) -> Shown:
+    """Pieces of output as HTML: where another step begins there is a line that says so."""
+    parts, step = [], 0
+    for piece in pieces:
+        if piece.step != step and step:
+            state = State()
+            parts.append(
+                Markup('<span class="step-mark">{}</span>\n').format(visit.text("run.step_mark", number=piece.step))
+            )
+        step = piece.step
+        html, state = to_html(piece.data, state)
+        parts.append(Markup('<span class="stderr">{}</span>').format(html) if piece.stream == "stderr" else html)
+    return Shown(Markup("").join(parts), pieces[-1].number if pieces else 0, state)
+
+
+def find_lines(pieces: list[Piece], wanted: str | None, most: int = 200) -> list[tuple[int, str]] | None:
+    """The lines of the output that contain a text, numbered within what is shown; None: nothing was sought."""
+    if not wanted:
+        return None
+    lines = COLOURS.sub("", "".join(piece.data for piece in pieces)).splitlines()
+    found = [(place, line[:500]) for place, line in enumerate(lines, 1) if wanted.lower() in line.lower()]
+    return found[:most]
+
+
+async def _all_output(visit: Visit, run_id: int) -> AsyncIterator[str]:
+    after = 0
+    while pieces := await visit.board.next_output(run_id, after, ALL):
+        yield "".join(piece.data for piece in pieces)
+        after = pieces[-1].number
+
+
+async def _once(text: str) -> AsyncIterator[str]:
+    yield text
+
+
+def _file(content: AsyncIterator[str], name: str) -> Response:
+    headers = HEADERS | {"content-disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(content, media_type="text/plain; charset=utf-8", headers=headers)

@@ -1,0 +1,186 @@
+"""Tasks: the list with its filters, one task with its whole story, a new one."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+from starlette.responses import Response
+
+from api.panel.dag import Node, Picture, draw, layer
+from api.panel.paper import address, part, render
+from api.panel.story import tell
+from api.panel.visit import Visit
+from api.wire.field import Line, Priority, TaskId, Text
+from api.wire.task import Status
+from events.errors import InvalidInput, NotFound
+from events.log import last_seq
+from events.task import Step, TaskCreated
+from projections.briefs import TaskBrief
+from projections.runs import RunQuery
+from projections.story import StoryQuery
+from projections.tasks import TaskQuery
+from projections.why import Why
+
+PER_PAGE = 50
+RUNS = 20
+STORY = 100
+STATUSES: tuple[Status, ...] = ("ready", "running", "blocked", "failed", "done", "cancelled")
+
+Sort = Literal["newest", "oldest"]
+Cursor = Annotated[str, Meta(max_length=100)]
+Word = Annotated[str, Meta(max_length=200)]
+
+
+class TaskFilter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which tasks, in which order, from where on."""
+
+    status: Status | None = None
+    phase: Word | None = None
+    directive: Word | None = None
+    text: Word | None = None
+    sort: Sort | None = None
+    cursor: Cursor | None = None
+
+    @property
+    def query(self) -> TaskQuery:
+        """The question behind it."""
+        return TaskQuery(self.status, self.phase, self.directive, self.text, self.sort == "oldest")
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What is filtered by, as fields of an address: everything but the place in the list."""
+        names = ("status", "phase", "directive", "text", "sort")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+
+async def list_tasks(visit: Visit, query: TaskFilter) -> Response:
+    """A page of tasks."""
+    seq = await last_seq(visit.deps.pool)
+    (tasks, total, following), metrics = await asyncio.gather(
+        visit.board.tasks(query.query, PER_PAGE, query.cursor), visit.board.metrics()
+    )
+    return render(
+        visit,
+        "tasks.html",
+        seq=seq,
+        tasks=tasks,
+        total=total,
+        counts=metrics["tasks"],
+        statuses=STATUSES,
+        filter=query,
+        next=following and address("/panel/tasks", **query.fields, cursor=following),
+        first=query.cursor and address("/panel/tasks", **query.fields),
+    )
+
+
+async def show_task(visit: Visit, task_id: TaskId) -> Response:
+    """One task: why it is not running, its story, its neighbours, its runs, what was asked for."""
+    board, seq = visit.board, await last_seq(visit.deps.pool)
+    task, briefs, why = await asyncio.gather(board.task(task_id), board.tasks_named([task_id]), board.why(task_id))
+    if task is None or not briefs or why is None:
+        raise NotFound(f"there is no task {task_id}")
+    (events, earlier), (runs, _), picture = await asyncio.gather(
+        board.story(StoryQuery("task", task_id), STORY),
+        board.runs(RunQuery(task_id=task_id), RUNS),
+        _picture(visit, briefs[0]),
+    )
+    return render(
+        visit,
+        "task.html",
+        seq=seq,
+        task=task,
+        brief=briefs[0],
+        why=why,
+        reasons=reasons(visit, why),
+        story=[tell(visit, event) for event in reversed(events)],
+        earlier=earlier,
+        runs=runs,
+        picture=picture,
+    )
+
+
+def reasons(visit: Visit, why: Why) -> list[str]:
+    """The reasons as sentences in the visitor's language."""
+    return [visit.text(f"why.{reason.code}", **_facts(reason.facts)) for reason in why.reasons]
+
+
+def _facts(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: "–" if fact is None else fact for name, fact in facts.items()}
+
+
+async def _picture(visit: Visit, task: TaskBrief) -> tuple[Picture, bool] | None:
+    found = await visit.board.neighbours(task)
+    if len(found.levels) < 2:
+        return None
+    nodes = [Node(one.id, one.title, one.status) for level in sorted(found.levels) for one in found.levels[level]]
+    return draw(layer(nodes, found.edges), found.edges, task.id), found.more
+
+
+# ---------------------------------------------------------------------------------------------------- change
+
+
+class RequeueForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where to go afterwards."""
+
+    back: str | None = None
+
+
+class CancelForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: Text | None = None
+
+
+async def requeue(visit: Visit, task_id: TaskId, form: RequeueForm) -> Response:
+    """Make a task ready again."""
+    await visit.deps.commands.requeue(task_id, actor=visit.actor)
+    return visit.go(f"/panel/tasks/{part(task_id)}", visit.text("task.requeued"))
+
+
+async def cancel(visit: Visit, task_id: TaskId, form: CancelForm) -> Response:
+    """Never run a task."""
+    await visit.deps.commands.cancel(task_id, form.reason, visit.actor)
+    return visit.go(f"/panel/tasks/{part(task_id)}", visit.text("task.cancelled"))
+
+
+# ------------------------------------------------------------------------------------------------------- new
+
+
+class TaskForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """A new task, as a form says it: one command per line, or a prompt for an agent."""
+
+    title: Line | None = None
+    commands: Text | None = None
+    body: Text | None = None
+    phase: Word | None = None
+    priority: Priority = 100
+    after: Text | None = None
+
+    def definition(self) -> TaskCreated:
+        """The event that creates it. Raises InvalidInput when something is missing."""
+        if not self.title:
+            raise InvalidInput("a task needs a title")
+        lines = [line.strip() for line in (self.commands or "").splitlines() if line.strip()]
+        if not lines and not self.body:
+            raise InvalidInput(
+                "give a task commands, or a prompt for an agent: a runner must have something to execute"
+            )
+        return TaskCreated(
+            title=self.title,
+            body=self.body,
+            phase=self.phase,
+            steps=[Step(f"step {place}", line) for place, line in enumerate(lines, 1)],
+            priority=self.priority,
+            depends_on=(self.after or "").split(),
+        )
+
+
+async def show_form(visit: Visit) -> Response:
+    """The form for a new task."""
+    return render(visit, "task_new.html")
+
+
+async def create(visit: Visit, form: TaskForm) -> Response:
+    """Create a task."""
+    [created] = await visit.deps.commands.create_tasks([(None, form.definition())], visit.actor)
+    return visit.go(f"/panel/tasks/{part(created.id)}", visit.text("task.created"))

@@ -1,0 +1,100 @@
+"""One request to the panel, as a handler sees it."""
+
+from typing import Any, Literal
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+
+from api.auth import OPERATE, READ, Identity, Roles
+from api.deps import ApiDeps
+from api.live import Live
+from api.panel.texts import say
+from api.text import Language
+from projections.board import Board
+
+Theme = Literal["auto", "light", "dark"]
+
+LANGUAGE_COOKIE = "elruso_language"
+THEME_COOKIE = "elruso_theme"
+NOTICE_COOKIE = "elruso_notice"
+NOTICE_SECONDS = 30
+NOTICE_CHARACTERS = 1000
+
+
+class Visit:
+    """The visitor, what the panel works with, and in which language and colours it answers."""
+
+    def __init__(self, request: Request, deps: ApiDeps, live: Live, caller: Identity | None) -> None:
+        self.request = request
+        self.deps = deps
+        self.live = live
+        self.caller = caller
+        self.language = language_of(request)
+        self.theme = theme_of(request)
+
+    @property
+    def board(self) -> Board:
+        """Every question the panel asks."""
+        return self.live.board
+
+    @property
+    def actor(self) -> str:
+        """The actor of events that this visit causes."""
+        return self.caller.actor if self.caller else "human:nobody"
+
+    def may(self, roles: Roles = OPERATE) -> bool:
+        """Whether the visitor has one of these roles."""
+        return self.caller is not None and self.caller.role in roles
+
+    @property
+    def may_read(self) -> bool:
+        """Whether the visitor may see anything at all."""
+        return self.may(READ)
+
+    def text(self, key: str, **facts: Any) -> str:
+        """A message in the visitor's language."""
+        return say(key, self.language, **facts)
+
+    def path(self) -> str:
+        """The address of this page, with its filters."""
+        url = self.request.url
+        return f"{url.path}?{url.query}" if url.query else url.path
+
+    def go(self, address: str, notice: str | None = None) -> RedirectResponse:
+        """Send the visitor to a page of the panel, which shows the notice once."""
+        response = RedirectResponse(inside(address), 303)
+        if notice is not None:
+            text = quote(notice[:NOTICE_CHARACTERS])
+            response.set_cookie(
+                NOTICE_COOKIE, text, max_age=NOTICE_SECONDS, path="/panel", httponly=True, samesite="strict"
+            )
+        return response
+
+
+def inside(address: str) -> str:
+    """The address if it is one of the panel, else the panel's first page: nobody is sent elsewhere."""
+    safe = address.startswith("/panel") and "\\" not in address and all(character >= " " for character in address)
+    return address if safe else "/panel"
+
+
+def language_of(request: Request) -> Language:
+    """What was chosen, else the first language of the browser that we speak, else English."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in ("es", "en"):
+        return "es" if chosen == "es" else "en"
+    for part in request.headers.get("accept-language", "").lower().split(","):
+        name = part.strip()[:2]
+        if name in ("es", "en"):
+            return "es" if name == "es" else "en"
+    return "en"
+
+
+def theme_of(request: Request) -> Theme:
+    """What was chosen, else what the browser says."""
+    match request.cookies.get(THEME_COOKIE):
+        case "light":
+            return "light"
+        case "dark":
+            return "dark"
+    return "auto"

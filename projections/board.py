@@ -1,0 +1,157 @@
+"""What the panel asks: small answers as Structs, each bounded, none of them growing with the history."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from asyncpg import Pool
+
+from projections import activity, briefs, neighbours, output, runs, story, tasks, why
+from projections.activity import Activity
+from projections.briefs import DirectiveBrief, RunBrief, TaskBrief
+from projections.neighbours import Neighbours
+from projections.output import Artifact, Piece
+from projections.runs import RunQuery
+from projections.story import EventBrief, EventDetail, StoryQuery
+from projections.tasks import TaskQuery
+from projections.views import Views
+from projections.why import Why
+
+WINDOW = 20_000
+"""Rows that a filtered list looks at for one page: what fits into a fraction of a second."""
+
+
+class Board:
+    """Asks over `pool`, whose connections need no state."""
+
+    def __init__(self, pool: Pool, views: Views) -> None:
+        self._pool = pool
+        self._views = views
+
+    async def metrics(self) -> dict[str, Any]:
+        """The numbers of GET /ops/metrics."""
+        return _plain(await self._views.metrics())
+
+    async def system(self) -> dict[str, Any]:
+        """Paused or not, since when, why, by whom."""
+        return _plain(await self._views.system())
+
+    async def runners(self) -> list[dict[str, Any]]:
+        """All runners."""
+        found: list[dict[str, Any]] = msgspec.json.decode(await self._views.runners())
+        return found
+
+    async def activity(self) -> list[Activity]:
+        """Ended runs of the last day, half hour by half hour."""
+        return await activity.recent_activity(self._pool, datetime.now(UTC))
+
+    async def tasks(
+        self, query: TaskQuery, limit: int, cursor: str | None = None
+    ) -> tuple[list[TaskBrief], int | None, str | None]:
+        """A page of tasks, how many there are (None: not counted), and the cursor of the next page."""
+        found = await tasks.find_tasks(self._pool, query, limit, cursor, WINDOW)
+        return await briefs.brief_tasks(self._pool, found.ids), found.total, found.next
+
+    async def task_ids(self, query: TaskQuery, limit: int) -> tuple[list[str], bool]:
+        """The ids of the tasks that agree with the query, `limit` at most; and whether there may be more."""
+        ids: list[str] = []
+        cursor: str | None = None
+        while len(ids) < limit:
+            found = await tasks.find_tasks(self._pool, query, limit - len(ids), cursor)
+            ids, cursor = ids + found.ids, found.next
+            if cursor is None:
+                return ids, False
+        return ids, True
+
+    async def tasks_named(self, ids: list[str]) -> list[TaskBrief]:
+        """These tasks, in that order."""
+        return await briefs.brief_tasks(self._pool, ids)
+
+    async def count_statuses(self, ids: list[str]) -> dict[str, int]:
+        """How many of these tasks are in which status."""
+        return await briefs.count_statuses(self._pool, ids)
+
+    async def task(self, task_id: str) -> dict[str, Any] | None:
+        """One task with all its fields."""
+        data = await self._views.task(task_id)
+        return None if data is None else _plain(data)
+
+    async def neighbours(self, task: TaskBrief) -> Neighbours:
+        """The tasks around a task."""
+        return await neighbours.find_neighbours(self._pool, task)
+
+    async def why(self, task_id: str) -> Why | None:
+        """Why a task is not running."""
+        return await why.explain_task(self._pool, task_id)
+
+    async def runs(self, query: RunQuery, limit: int, cursor: str | None = None) -> tuple[list[RunBrief], str | None]:
+        """A page of runs, newest first, and the cursor of the next page."""
+        ids, following = await runs.find_runs(self._pool, query, limit, cursor, WINDOW)
+        return await briefs.brief_runs(self._pool, ids), following
+
+    async def run(self, run_id: int) -> dict[str, Any] | None:
+        """One run with its steps, file changes and the kinds of its artifacts."""
+        data = await self._views.run(run_id)
+        return None if data is None else _plain(data)
+
+    async def run_brief(self, run_id: int) -> RunBrief | None:
+        """One run as a line."""
+        found = await briefs.brief_runs(self._pool, [run_id])
+        return found[0] if found else None
+
+    async def tail_output(self, run_id: int, characters: int) -> tuple[list[Piece], bool]:
+        """The end of a run's output, and whether that is all of it."""
+        return await output.tail_output(self._pool, run_id, characters)
+
+    async def next_output(self, run_id: int, after: int, characters: int) -> list[Piece]:
+        """What a run printed after a piece."""
+        return await output.next_output(self._pool, run_id, after, characters)
+
+    async def artifact(self, run_id: int, kind: str, characters: int) -> Artifact | None:
+        """The beginning of a run's patch or diffstat."""
+        return await output.cut_artifact(self._pool, run_id, kind, characters)
+
+    async def story(
+        self, query: StoryQuery, limit: int, before: int | None = None
+    ) -> tuple[list[EventBrief], int | None]:
+        """Events, newest first, and where to go on."""
+        return await story.read_story(self._pool, query, limit, before)
+
+    async def event(self, seq: int) -> EventDetail | None:
+        """One event with its data, its cause and its effects."""
+        return await story.find_event(self._pool, seq)
+
+    async def pending_directives(self, limit: int) -> list[DirectiveBrief]:
+        """The directives that wait for a decision, newest first."""
+        return await briefs.pending_directives(self._pool, limit)
+
+    async def decided_directives(
+        self, status: str | None, limit: int, before: int | None
+    ) -> tuple[list[DirectiveBrief], int | None]:
+        """The other directives, newest first, and where to go on."""
+        return await briefs.decided_directives(self._pool, status, limit, before)
+
+    async def directive(self, directive_id: str) -> dict[str, Any] | None:
+        """One directive with all that was proposed and decided."""
+        data = await self._views.directive(directive_id)
+        return None if data is None else _plain(data)
+
+    async def preview(self, directive_id: str) -> dict[str, Any] | None:
+        """What applying a directive would create."""
+        data = await self._views.preview(directive_id)
+        return None if data is None else _plain(data)
+
+    async def planner(self) -> dict[str, Any]:
+        """The planner's run under way, the last one, and what was spent today."""
+        return _plain(await self._views.planner())
+
+    async def planner_runs(self, limit: int) -> list[dict[str, Any]]:
+        """The planner's latest runs."""
+        page = await self._views.planner_runs(limit=limit)
+        found: list[dict[str, Any]] = msgspec.json.decode(page.data)
+        return found
+
+
+def _plain(data: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(data)
+    return found

@@ -1,0 +1,1 @@
+"""The panel, page by page, without a browser and with one."""
