@@ -38,7 +38,6 @@ class Bug(Struct, frozen=True):
 
 BUGS = [
     Bug("the fence is forgotten", "AND m.first_run IS NOT DISTINCT FROM t.run_id", ""),
-    Bug("the fence of hot statements is forgotten", "AND t.run_id = m.run_id AND m.legal", "AND m.legal"),
     Bug("a parent's end frees nobody", "SET waiting_on = t.waiting_on - f.ended", "SET waiting_on = t.waiting_on"),
     Bug(
         "done is not final",
