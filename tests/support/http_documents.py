@@ -32,8 +32,8 @@ dependencies. The same id with the same content, or the same `Idempotency-Key` h
 holds them. Any other body with a value of the vault in it is refused with `secret_in_text`, or, where a runner reports,
 stored without it. `validate` runs the request's `validation_cmd` and answers `{ok, message}`.
 
-Who asks again and again sends the `ETag` of the last answer as `If-None-Match` and is answered 304, without a body, while
-nothing has changed. Long answers are compressed for those who accept gzip.
+Who asks again and again sends the `ETag` of the last answer as `If-None-Match` and is answered 304, without a body,
+while nothing has changed. Long answers are compressed for those who accept gzip.
 
 `GET /ops/events/stream` sends every event of the log in order (server-sent events; `id` is its seq), from now on, or
 behind `after`, or behind the `Last-Event-ID` that a browser sends when it comes back. Nothing is left out.
