@@ -48,11 +48,11 @@ async def list_runs(pool: Pool, query: RunQuery, limit: int, cursor: str | None)
 
 
 async def find_runs(
-    pool: Pool, query: RunQuery, limit: int, cursor: str | None, window: int = WINDOW
+    pool: Pool, query: RunQuery, limit: int, cursor: str | None, window: int | None = None
 ) -> tuple[list[int], str | None]:
-    """The ids of a page of runs, and the cursor of the next. `window` is how many runs it looks at, at most."""
+    """The ids of a page of runs, and the cursor of the next. `window`: another limit to how many it looks at."""
     after = None if cursor is None else Cursor.read(cursor, [query.section])
-    ids, following = await _find(pool, query, limit, after.first if after else FROM_THE_NEWEST, window)
+    ids, following = await _find(pool, query, limit, after.first if after else FROM_THE_NEWEST, window or WINDOW)
     return ids, None if following is None else str(following)
 
 

@@ -76,15 +76,15 @@ async def list_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | Non
     return Page(data, found.total, found.next)
 
 
-async def find_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | None, window: int = WINDOW) -> Found:
-    """The ids of a page of tasks. As list_tasks; `window` is how many tasks it looks at, at most."""
+async def find_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | None, window: int | None = None) -> Found:
+    """The ids of a page of tasks. As list_tasks; `window`: another limit to how many it looks at."""
     after = None if cursor is None else Cursor.read(cursor, query.sections)
     total = await pool.fetchval(_sql["count_tasks"], query.status) if query.is_counted else None
     if query.sections == QUEUE:
         ids, following = await _find_queued(pool, limit, after)
     else:
         most = limit + 1 if after or total is None else min(limit + 1, total)
-        ids, following = await _find_listed(pool, query, limit, most, after, window)
+        ids, following = await _find_listed(pool, query, limit, most, after, window or WINDOW)
     return Found(ids, total, None if following is None else str(following))
 
 

@@ -21,6 +21,7 @@ from projections.story import StoryQuery
 PER_PAGE = 50
 DRAWN_MAX = 60  # tasks of a directive that are drawn
 STORY = 20
+KEY_NAME = "OPENAI_API_KEY"
 
 
 class DirectiveFilter(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,9 +49,18 @@ async def list_directives(visit: Visit, query: DirectiveFilter) -> Response:
         filter=query,
         planner=planner,
         runs=await board.planner_runs(5),
+        key_page=await _page_of_the_key(visit),
         next=following and address("/panel/directives", status=query.status, before=following),
         first=query.before and address("/panel/directives", status=query.status),
     )
+
+
+async def _page_of_the_key(visit: Visit) -> str:
+    """Where the key of the model is handed in."""
+    for request in await visit.deps.credentials.list_requests():
+        if KEY_NAME in request["scopes"]:
+            return f"/panel/requests/{part(request['id'])}"
+    return "/panel/setup"
 
 
 async def show_directive(visit: Visit, directive_id: DirectiveId) -> Response:

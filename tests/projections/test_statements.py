@@ -14,7 +14,7 @@ from tests.projections.history import connect
 
 TASKS = 50_000
 SCRIPTS = {"rebuild.sql"}  # several statements at once, or of tables that exist only then: the rebuild's tests run them
-BIG = {"tasks", "runs", "events", "steps", "file_changes", "task_deps", "output", "artifacts"}
+BIG = {"tasks", "runs", "events", "steps", "file_changes", "task_deps", "output", "artifacts", "directives"}
 
 FILES = sorted(path.name for path in files("projections").iterdir() if path.name.endswith(".sql"))
 NAMED = [(file, name) for file in FILES if file not in SCRIPTS for name in load_statements("projections", file)]
@@ -44,6 +44,10 @@ TRACES = """
     INSERT INTO view.steps (run_id, number, name, output_bytes, truncated, at)
     SELECT id, 1, 'test', 0, false, claimed_at FROM view.runs;
     INSERT INTO view.file_changes (run_id, path, change) SELECT id, 'a.py', 'modified' FROM view.runs;
+    INSERT INTO view.directives (id, version, status, title, digest, approval, task_ids, required, proposed_seq,
+                                 proposed_at, proposed_by, decided_at)
+    SELECT 'd-' || k, 1, CASE WHEN k % 100 = 0 THEN 'PENDING' ELSE 'APPLIED' END, 't', 'x', 'auto', ARRAY['t' || k],
+           '{}', k, now(), 'gpt', CASE WHEN k % 100 > 0 THEN now() END FROM generate_series(1, 20000) k;
     INSERT INTO log.output (run_id, chunk, step, stream, data) SELECT id, 1, 1, 'stdout', 'output' FROM view.runs;
     INSERT INTO log.artifacts (run_id, kind, content) SELECT id, 'patch', 'patch' FROM view.runs;
 """
@@ -115,6 +119,12 @@ QUERIES: dict[str, tuple[str, str, tuple[Any, ...], set[str]]] = {
         {"runs_pkey", "tasks_pkey"},
     ),
     "statuses of many": ("briefs.sql", "count_statuses", ([f"t{k}" for k in range(5000)],), {"tasks_pkey"}),
+    "lines of directives": (
+        "briefs.sql",
+        "briefs_of_directives",
+        (["d-5", "d-100"],),
+        {"directives_pkey", "tasks_pkey"},
+    ),
     "pending directives": ("briefs.sql", "list_pending", (50,), {"directives_pending"}),
     "decided directives": ("briefs.sql", "list_decided", (FROM_THE_NEWEST, 5000, None, 51), {"directives_by_proposal"}),
     "why a task waits": ("why.sql", "look_at_task", (f"t{TASKS}", 60.0, 1000), {"tasks_pkey", "ready_pkey"}),
