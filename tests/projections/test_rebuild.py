@@ -60,8 +60,8 @@ async def test_writers_that_go_on_lose_nothing(
     connection: Connection, opens: Opens, view_sql: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Events written while the views are rebuilt, swapped and dropped are all in the new views."""
-    monkeypatch.setattr("projections.rebuild.SLICE", 50)
-    monkeypatch.setattr("projections.rebuild.LITTLE", 10)
+    monkeypatch.setattr("projections.rebuild.SLICE", 500)
+    monkeypatch.setattr("projections.rebuild.LITTLE", 100)
     await Chance(connection, 7).write(100)
     stop = asyncio.Event()
     writers = [asyncio.create_task(_keep_writing(opens, stop, name)) for name in ("x", "y", "z")]

@@ -9,6 +9,18 @@ from events.task import TaskCreated, TaskDone, TaskStarted
 from tests.support.waiting import eventually
 
 TASKS = 2000
+# An ANALYZE that happens to run holds back what may be pruned; this is about the layout of the tables, not about luck.
+NO_AUTOVACUUM = """
+    DO $$
+    DECLARE
+        each regclass;
+    BEGIN
+        FOR each IN SELECT oid FROM pg_class
+                    WHERE relkind = 'r' AND relnamespace IN ('log'::regnamespace, 'view'::regnamespace) LOOP
+            EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', each);
+        END LOOP;
+    END $$
+"""
 UPDATES = """
     SELECT n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables
     WHERE schemaname = 'view' AND relname = $1
@@ -17,6 +29,7 @@ UPDATES = """
 
 async def test_transitions_are_hot(database: str, connection: Connection) -> None:
     """Over 2000 lives, at least 90 of 100 updates of tasks and runs touch no index."""
+    await connection.execute(NO_AUTOVACUUM)
     async with Commands(Database(database)) as commands:
         await commands.create_tasks([(None, TaskCreated("t")) for _ in range(TASKS)], "gpt")
         while claimed := (await commands.claim("r", 100, "runner:r")).tasks:
