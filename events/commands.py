@@ -109,8 +109,8 @@ class Commands:
             raise answer
         new = [task for task in answer if task.created]
         if new:
-            self.wake(f"r:{min(task.priority for task in new)}:{min(task.seq for task in new)}")
-            self._announce(max(task.seq for task in new))
+            first = f"{min(task.priority for task in new)}:{min(task.seq for task in new)}"
+            self.wake(f"r:{first},e:{max(task.seq for task in new)}")
         return answer
 
     async def claim(self, runner: str, limit: int, actor: str) -> ClaimAnswer:

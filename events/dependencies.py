@@ -16,6 +16,8 @@ def in_order(tasks: Mapping[str, Collection[str]]) -> list[int]:
     Raises:
         DependencyCycle: the detail names the cycle, each task before the one it depends on: "a → b → a".
     """
+    if not any(parent in tasks for parents in tasks.values() for parent in parents):
+        return list(range(len(tasks)))
     ids = list(tasks)
     places = {task_id: place for place, task_id in enumerate(ids)}
     known = [{places[parent] for parent in parents if parent in places} for parents in tasks.values()]

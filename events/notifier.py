@@ -96,7 +96,8 @@ class Notifier:
             await self._kick.wait()
             self._kick.clear()
             while self._pending:
-                await self._wait_while_patient()
+                if not self._pending.is_urgent:
+                    await self._wait_while_patient()
                 await self._send_pending()
 
     async def _wait_while_patient(self) -> None:
