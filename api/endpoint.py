@@ -5,49 +5,29 @@ string), `body` (a Struct of the JSON body, or a class with its own `read`). The
 the same parameters.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, get_type_hints
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from api.auth import ANYONE, LOCAL, Roles, authenticate
+from api.auth import ANYONE, LOCAL, authenticate
 from api.body import decode_body, read_body
 from api.call import Call
 from api.deps import ApiDeps
+from api.entry import Entry
 from api.errors import MethodNotAllowed
 from api.live import Live
-from api.screening import Policy, screened
+from api.screening import screened
 from api.transfer import spare
 from events.errors import ElRusoError, InvalidInput, NotFound
 
-Handler = Callable[..., Awaitable[Response]]
 
-
-class Endpoint(Struct, frozen=True, dict=True):
-    """A method and a path, who may use them, what they do, and what becomes of secrets in the body."""
-
-    method: str
-    path: str
-    roles: Roles
-    handler: Handler
-    secrets: Policy = "refuse"
-
-    @cached_property
-    def reads(self) -> dict[str, Any]:
-        """The handler's parameters after `call`, with their types."""
-        hints = get_type_hints(self.handler, include_extras=True)
-        return {name: hint for name, hint in hints.items() if name not in ("call", "return")}
-
-    @cached_property
-    def path_names(self) -> tuple[str, ...]:
-        """The parameters that stand in the path."""
-        return tuple(compile_path(self.path)[2])
+class Endpoint(Entry, frozen=True, dict=True):
+    """An entry that speaks JSON; its handler is given the `call` first."""
 
     @cached_property
     def decode(self) -> Callable[[bytes], Any] | None:

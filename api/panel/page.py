@@ -5,31 +5,27 @@ its path, `query` (a Struct of the query string), `form` (a Struct of the fields
 told on a page of its own, with the right status.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import cached_property
-from typing import Any, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl, quote
 
 import msgspec
 import structlog
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from api.auth import ANYONE, Roles
+from api.auth import ANYONE
 from api.body import read_body
 from api.deps import ApiDeps
+from api.entry import Entry
 from api.errors import MethodNotAllowed, as_refusal
 from api.live import Live
 from api.panel.door import find_caller
 from api.panel.paper import HEADERS, render
 from api.panel.visit import Visit
-from api.screening import Policy, refuse_secrets
+from api.screening import refuse_secrets
 from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
-
-Handler = Callable[..., Awaitable[Response]]
 
 FORM_BYTES = 4 << 20
 FIELDS_MAX = 20_000
@@ -40,25 +36,8 @@ AGAIN = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content
 log = structlog.get_logger(__name__)
 
 
-class Page(Struct, frozen=True, dict=True):
-    """A method and a path of the panel, who may use them, what they do, and what becomes of secrets in a form."""
-
-    method: str
-    path: str
-    roles: Roles
-    handler: Handler
-    secrets: Policy = "refuse"
-
-    @cached_property
-    def reads(self) -> dict[str, Any]:
-        """The handler's parameters after `visit`, with their types."""
-        hints = get_type_hints(self.handler, include_extras=True)
-        return {name: hint for name, hint in hints.items() if name not in ("visit", "return")}
-
-    @cached_property
-    def path_names(self) -> tuple[str, ...]:
-        """The parameters that stand in the path."""
-        return tuple(compile_path(self.path)[2])
+class Page(Entry, frozen=True, dict=True):
+    """An entry that speaks HTML and forms; its handler is given the `visit` first."""
 
     async def answer(self, request: Request, deps: ApiDeps, live: Live) -> Response:
         """Find out who it is, read, call the handler; tell refusals on a page."""

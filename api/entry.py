@@ -1,0 +1,37 @@
+"""One row of a table of addresses, the API's or the panel's."""
+
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from inspect import signature
+from typing import Any, get_type_hints
+
+from msgspec import Struct
+from starlette.responses import Response
+from starlette.routing import compile_path
+
+from api.auth import Roles
+from api.screening import Policy
+
+Handler = Callable[..., Awaitable[Response]]
+
+
+class Entry(Struct, frozen=True, dict=True):
+    """A method and a path, who may use them, what they do, and what becomes of secrets in the body."""
+
+    method: str
+    path: str
+    roles: Roles
+    handler: Handler
+    secrets: Policy = "refuse"
+
+    @cached_property
+    def reads(self) -> dict[str, Any]:
+        """The handler's parameters after its first, with their types."""
+        hints = get_type_hints(self.handler, include_extras=True)
+        first = next(iter(signature(self.handler).parameters))
+        return {name: hint for name, hint in hints.items() if name not in (first, "return")}
+
+    @cached_property
+    def path_names(self) -> tuple[str, ...]:
+        """The parameters that stand in the path."""
+        return tuple(compile_path(self.path)[2])
