@@ -71,12 +71,12 @@ def test_what_steers_the_eye_is_shown() -> None:
 
 def visible(html: str) -> str:
     """The text with its colours, however it is divided into spans."""
-    out, classes = [], ""
-    for match in re.finditer(r'<span class="(sgr-[^"]*)">|</span>|<[^>]*>|([^<])', html):
-        if match[1] is not None:
-            classes = match[1]
+    out, classes = [], [""]  # a span within a coloured one keeps its colours, and its end gives back what was before
+    for match in re.finditer(r'<span class="(sgr-[^"]*)?[^>]*>|</span>|<[^>]*>|([^<])', html):
+        if match[0].startswith("<span"):
+            classes.append(match[1] or classes[-1])
         elif match[0] == "</span>":
-            classes = ""
+            classes.pop()
         elif match[2]:
-            out.append(f"{classes}:{match[2]}")
+            out.append(f"{classes[-1]}:{match[2]}")
     return "|".join(out)
