@@ -20,6 +20,8 @@ TEXTS = {
     "status.cancelled": Text(es="cancelada", en="cancelled"),
     "status.requeued": Text(es="devuelta", en="requeued"),
     "status.online": Text(es="en línea", en="online"),
+    "status.draining": Text(es="vaciándose", en="draining"),
+    "status.drained": Text(es="vacío", en="drained"),
     "status.offline": Text(es="fuera de línea", en="offline"),
     "live.off": Text(es="sin actualización automática", en="not live"),
     "script.words": Text(
