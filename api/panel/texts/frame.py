@@ -83,5 +83,7 @@ TEXTS = {
     "filter.clear": Text(es="Quitar filtros", en="Clear"),
     "sort.newest": Text(es="Más nuevas primero", en="Newest first"),
     "sort.oldest": Text(es="Más antiguas primero", en="Oldest first"),
+    "sort.longest": Text(es="Las que más llevan", en="Longest running first"),
+    "sort.priority": Text(es="Por prioridad", en="By priority"),
     "sort.queue": Text(es="Orden de la cola", en="Queue order"),
 }
