@@ -197,8 +197,7 @@ class TaskMachine(Player):
         told: list[Told] = []
         if _last_word_spoken_twice(reports):
             accepted = [report for report, answer in zip(reports, answers, strict=True) if answer is None]
-            events = self.run(self.world.read(self.last))
-            told = [Told(event.id, event.type) for event in events if not is_reaction(event)]
+            told = [Told(event.id, event.type) for event in self.look().events if not is_reaction(event)]
             wanted = sorted((report.task_id, catalog.type_name(report.event)) for report in accepted)
             assert wanted == sorted((each.id, each.type) for each in told if each.type in REPORTED), (answers, told)
         else:
@@ -377,6 +376,13 @@ class TaskMachine(Player):
         self.model.now += timedelta(seconds=seconds)
         self.run(self.world.steer(self.model.now))
 
+    @precondition(lambda self: len(self.model.due_in()) > 1)
+    @rule(name=runner_ids)
+    def all_falls_due(self, name: str) -> None:
+        """Whatever was put off may be claimed now; a claim of one moves all of it among the ready tasks."""
+        self.time_passes(self.model.due_in()[-1])
+        self.claim(name, 1, False)
+
     # ------------------------------------------------------------------ psql in a stranger's hand
 
     @rule(
@@ -392,7 +398,7 @@ class TaskMachine(Player):
         """
         task_id = self.known(place)
         trial = self.model.fork()
-        seq = self.run(self.world.next_seq())
+        seq = self.look().next_seq
         chain = []
         for turn, link in enumerate(drawn):
             data = self._link(trial.state(task_id), link)
@@ -436,7 +442,7 @@ class TaskMachine(Player):
     )
     def write_others_by_hand(self, name: str, drawn: list[type[Struct]], gap: int) -> None:
         """The same for the streams of runners, of requests and of the system."""
-        seq = self.run(self.world.next_seq())
+        seq = self.look().next_seq
         versions: dict[tuple[str, str], int] = {}
         batch = []
         for place, struct in enumerate(drawn):
@@ -488,9 +494,9 @@ class TaskMachine(Player):
     @invariant()
     def views_agree(self) -> None:
         """Every view says what the model says, and the log holds nothing that the model does not know of."""
-        seen = self.run(self.world.look())
-        assert self.last == (seen["last"] or 0)
-        self.model.check(seen)
+        seen = self.look()
+        assert not seen.events
+        self.model.check(seen.views)
         self.model.check_reactions()
         self.sound = True
 
