@@ -80,7 +80,7 @@ links = any_of(
     [True] * 9 + [False],
     list(task.EVENT_TYPES.values()),
     [False, True],
-    [False] * 11 + [True],
+    [False] * 5 + [True],
 ).map(lambda drawn: Turn(*drawn))
 
 

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct, structs
 
 from events import catalog, claims, request, runner, system, task
 from events.claims import ClaimAnswer, Claimed
-from events.commands import OutputChunk, definition_of
+from events.commands import OutputChunk
 from events.dependencies import in_order
 from events.errors import (
     DependencyCycle,
@@ -173,7 +173,7 @@ class TaskMachine(Player):
         told = []
         for each in claimed:
             known = self.model.tasks[each.task_id]
-            assert definition_of(each) == known.definition
+            assert catalog.decode("task.created", each.definition) == known.definition
             assert (each.version, each.attempt) == (known.state.version + 1, known.state.attempts + 1)
             told.append(Told(each.task_id, "task.claimed", lambda data: data.runner == name))
         events = self.settle(told)
@@ -396,7 +396,7 @@ class TaskMachine(Player):
 
         Backwards it is refused: within a stream seq must rise with version, or the log could not be read in order.
         """
-        task_id = self.known(place)
+        task_id = self.one_of(self.model.held() if drawn[0].retry else [], place)
         trial = self.model.fork()
         seq = self.look().next_seq
         chain = []
