@@ -383,9 +383,3 @@ def paused(reason: str | None) -> Paused:
 def batched(items: Sequence[str], size: int) -> list[list[str]]:
     """The items in lists of at most so many."""
     return [list(items[place : place + size]) for place in range(0, len(items), size)]
-
-
-def definition_of(claimed: Claimed) -> TaskCreated:
-    """The decoded definition of a claimed task."""
-    definition: TaskCreated = catalog.decode("task.created", claimed.definition)
-    return definition
