@@ -96,6 +96,8 @@ INSERT INTO log.transitions (kind, type, sources, target) VALUES
     ('runner', 'runner.started',   '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.heartbeat', '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.stopped',   '{alive,stopped}',                     'stopped'),
+    ('runner', 'runner.draining',  '{alive}',                             'alive'),
+    ('runner', 'runner.resumed',   '{alive}',                             'alive'),
     ('request', 'request.opened',    '{"",WAITING,PROVIDED,WITHDRAWN}',   'WAITING'),
     ('request', 'request.provided',  '{WAITING,PROVIDED}',                'PROVIDED'),
     ('request', 'request.withdrawn', '{WAITING,PROVIDED}',                'WITHDRAWN'),
@@ -499,9 +501,13 @@ CREATE TABLE runners (
     version      integer NOT NULL,
     status       text COLLATE "C" NOT NULL CHECK (status IN ('alive', 'stopped')),
     started_at   timestamptz,
-    last_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,             -- by its own events: what an operator says of it is no sign of life
     stopped_at   timestamptz,
-    meta         json NOT NULL
+    draining_since  timestamptz,                   -- nothing is handed to it; resumed, started anew or stopped it drains no more
+    draining_by     text,
+    draining_reason text,
+    meta         json NOT NULL,
+    CONSTRAINT draining_while_alive CHECK (draining_since IS NULL OR status = 'alive')
 ) WITH (fillfactor = 50);
 
 -- Credentials that were asked for: all that is known of them but their values.
@@ -1129,7 +1135,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Runners: a heartbeat is one event here and one heap-only update.
+-- Runners: a heartbeat is one event here and one heap-only update. The last event that is none says whether it drains.
 CREATE FUNCTION fold_runners() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
     expected bigint;
@@ -1139,29 +1145,37 @@ BEGIN
         RETURN NULL;
     END IF;
     WITH chain AS (
-        SELECT b.id, b.seq, b.version, b.at, b.type, b.data, t.target, t.sources,
+        SELECT b.id, b.seq, b.version, b.at, b.type, b.actor, b.data, t.target, t.sources,
                lead(t.target) OVER w AS prior_status, lead(b.seq) OVER w AS prior_seq
         FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'runner'
         WINDOW w AS (PARTITION BY b.id ORDER BY b.version DESC)
     ), net AS (
         SELECT c.id, min(c.version) AS first_version, max(c.version) AS version,
-               (array_agg(c.at))[count(*)] AS first_at, (array_agg(c.at))[1] AS at,
+               (array_agg(c.at))[count(*)] AS first_at, (array_agg(c.at) FILTER (WHERE c.type NOT IN ('runner.draining', 'runner.resumed')))[1] AS seen_at,
                (array_agg(c.target))[1] AS status,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
                (array_agg(c.at) FILTER (WHERE c.type = 'runner.started'))[1] AS started_at,
                (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->>'meta' IS NOT NULL))[1] AS meta,
+               bool_or(c.type <> 'runner.heartbeat') AS turns,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.at END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_at,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.actor END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_by,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.data->>'reason' END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_reason,
                max(c.version) - min(c.version) + 1 = count(*)
                    AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.prior_seq < c.seq)) AS legal
         FROM chain c GROUP BY c.id ORDER BY c.id
     ), created AS (
-        INSERT INTO runners (id, version, status, started_at, last_seen_at, stopped_at, meta)
-        SELECT n.id, n.version, n.status, coalesce(n.started_at, n.first_at), n.at, CASE WHEN n.status = 'stopped' THEN n.at END, coalesce(n.meta, '{}')
+        INSERT INTO runners (id, version, status, started_at, last_seen_at, stopped_at, draining_since, draining_by, draining_reason, meta)
+        SELECT n.id, n.version, n.status, coalesce(n.started_at, n.first_at), n.seen_at, CASE WHEN n.status = 'stopped' THEN n.seen_at END,
+               n.drain_at, n.drain_by, n.drain_reason, coalesce(n.meta, '{}')
         FROM net n JOIN log.transitions f ON f.type = n.first_type
         WHERE n.first_version = 1 AND n.legal AND '' = ANY (f.sources)
         RETURNING id
     ), changed AS (
-        UPDATE runners r SET version = n.version, status = n.status, started_at = coalesce(n.started_at, r.started_at), last_seen_at = n.at,
-            stopped_at = CASE WHEN n.status = 'stopped' THEN n.at END, meta = coalesce(n.meta, r.meta)
+        UPDATE runners r SET version = n.version, status = n.status, started_at = coalesce(n.started_at, r.started_at),
+            last_seen_at = coalesce(n.seen_at, r.last_seen_at), stopped_at = CASE WHEN n.status = 'stopped' THEN n.seen_at END,
+            draining_since = CASE WHEN n.turns THEN n.drain_at ELSE r.draining_since END,
+            draining_by = CASE WHEN n.turns THEN n.drain_by ELSE r.draining_by END,
+            draining_reason = CASE WHEN n.turns THEN n.drain_reason ELSE r.draining_reason END, meta = coalesce(n.meta, r.meta)
         FROM net n JOIN log.transitions f ON f.type = n.first_type
         WHERE r.id = n.id AND r.version = n.first_version - 1 AND n.legal AND r.status = ANY (f.sources)
         RETURNING r.id
