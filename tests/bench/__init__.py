@@ -3,7 +3,7 @@
     elruso bench [NAME] [--json] [--runs N]
 
     suite          the benchmarks by name; runs some of them and makes the document
-    lifecycle  wakeup  wakeup_http  create  claim  rebuild  cost  idle
+    lifecycle  wakeup  wakeup_http  create  claim  rebuild  cost  idle  viewers
                    one benchmark each: `async def run(bench, plan) -> Result`
     server         the Bench: a PostgreSQL of its own, with the settings of production, or a given one; fresh databases
     plan           the Plan: how many runs, how much of everything; how progress is shown

@@ -23,11 +23,18 @@ STOP_SECONDS = 20.0
 @asynccontextmanager
 async def serving(database: Database) -> AsyncIterator[str]:
     """The API, healthy; its address."""
+    async with served(database) as (address, _pid):
+        yield address
+
+
+@asynccontextmanager
+async def served(database: Database) -> AsyncIterator[tuple[str, int]]:
+    """The same, and its process id."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    async with elruso(database, "serve", "--port", str(port)):
+    async with elruso(database, "serve", "--port", str(port)) as process:
         _healthy: bool = await eventually(partial(_is_healthy, address), START_SECONDS, "the API's health")
-        yield address
+        yield address, process.pid
 
 
 @asynccontextmanager

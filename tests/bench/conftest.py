@@ -25,6 +25,10 @@ TINY = Sizes(
     idle_seconds=1.0,
     idle_settle_seconds=0.2,
     cost_tasks=50,
+    viewers=7,
+    listeners=3,
+    news=4,
+    news_gap_seconds=0.002,
 )
 
 

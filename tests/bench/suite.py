@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ops.postgres.control import Announce
 from ops.postgres.server import Server
-from tests.bench import claim, cost, create, idle, lifecycle, rebuild, wakeup, wakeup_http
+from tests.bench import claim, cost, create, idle, lifecycle, rebuild, viewers, wakeup, wakeup_http
 from tests.bench.machine import circumstances
 from tests.bench.plan import FULL, MODEST, Plan, Sizes, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
@@ -31,6 +31,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "rebuild": rebuild.run,
     "cost": cost.run,
     "idle": idle.run,
+    "viewers": viewers.run,
 }
 PAGE_COLUMNS = 120  # where no terminal says how wide it is
 OWN_SERVER_ONLY = {"idle"}  # they read the server's log

@@ -30,6 +30,7 @@ ROWS = {
         "processor time, Python",
         "processor time, PostgreSQL",
     ],
+    "viewers": ["fan-out p50", "fan-out p99", "fan-out max", "sessions that LISTEN", "memory per viewer"],
 }
 
 
