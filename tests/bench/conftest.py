@@ -25,6 +25,8 @@ TINY = Sizes(
     idle_seconds=1.0,
     idle_settle_seconds=0.2,
     cost_tasks=50,
+    histories=6,
+    history_steps=5,
 )
 
 

@@ -27,6 +27,9 @@ class Sizes(Struct, frozen=True):
     idle_seconds: float = 60.0
     idle_settle_seconds: float = 12.0  # until the first heartbeat's connection is open too
     cost_tasks: int = 20_000
+    histories: int = 20_000
+    history_steps: int = 50
+    first_seed: int = 1
 
 
 FULL = Sizes()

@@ -30,6 +30,7 @@ ROWS = {
         "processor time, Python",
         "processor time, PostgreSQL",
     ],
+    "soak": ["histories", "steps"],
 }
 
 
