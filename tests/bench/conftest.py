@@ -25,15 +25,12 @@ TINY = Sizes(
     idle_seconds=1.0,
     idle_settle_seconds=0.2,
     cost_tasks=50,
-<<<<<<< HEAD
     viewers=7,
     listeners=3,
     news=4,
     news_gap_seconds=0.002,
-=======
     histories=6,
     history_steps=5,
->>>>>>> soak
 )
 
 

@@ -27,16 +27,13 @@ class Sizes(Struct, frozen=True):
     idle_seconds: float = 60.0
     idle_settle_seconds: float = 12.0  # until the first heartbeat's connection is open too
     cost_tasks: int = 20_000
-<<<<<<< HEAD
     viewers: int = 500
     listeners: int = 150  # sessions that listen themselves; the server has room for 200
     news: int = 100
     news_gap_seconds: float = 0.1
-=======
     histories: int = 20_000
     history_steps: int = 50
     first_seed: int = 1
->>>>>>> soak
 
 
 FULL = Sizes()

@@ -12,11 +12,7 @@ from rich.console import Console
 
 from ops.postgres.control import Announce
 from ops.postgres.server import Server
-<<<<<<< HEAD
-from tests.bench import claim, cost, create, idle, lifecycle, rebuild, viewers, wakeup, wakeup_http
-=======
-from tests.bench import claim, cost, create, idle, lifecycle, rebuild, soak, wakeup, wakeup_http
->>>>>>> soak
+from tests.bench import claim, cost, create, idle, lifecycle, rebuild, soak, viewers, wakeup, wakeup_http
 from tests.bench.machine import circumstances
 from tests.bench.plan import FULL, MODEST, Plan, Sizes, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
@@ -35,11 +31,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "rebuild": rebuild.run,
     "cost": cost.run,
     "idle": idle.run,
-<<<<<<< HEAD
     "viewers": viewers.run,
-=======
     "soak": soak.run,
->>>>>>> soak
 }
 PAGE_COLUMNS = 120  # where no terminal says how wide it is
 OWN_SERVER_ONLY = {"idle", "soak"}  # they read the server's log, or need to be its superuser

@@ -30,11 +30,8 @@ ROWS = {
         "processor time, Python",
         "processor time, PostgreSQL",
     ],
-<<<<<<< HEAD
     "viewers": ["fan-out p50", "fan-out p99", "fan-out max", "sessions that LISTEN", "memory per viewer"],
-=======
     "soak": ["histories", "steps"],
->>>>>>> soak
 }
 
 

@@ -167,13 +167,9 @@ class TaskMachine(Player):
             return self.refused(answer, Paused)
         if task_id not in self.model.tasks:
             return self.refused(answer, NotFound)
-<<<<<<< HEAD
         if self.model.drains(name):
             return self.refused(answer, Draining)
-        if not self.model.is_claimable(task_id, self.model.tasks[task_id]):
-=======
         if not self.model.is_eligible(task_id, self.model.tasks[task_id], self.model.now):
->>>>>>> soak
             return self.refused(answer, NotEligible)
         assert isinstance(answer, Claimed), answer
         return self._check_claimed(name, [answer])
