@@ -13,6 +13,11 @@ WITH created AS (
 )
 SELECT array_agg(c.id) AS ids, array_agg(c.seq) AS seqs FROM created c;
 
+-- name: create_and_tell
+-- Appends task.created for one task without parents, commits, and tells the runners. Outside a transaction only.
+-- $1 id, $2 actor, $3 command id, $4 data, $5 priority, $6 channel
+CALL log.create_and_tell($1, $2, $3, $4, $5, $6, NULL);
+
 -- name: create_free_tasks
 -- The same, but an id or command that is taken is left out of the answer.
 INSERT INTO log.events (kind, id, version, type, actor, data, command_id)
@@ -28,6 +33,7 @@ WITH picked AS MATERIALIZED (
     SELECT r.id, r.priority, r.position FROM view.ready r
     WHERE (r.priority, r.position) >= ($1::smallint, $2::bigint)
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
+      AND (SELECT set_config('elruso.brings', 'task.claimed', true)) IS NOT NULL  -- before anything is written
       AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $4::json #>> '{}' AND d.draining_since IS NOT NULL)
     ORDER BY r.priority, r.position, r.id LIMIT $3 FOR UPDATE SKIP LOCKED
 ), claimed AS (

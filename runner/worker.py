@@ -120,6 +120,8 @@ class Worker:
     async def _wait_for_room(self) -> None:
         """Until a quarter of the slots is free, or a few have been for a moment."""
         worthwhile = max(1, self._settings.concurrency // 4)
+        if self._has_room(worthwhile):
+            return
         while not self._has_room(1):
             await self._runs.advance()
         with suppress(TimeoutError):

@@ -29,6 +29,8 @@ TINY = Sizes(
     listeners=3,
     news=4,
     news_gap_seconds=0.002,
+    histories=6,
+    history_steps=5,
 )
 
 

@@ -31,6 +31,9 @@ class Sizes(Struct, frozen=True):
     listeners: int = 150  # sessions that listen themselves; the server has room for 200
     news: int = 100
     news_gap_seconds: float = 0.1
+    histories: int = 20_000
+    history_steps: int = 50
+    first_seed: int = 1
 
 
 FULL = Sizes()

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ops.postgres.control import Announce
 from ops.postgres.server import Server
-from tests.bench import claim, cost, create, idle, lifecycle, rebuild, viewers, wakeup, wakeup_http
+from tests.bench import claim, cost, create, idle, lifecycle, rebuild, soak, viewers, wakeup, wakeup_http
 from tests.bench.machine import circumstances
 from tests.bench.plan import FULL, MODEST, Plan, Sizes, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
@@ -32,9 +32,11 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "cost": cost.run,
     "idle": idle.run,
     "viewers": viewers.run,
+    "soak": soak.run,
 }
 PAGE_COLUMNS = 120  # where no terminal says how wide it is
-OWN_SERVER_ONLY = {"idle"}  # they read the server's log
+OWN_SERVER_ONLY = {"idle", "soak"}  # they read the server's log, or need to be its superuser
+BY_NAME_ONLY = {"soak"}  # too long for "all of them"
 
 
 class Asked(Struct, frozen=True):
@@ -63,7 +65,9 @@ def perform(asked: Asked, announce: Announce) -> bool:
 
 def chosen(name: str | None, own: bool) -> list[str]:
     """The benchmark that was asked for, or all that this server allows."""
-    return [name] if name else [name for name in BENCHMARKS if own or name not in OWN_SERVER_ONLY]
+    if name:
+        return [name]
+    return [each for each in BENCHMARKS if each not in BY_NAME_ONLY and (own or each not in OWN_SERVER_ONLY)]
 
 
 async def _perform(asked: Asked, server: Server | None) -> Report:

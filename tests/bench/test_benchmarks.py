@@ -17,7 +17,7 @@ ROWS = {
     "lifecycle": ["2 runners"],
     "wakeup": ["p50", "p95", "p99", "max", "of it the call, p50"],
     "wakeup_http": ["p50", "p95", "p99", "max", "of it the call, p50"],
-    "create": ["20 per request", "one by one, 32 callers"],
+    "create": ["20 per request", "one by one, 32 callers", "the same, hints sent and heard"],
     "claim": [f"{batch} of {size} ready, p{share}" for batch in (1, 10) for size in (50, 100) for share in (50, 99)],
     "rebuild": ["the whole log"],
     "cost": [
@@ -31,6 +31,7 @@ ROWS = {
         "processor time, PostgreSQL",
     ],
     "viewers": ["fan-out p50", "fan-out p99", "fan-out max", "sessions that LISTEN", "memory per viewer"],
+    "soak": ["histories", "steps"],
 }
 
 

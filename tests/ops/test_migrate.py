@@ -36,7 +36,9 @@ BEFORE_THE_FIRST_MIGRATION = """
         OR type IN ('task.prioritized', 'runner.draining', 'runner.resumed');
     DROP TABLE log.planner_progress;
     DROP TRIGGER append_3_directives ON log.events;
-    DROP FUNCTION log.react_directives(), log.planned_tasks(text, bigint);
+    DROP FUNCTION log.react_directives(), log.planned_tasks(text, bigint), log.note_types();
+    DROP PROCEDURE log.create_and_tell;
+    ALTER FUNCTION log.guard_append() RESET ALL;
 """
 
 
