@@ -96,6 +96,8 @@ INSERT INTO log.transitions (kind, type, sources, target) VALUES
     ('runner', 'runner.started',   '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.heartbeat', '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.stopped',   '{alive,stopped}',                     'stopped'),
+    ('runner', 'runner.draining',  '{alive}',                             'alive'),
+    ('runner', 'runner.resumed',   '{alive}',                             'alive'),
     ('request', 'request.opened',    '{"",WAITING,PROVIDED,WITHDRAWN}',   'WAITING'),
     ('request', 'request.provided',  '{WAITING,PROVIDED}',                'PROVIDED'),
     ('request', 'request.withdrawn', '{WAITING,PROVIDED}',                'WITHDRAWN'),
@@ -499,9 +501,13 @@ CREATE TABLE runners (
     version      integer NOT NULL,
     status       text COLLATE "C" NOT NULL CHECK (status IN ('alive', 'stopped')),
     started_at   timestamptz,
-    last_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,             -- by its own events: what an operator says of it is no sign of life
     stopped_at   timestamptz,
-    meta         json NOT NULL
+    draining_since  timestamptz,                   -- nothing is handed to it; resumed, started anew or stopped it drains no more
+    draining_by     text,
+    draining_reason text,
+    meta         json NOT NULL,
+    CONSTRAINT draining_while_alive CHECK (draining_since IS NULL OR status = 'alive')
 ) WITH (fillfactor = 50);
 
 -- Credentials that were asked for: all that is known of them but their values.
@@ -805,6 +811,8 @@ END $$;
 
 -- Every other statement.
 --
+-- `plain`   of a rebuild, whose history was found legal when it was written: what was created, claimed, and done, without
+--           a turn. Most lives are; a glance at each sort of event is enough for them, and the rest takes the long way:
 -- `line`    each event with its arrow and the run it names
 -- `chain`   beside the event before it in its stream, if that is in the batch too: is the step from one to the other legal?
 -- `net`     per stream: the status it ends in and what the last event of each sort said. Within a stream `ready` is
@@ -824,7 +832,18 @@ BEGIN
     IF NOT holds('task.') OR is_hot() THEN
         RETURN NULL;
     END IF;
-    WITH line AS (
+    WITH plain AS MATERIALIZED (
+        SELECT b.id, min(b.version) AS first_version, max(b.version) AS version,
+               max(b.seq) FILTER (WHERE b.type = 'task.created') AS created_seq, max(b.at) FILTER (WHERE b.type = 'task.created') AS created_at,
+               max(b.data::text) FILTER (WHERE b.type = 'task.created')::json AS creation,
+               max(b.seq) FILTER (WHERE b.type = 'task.claimed') AS claim_seq, max(b.at) FILTER (WHERE b.type = 'task.claimed') AS claimed_at,
+               max(b.data::text) FILTER (WHERE b.type = 'task.claimed')::json AS claim,
+               max(b.seq) FILTER (WHERE b.type = 'task.started') AS start_seq, max(b.at) FILTER (WHERE b.type = 'task.started') AS started_at,
+               max(b.at) FILTER (WHERE b.type = 'task.done') AS done_at,
+               bool_and(b.type IN ('task.created', 'task.claimed', 'task.started', 'task.step', 'task.done'))
+                   AND count(*) FILTER (WHERE b.type = 'task.started') <= 1 AS is_plain
+        FROM batch b WHERE NOT live AND b.kind = 'task' GROUP BY b.id
+    ), line AS (
         SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
                r.target = 'running' AS runs, CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
                CASE b.type WHEN 'task.claimed' THEN (b.data->>'attempt')::integer
@@ -832,7 +851,7 @@ BEGIN
                CASE b.type WHEN 'task.failed' THEN b.data->>'error' WHEN 'task.blocked' THEN b.data->>'reason'
                            WHEN 'task.requeued' THEN b.data->>'last_error' END AS error
         FROM batch b JOIN log.transitions r ON r.type = b.type
-        WHERE b.kind = 'task'
+        WHERE b.kind = 'task' AND (live OR b.id IN (SELECT p.id FROM plain p WHERE NOT p.is_plain))
     ), chain AS (
         SELECT l.*, row_number() OVER w = 1 AS is_last, lead(l.target) OVER w AS prior_status, lead(l.seq) OVER w AS prior_seq,
                lead(CASE WHEN l.type = 'task.claimed' THEN l.seq WHEN l.runs THEN l.run_id END) OVER w AS prior_run
@@ -863,6 +882,16 @@ BEGIN
                (array_agg(c.attempts) FILTER (WHERE c.attempts IS NOT NULL))[1] AS attempts,
                (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
         FROM chain c GROUP BY c.id
+      UNION ALL
+        SELECT p.id, p.first_version, p.version, p.done_at,
+               CASE WHEN p.done_at IS NOT NULL THEN 'done' WHEN p.created_seq IS NOT NULL AND p.claim_seq IS NULL THEN 'ready' ELSE 'running' END, NULL,
+               CASE WHEN p.created_seq IS NOT NULL THEN 'task.created' WHEN p.claim_seq IS NOT NULL THEN 'task.claimed' ELSE 'task.done' END,
+               CASE WHEN p.claim_seq IS NOT NULL THEN (SELECT t.sources FROM log.transitions t WHERE t.type = 'task.claimed')
+                    ELSE (SELECT t.sources FROM log.transitions t WHERE t.type = 'task.done') END, NULL, true,
+               p.created_seq, p.creation, p.created_at, p.claim_seq, p.claimed_at, p.claim->>'runner', p.start_seq, p.started_at,
+               p.created_seq, greatest(p.created_at, (p.creation->>'next_run_at')::timestamptz), (p.creation->>'next_run_at')::timestamptz,
+               NULL, (p.claim->>'attempt')::integer, NULL
+        FROM plain p WHERE p.is_plain
     ), matched AS MATERIALIZED (
         SELECT n.*, o.place, o.status AS old_status, o.ready_place, o.scheduled_place, o.running_place,
                CASE WHEN n.status = 'ready' THEN CASE WHEN n.ready_seq IS NULL THEN o.next_run_at ELSE n.due_at END END AS next_run_at,
@@ -912,7 +941,7 @@ BEGIN
             blocked_parent = m.blocked_parent
         FROM matched m
         WHERE m.place IS NOT NULL AND t.ctid = m.place AND t.id = m.id AND t.version = m.first_version - 1 AND m.legal
-          AND t.status = ANY (m.first_sources) AND m.first_run IS NOT DISTINCT FROM t.run_id
+          AND t.status = ANY (m.first_sources) AND m.first_run IS NOT DISTINCT FROM CASE WHEN live THEN t.run_id ELSE m.first_run END
           AND (m.claim_seq IS NULL OR t.waiting_on = 0 OR NOT live)
         RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
     ), written AS (
@@ -1106,7 +1135,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Runners: a heartbeat is one event here and one heap-only update.
+-- Runners: a heartbeat is one event here and one heap-only update. The last event that is none says whether it drains.
 CREATE FUNCTION fold_runners() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
     expected bigint;
@@ -1116,29 +1145,37 @@ BEGIN
         RETURN NULL;
     END IF;
     WITH chain AS (
-        SELECT b.id, b.seq, b.version, b.at, b.type, b.data, t.target, t.sources,
+        SELECT b.id, b.seq, b.version, b.at, b.type, b.actor, b.data, t.target, t.sources,
                lead(t.target) OVER w AS prior_status, lead(b.seq) OVER w AS prior_seq
         FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'runner'
         WINDOW w AS (PARTITION BY b.id ORDER BY b.version DESC)
     ), net AS (
         SELECT c.id, min(c.version) AS first_version, max(c.version) AS version,
-               (array_agg(c.at))[count(*)] AS first_at, (array_agg(c.at))[1] AS at,
+               (array_agg(c.at))[count(*)] AS first_at, (array_agg(c.at) FILTER (WHERE c.type NOT IN ('runner.draining', 'runner.resumed')))[1] AS seen_at,
                (array_agg(c.target))[1] AS status,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
                (array_agg(c.at) FILTER (WHERE c.type = 'runner.started'))[1] AS started_at,
                (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->>'meta' IS NOT NULL))[1] AS meta,
+               bool_or(c.type <> 'runner.heartbeat') AS turns,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.at END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_at,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.actor END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_by,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.data->>'reason' END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_reason,
                max(c.version) - min(c.version) + 1 = count(*)
                    AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.prior_seq < c.seq)) AS legal
         FROM chain c GROUP BY c.id ORDER BY c.id
     ), created AS (
-        INSERT INTO runners (id, version, status, started_at, last_seen_at, stopped_at, meta)
-        SELECT n.id, n.version, n.status, coalesce(n.started_at, n.first_at), n.at, CASE WHEN n.status = 'stopped' THEN n.at END, coalesce(n.meta, '{}')
+        INSERT INTO runners (id, version, status, started_at, last_seen_at, stopped_at, draining_since, draining_by, draining_reason, meta)
+        SELECT n.id, n.version, n.status, coalesce(n.started_at, n.first_at), n.seen_at, CASE WHEN n.status = 'stopped' THEN n.seen_at END,
+               n.drain_at, n.drain_by, n.drain_reason, coalesce(n.meta, '{}')
         FROM net n JOIN log.transitions f ON f.type = n.first_type
         WHERE n.first_version = 1 AND n.legal AND '' = ANY (f.sources)
         RETURNING id
     ), changed AS (
-        UPDATE runners r SET version = n.version, status = n.status, started_at = coalesce(n.started_at, r.started_at), last_seen_at = n.at,
-            stopped_at = CASE WHEN n.status = 'stopped' THEN n.at END, meta = coalesce(n.meta, r.meta)
+        UPDATE runners r SET version = n.version, status = n.status, started_at = coalesce(n.started_at, r.started_at),
+            last_seen_at = coalesce(n.seen_at, r.last_seen_at), stopped_at = CASE WHEN n.status = 'stopped' THEN n.seen_at END,
+            draining_since = CASE WHEN n.turns THEN n.drain_at ELSE r.draining_since END,
+            draining_by = CASE WHEN n.turns THEN n.drain_by ELSE r.draining_by END,
+            draining_reason = CASE WHEN n.turns THEN n.drain_reason ELSE r.draining_reason END, meta = coalesce(n.meta, r.meta)
         FROM net n JOIN log.transitions f ON f.type = n.first_type
         WHERE r.id = n.id AND r.version = n.first_version - 1 AND n.legal AND r.status = ANY (f.sources)
         RETURNING r.id

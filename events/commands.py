@@ -30,11 +30,13 @@ from events.reports import Report, write_reports
 from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
+from events.runners import SQL as RUNNERS_SQL
+from events.runners import Runners, draining
 from events.statements import load_statements
 from events.system import SystemPaused, SystemResumed
 from events.task import TaskCreated
 
-SQL = load_statements("events", "commands.sql") | REQUESTS_SQL
+SQL = load_statements("events", "commands.sql") | REQUESTS_SQL | RUNNERS_SQL
 MANY = 200  # streams in one statement of those that take many
 BULK_CONNECTIONS = 2
 
@@ -66,7 +68,7 @@ class Call(Struct, frozen=True):
 
 class Commands:
     """All writes. Use as `async with Commands(database, wake) as commands`. Those about credentials: `requests`; about
-    directives: `directives`."""
+    directives: `directives`; of an operator about runners: `runners`."""
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class Commands:
         self.wake = wake
         self._tell = None if database.pooled else tell
         self.requests = Requests(self._call, self._announce, self._made_ready)
+        self.runners = Runners(self._call, lambda hint: self.wake(hint))
         self._writes = Committer(database.connect_writer, patient)
         self.directives = Directives(self._writes, self._made_ready)
         self._claims = Committer(database.connect_writer, patient)
@@ -127,17 +130,17 @@ class Commands:
         return answer
 
     async def claim(self, runner: str, limit: int, actor: str) -> ClaimAnswer:
-        """Claims up to `limit` tasks. If there are none: when the next one falls due, and whether all is paused."""
+        """Claims up to `limit` tasks. If there are none: when the next one falls due, or what holds them back."""
         answer = await self._claims.submit(self._claiming, (runner, limit, actor))
         if answer.tasks:
             self._announce(max(task.run_id for task in answer.tasks))
         return answer
 
     async def claim_task(self, runner: str, task_id: str, actor: str) -> Claimed:
-        """Claims this task. Raises NotFound, NotEligible with the reason, or Paused."""
+        """Claims this task. Raises NotFound, NotEligible with the reason, Paused, or Draining."""
         claimed = await self._claims.submit(self._claiming_one, (runner, task_id, actor))
         if claimed is None:
-            raise await self._why_not_claimed(task_id)
+            raise await self._why_not_claimed(runner, task_id)
         self._announce(claimed.run_id)
         return claimed
 
@@ -333,10 +336,12 @@ class Commands:
         if state["status"] != wanted:
             raise IllegalTransition(f"{event_type} is not possible: task {task_id} is {state['status']}")
 
-    async def _why_not_claimed(self, task_id: str) -> ElRusoError:
+    async def _why_not_claimed(self, runner: str, task_id: str) -> ElRusoError:
         state = await self._state(task_id)
         if state["paused"]:
             return Paused(_pause_detail(state["pause_reason"]))
+        if await self.runners.is_draining(runner):
+            return draining(runner)
         if state["status"] != "ready":
             holder = f" by {state['claimed_by']} (run {state['run_id']})" if state["run_id"] else ""
             return NotEligible(f"task {task_id} is {state['status']}{holder}", status=state["status"])

@@ -21,7 +21,11 @@ class Bug(Struct, frozen=True):
 
 
 BUGS = [
-    Bug("the fence is forgotten", "AND m.first_run IS NOT DISTINCT FROM t.run_id", ""),
+    Bug(
+        "the fence is forgotten",
+        "AND m.first_run IS NOT DISTINCT FROM CASE WHEN live THEN t.run_id ELSE m.first_run END",
+        "",
+    ),
     Bug("a parent's end frees nobody", "SET waiting_on = t.waiting_on - f.ended", "SET waiting_on = t.waiting_on"),
     Bug(
         "done is not final",

@@ -71,6 +71,10 @@ class Model:
     def paused(self) -> bool:
         return self.system.status == "paused"
 
+    def drains(self, name: str) -> bool:
+        """Whether nothing is handed to this runner."""
+        return self.runners.get(name, runner.Runner()).draining_since is not None
+
     def state(self, task_id: str) -> task.Task:
         """The task's state; that of a task which does not exist is empty."""
         return self.tasks[task_id].state if task_id in self.tasks else task.Task()
@@ -128,7 +132,9 @@ class Model:
         data = catalog.decode(event.type, event.data)
         if event.kind == "runner":
             before = self.runners.get(event.id, runner.Runner())
-            self.runners[event.id] = runner.evolve(before, event.type, data, version=event.version, at=event.at)
+            self.runners[event.id] = runner.evolve(
+                before, event.type, data, version=event.version, at=event.at, actor=event.actor
+            )
         elif event.kind == "request":
             known = self.requests.get(event.id, request.Request())
             self.requests[event.id] = request.evolve(
@@ -255,9 +261,9 @@ class Model:
             counts[known.state.status] += 1
         assert counts == seen["counts"], (counts, seen["counts"])
         self._check_runs(seen["runs"])
-        assert {name: (each.version, each.status, each.meta) for name, each in self.runners.items()} == {
-            row["id"]: (row["version"], row["status"], row["meta"]) for row in seen["runners"]
-        }
+        assert {
+            name: (each.version, each.status, each.meta, each.draining_by) for name, each in self.runners.items()
+        } == {row["id"]: (row["version"], row["status"], row["meta"], row["draining_by"]) for row in seen["runners"]}
         assert {name: (each.version, each.status, each.changed_at) for name, each in self.requests.items()} == {
             row["id"]: (row["version"], row["status"], _time(row["changed_at"])) for row in seen["requests"]
         }

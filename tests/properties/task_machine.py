@@ -19,6 +19,7 @@ from events.commands import OutputChunk
 from events.dependencies import in_order
 from events.errors import (
     DependencyCycle,
+    Draining,
     ElRusoError,
     IllegalTransition,
     InvalidInput,
@@ -129,7 +130,8 @@ class TaskMachine(Player):
         claims.FLOOR_SECONDS = 1e9 if hinted else -1.0
         answer = self.play(self.commands.claim(name, limit, f"runner:{name}"))
         assert isinstance(answer, ClaimAnswer), answer
-        allowed = [] if self.model.paused else self.model.claimable()
+        drains = self.model.drains(name)
+        allowed = [] if self.model.paused or drains else self.model.claimable()
         got = [claimed.task_id for claimed in answer.tasks]
         if hinted:
             assert got == [task_id for task_id in allowed if task_id in got]
@@ -137,8 +139,9 @@ class TaskMachine(Player):
         else:
             assert got == allowed[:limit]
         if not got:
-            assert answer.paused == self.model.paused
-            self._check_due(answer.due_seconds)
+            assert (answer.paused, answer.draining) == (self.model.paused, drains)
+            if not drains:
+                self._check_due(answer.due_seconds)
         self._check_claimed(name, answer.tasks)
 
     def _check_due(self, due_seconds: float | None) -> None:
@@ -164,6 +167,8 @@ class TaskMachine(Player):
             return self.refused(answer, Paused)
         if task_id not in self.model.tasks:
             return self.refused(answer, NotFound)
+        if self.model.drains(name):
+            return self.refused(answer, Draining)
         if not self.model.is_eligible(task_id, self.model.tasks[task_id], self.model.now):
             return self.refused(answer, NotEligible)
         assert isinstance(answer, Claimed), answer
@@ -359,7 +364,10 @@ class TaskMachine(Player):
         else:
             answer = self.play(self.commands.heartbeat(name, meta, actor, LEASE_SECONDS))
         if kind != "stopped":
-            assert answer.paused == self.model.paused
+            assert (answer.paused, answer.draining) == (
+                self.model.paused,
+                self.model.drains(name) and kind != "started",
+            )
             holders = {
                 self.model.state(task_id).run_id: self.model.state(task_id).claimed_by for task_id in self.model.held()
             }
@@ -368,6 +376,19 @@ class TaskMachine(Player):
             due = answer.due_seconds is not None and answer.due_seconds <= 0
             assert (answer.ready or due) == bool(self.model.claimable())
         self.settle([Told(name, f"runner.{kind}")])
+        return None
+
+    @rule(name=runner_ids, reason=texts, again=st.sampled_from([False] * 7 + [True]))
+    def drain_or_resume(self, name: str, reason: str, again: bool) -> None:
+        """What is so already stays so; who is not there cannot be told."""
+        drain, known = self.model.drains(name) == again, self.model.runners.get(name)
+        runners = self.commands.runners
+        answer = self.play(runners.drain(name, reason, HUMAN) if drain else runners.resume(name, HUMAN))
+        if known is None or known.status == "stopped":
+            return self.refused(answer, NotFound if known is None else IllegalTransition)
+        assert answer is None, answer
+        event = runner.RunnerDraining(reason) if drain else runner.RunnerResumed()
+        self.settle([] if again else [Told(name, catalog.type_name(event), lambda data: data == event)])
         return None
 
     @rule(seconds=st.sampled_from([0.5, 4, 11, 16, 36, 140, -2]))
