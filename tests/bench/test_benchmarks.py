@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.bench.machine import circumstances
-from tests.bench.plan import Plan
+from tests.bench.plan import FULL, Plan, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
 from tests.bench.server import Bench
 from tests.bench.suite import BENCHMARKS
@@ -52,6 +52,14 @@ async def test_idle_names_who_said_what(bench: Bench, plan: Plan) -> None:
     assert {"runner", "api"} <= {row.what for row in result.rows}
     assert result.checks["nobody else spoke"]
     await _shown(bench, plan, result)
+
+
+@pytest.mark.soak
+async def test_idle_minute(bench: Bench) -> None:
+    """With the defaults neither an idle runner nor an idle API says more than 12 things a minute, or looks for work."""
+    with voice() as silent:
+        result = await BENCHMARKS["idle"](bench, Plan(1, FULL, silent))
+    assert result.well, result.checks
 
 
 def test_every_benchmark_is_tried() -> None:
