@@ -25,6 +25,10 @@ TINY = Sizes(
     idle_seconds=1.0,
     idle_settle_seconds=0.2,
     cost_tasks=50,
+    api_tasks=(40, 60),
+    api_kinds=("GET /ops/tasks, 304",),
+    api_connections=2,
+    api_seconds=1.0,
 )
 
 

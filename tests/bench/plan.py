@@ -27,6 +27,10 @@ class Sizes(Struct, frozen=True):
     idle_seconds: float = 60.0
     idle_settle_seconds: float = 12.0  # until the first heartbeat's connection is open too
     cost_tasks: int = 20_000
+    api_tasks: tuple[int, ...] = (1_000, 100_000, 1_000_000)
+    api_kinds: tuple[str, ...] = ()  # none: all of them
+    api_connections: int = 32
+    api_seconds: float = 2.0  # of each kind of request, each side, each run
 
 
 FULL = Sizes()
@@ -40,6 +44,7 @@ MODEST = Sizes(
     rebuilt_tasks=50_000,
     idle_seconds=30.0,
     cost_tasks=10_000,
+    api_tasks=(1_000, 100_000),
 )
 
 
