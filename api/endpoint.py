@@ -10,11 +10,12 @@ from functools import cached_property, partial
 from typing import Any
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import ANYONE, LOCAL, SAFE_METHODS, authenticate
+from api.auth import ANYONE, LOCAL, SAFE_METHODS, Identity, authenticate
 from api.body import decode_body, read_body
 from api.call import Call
 from api.deps import ApiDeps
@@ -44,17 +45,16 @@ class Endpoint(Entry, frozen=True, dict=True):
             return None
         return getattr(body, "read", None) or msgspec.json.Decoder(body).decode
 
-    async def answer(self, request: Request, deps: ApiDeps, live: Live) -> Response | Packed:
+    async def answer(self, scope: Scope, receive: Receive, deps: ApiDeps, live: Live) -> Response | Packed:
         """Authenticate, read, call the handler; or share what another call of it answers."""
         caller = LOCAL
         if self.roles is not ANYONE:
-            caller = await authenticate(request.method, request.headers, self.roles, deps.tokens)
-        call = Call(request, deps, live, caller)
+            caller = await authenticate(scope["method"], Headers(scope=scope), self.roles, deps.tokens)
         if self.shared == "none":
-            response = await self._call(call)
-            return _packed(response) if request.method in SAFE_METHODS else response
-        key = (request.scope["path"], request.scope["query_string"])
-        return await live.answers.answer(key, partial(self._make, call), kept=self.shared == "log")
+            response = await self._call(Call(Request(scope, receive), deps, live, caller))
+            return _packed(response) if scope["method"] in SAFE_METHODS else response
+        make = partial(self._make, scope, receive, deps, live, caller)
+        return await live.answers.answer((scope["path"], scope["query_string"]), make, kept=self.shared == "log")
 
     async def _call(self, call: Call) -> Response:
         arguments: dict[str, Any] = {name: self._path_value(name, call.request) for name in self.path_names}
@@ -65,8 +65,8 @@ class Endpoint(Entry, frozen=True, dict=True):
             arguments["body"] = decode_body(screened(body, self.secrets, call.deps.screen), self.decode)
         return await self.handler(call, **arguments)
 
-    async def _make(self, call: Call) -> Packed:
-        made = _packed(await self._call(call))
+    async def _make(self, scope: Scope, receive: Receive, deps: ApiDeps, live: Live, caller: Identity) -> Packed:
+        made = _packed(await self._call(Call(Request(scope, receive), deps, live, caller)))
         assert isinstance(made, Packed), "only successful JSON is shared"
         return made
 
@@ -95,14 +95,13 @@ class Resource:
         if endpoint is None:
             allow = ", ".join(sorted(self._endpoints))
             raise MethodNotAllowed(f"{scope['method']} is not possible here; {allow} is", allow=allow)
-        request = Request(scope, receive, send)
         try:
-            answer = await endpoint.answer(request, self._deps, self._live)
+            answer = await endpoint.answer(scope, receive, self._deps, self._live)
         except ElRusoError as refusal:
             refusal.detail = self._deps.screen.redact(refusal.detail)  # it may quote what was asked
             raise
         if isinstance(answer, Packed):
-            await answer.send(request.headers, send)
+            await answer.send(scope["headers"], send)
         else:
             await answer(scope, receive, send)
 

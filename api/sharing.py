@@ -11,8 +11,7 @@ database holds may be shared so, not on the time or on this process.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from api.transfer import Packed
 
@@ -20,11 +19,11 @@ Sharing = Literal["none", "moment", "log"]
 Key = tuple[str, bytes]
 """Path and query string."""
 
-Ask = tuple[Callable[[], Awaitable[Any]], "asyncio.Future[Any]"]
+Make = Callable[[], Awaitable[Packed]]
+Ask = tuple[Make, "asyncio.Future[Packed]"]
 
 KEPT_BYTES = 16 * 1024 * 1024
 ENTRY_BYTES = 1024  # what an entry takes besides the answer
-STATE: Key = ("", b"")
 
 
 class SharedAnswers:
@@ -38,45 +37,40 @@ class SharedAnswers:
         self._kept: OrderedDict[Key, tuple[str, Packed]] = OrderedDict()
         self._kept_bytes = 0
 
-    async def answer(self, key: Key, make: Callable[[], Awaitable[Packed]], kept: bool) -> Packed:
+    async def answer(self, key: Key, make: Make, kept: bool) -> Packed:
         """What `make` makes, begun after this call; or, if it may be `kept`, what it would make."""
-        answer: Packed = await self._shared(key, partial(self._keep, key, make) if kept else make)
-        return answer
-
-    async def _shared(self, key: Key, make: Callable[[], Awaitable[Any]]) -> Any:
         loop = self._loop = self._loop or asyncio.get_running_loop()  # to ask for it each time is a system call
-        answer: asyncio.Future[Any] = loop.create_future()
+        answer: asyncio.Future[Packed] = loop.create_future()
         asking = self._asking.get(key)
         if asking is None:
             asking = self._asking[key] = []
-            making = loop.create_task(self._make_all(key), name="answer")
+            making = loop.create_task(self._make_all(key, kept), name="answer")
             self._making.add(making)
             making.add_done_callback(self._making.discard)
         asking.append((make, answer))
         return await answer
 
-    async def _make_all(self, key: Key) -> None:
+    async def _make_all(self, key: Key, kept: bool) -> None:
         await asyncio.sleep(0)  # whoever has come in the same moment asks along
         while asked := self._asking[key]:
             self._asking[key] = []
             make, _first = asked[0]
-            made, error = None, None
             try:
-                made = await make()
-            except Exception as raised:
-                error = raised
+                made: Packed | Exception = await (self._keep(key, make) if kept else make())
+            except Exception as error:
+                made = error
             for _make, answer in asked:
                 if answer.done():  # its client was cut off
                     continue
-                if error is None:
+                if isinstance(made, Packed):
                     answer.set_result(made)
                 else:
-                    answer.set_exception(error)
+                    answer.set_exception(made)
         del self._asking[key]
 
-    async def _keep(self, key: Key, make: Callable[[], Awaitable[Packed]]) -> Packed:
+    async def _keep(self, key: Key, make: Make) -> Packed:
         """The kept answer, if the database is as it was before that was made; else a new one, which is kept."""
-        state = await self._shared(STATE, self._ask_state)
+        state = await self._ask_state()
         kept_state, kept = self._kept.get(key, ("", None))
         if kept is not None and kept_state == state:
             self._kept.move_to_end(key)

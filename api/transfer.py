@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from hashlib import blake2b
 
-from starlette.datastructures import Headers
 from starlette.types import Send
 
 COMPRESS_BYTES = 8 * 1024  # below that it would save no packet worth the work
@@ -23,20 +22,25 @@ class Packed:
 
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self.tag = f'W/"{blake2b(body, digest_size=ETAG_BYTES).hexdigest()}"'
+        self.tag = b'W/"%s"' % blake2b(body, digest_size=ETAG_BYTES).hexdigest().encode()
         self._short: RawHeaders = [
-            (b"etag", self.tag.encode()),
+            (b"etag", self.tag),
             (b"cache-control", b"private, no-cache"),
             (b"vary", b"Accept-Encoding"),
         ]
         self._whole = self._with_length(body)
 
-    async def send(self, headers: Headers, send: Send) -> None:
-        """As the client wants it: 304 when it named the tag in If-None-Match; compressed if it may be."""
-        known, accepted = headers.get("if-none-match"), headers.get("accept-encoding")
-        if known is not None and self.tag in _listed(known):
+    async def send(self, headers: RawHeaders, send: Send) -> None:
+        """As the client's headers want it: 304 when If-None-Match names the tag; compressed if it may be."""
+        known = accepted = b""
+        for name, value in headers:
+            if name == b"if-none-match":
+                known = value
+            elif name == b"accept-encoding":
+                accepted = value
+        if known and self.tag in _listed(known):
             await _send(send, 304, self._short, b"")
-        elif accepted is not None and len(self.body) >= COMPRESS_BYTES and "gzip" in _listed(accepted):
+        elif accepted and len(self.body) >= COMPRESS_BYTES and b"gzip" in _listed(accepted):
             await _send(send, 200, *self._compressed)
         else:
             await _send(send, 200, self._whole, self.body)
@@ -55,6 +59,6 @@ async def _send(send: Send, status: int, headers: RawHeaders, body: bytes) -> No
     await send({"type": "http.response.body", "body": body})
 
 
-def _listed(words: str) -> Sequence[str]:
+def _listed(words: bytes) -> Sequence[bytes]:
     """The words of a header that is a list; what follows a `;` does not count here."""
-    return [word.partition(";")[0].strip() for word in words.split(",")]
+    return [word.partition(b";")[0].strip() for word in words.split(b",")]
