@@ -96,6 +96,8 @@ INSERT INTO log.transitions (kind, type, sources, target) VALUES
     ('runner', 'runner.started',   '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.heartbeat', '{"",alive,stopped}',                  'alive'),
     ('runner', 'runner.stopped',   '{alive,stopped}',                     'stopped'),
+    ('runner', 'runner.draining',  '{alive}',                             'alive'),
+    ('runner', 'runner.resumed',   '{alive}',                             'alive'),
     ('request', 'request.opened',    '{"",WAITING,PROVIDED,WITHDRAWN}',   'WAITING'),
     ('request', 'request.provided',  '{WAITING,PROVIDED}',                'PROVIDED'),
     ('request', 'request.withdrawn', '{WAITING,PROVIDED}',                'WITHDRAWN'),
@@ -158,34 +160,63 @@ CREATE TRIGGER events_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON log.event
 
 -- Types must be known; `at` must be the clock's own word, not the writer's. Which types a statement holds is noted in
 -- elruso.types (sorted), and in elruso.children whether it creates tasks that depend on others: so a fold need not read
--- the batch to know that it has nothing to do.
+-- the batch to know that it has nothing to do. A statement may also say beforehand, in elruso.brings, that it brings
+-- events of one type and no children: then folds that have to do with others are not even started (log.attach_folds).
+-- The guard holds it to its word, and takes the word back.
 CREATE FUNCTION log.guard_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = log, pg_temp AS $$
 DECLARE
-    live    CONSTANT boolean := TG_TABLE_NAME = 'events';
-    steered CONSTANT boolean := coalesce(current_setting('elruso.now', true), '') <> '';
+    brings CONSTANT text := coalesce(current_setting('elruso.brings', true), '');
     said     record;
-    types    text[];
-    known    boolean;
+    types    text := '{' || brings || '}';
+    known    boolean := true;
     offender record;
+    noted    text;
 BEGIN
+    IF brings <> '' THEN
+        noted := set_config('elruso.brings', '', true);
+        noted := set_config('elruso.types', types, true);
+        noted := set_config('elruso.children', 'false', true);
+        IF brings IN ('task.created', 'task.claimed') AND NOT EXISTS (SELECT FROM batch b WHERE b.kind <> 'task' OR b.type <> brings OR b.at < statement_timestamp() OR b.at > clock_timestamp()
+                       OR b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL) THEN
+            RETURN NULL;  -- the short way, for the statements that a wake-up waits for
+        END IF;
+    END IF;
     SELECT min(b.kind) AS kind, min(b.type) AS type, min(b.kind) = max(b.kind) AND min(b.type) = max(b.type) AS is_one, min(b.at) AS earliest,
            max(b.at) AS latest, bool_or(b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL) AS children INTO said FROM batch b;
-    IF said.is_one THEN
-        types := ARRAY[said.type];
-        known := EXISTS (SELECT FROM transitions t WHERE t.type = said.type AND t.kind = said.kind);
+    IF said.is_one AND said.kind = 'task' AND said.type IN ('task.created', 'task.claimed', 'task.done') THEN  -- what comes all day
+        types := '{' || said.type || '}';
     ELSE
-        SELECT array_agg(b.type ORDER BY b.type), bool_and(EXISTS (SELECT FROM transitions t WHERE t.type = b.type AND t.kind = b.kind)) INTO types, known
+        SELECT coalesce(array_agg(b.type ORDER BY b.type), '{}')::text,
+               coalesce(bool_and(EXISTS (SELECT FROM transitions t WHERE t.type = b.type AND t.kind = b.kind)), true) INTO types, known
         FROM (SELECT kind, type FROM batch GROUP BY kind, type) b;
     END IF;
-    IF NOT known OR (live AND NOT steered AND (said.earliest < statement_timestamp() OR said.latest > clock_timestamp())) THEN
+    IF NOT known OR (coalesce(current_setting('elruso.now', true), '') = ''
+                     AND (said.earliest < statement_timestamp() OR said.latest > clock_timestamp())) THEN
         SELECT b.type, b.kind, b.at INTO offender FROM batch b LEFT JOIN transitions t ON t.type = b.type AND t.kind = b.kind
         WHERE t.type IS NULL OR known AND b.at IN (said.earliest, said.latest) LIMIT 1;
         RAISE EXCEPTION 'malformed event % in a % stream at %: the type must be known and the time is the database''s to set',
             offender.type, offender.kind, offender.at USING ERRCODE = 'ER006';
     END IF;
-    PERFORM set_config('elruso.types', coalesce(types, '{}')::text, true), set_config('elruso.children', coalesce(said.children, false)::text, true);
+    IF brings <> '' AND (brings NOT IN ('task.created', 'task.claimed') OR said.children OR types <> '{' || brings || '}') THEN
+        RAISE EXCEPTION 'a statement that brings % said "%" beforehand; it may say task.created or task.claimed, if it brings nothing else and no children',
+            types, brings USING ERRCODE = 'ER006', HINT = 'leave elruso.brings unset';
+    END IF;
+    noted := set_config('elruso.types', types, true);
+    noted := set_config('elruso.children', coalesce(said.children, false)::text, true);
     RETURN NULL;
 END $$;
+-- The same notes for a rebuild, whose events the guard has seen long ago.
+CREATE FUNCTION log.note_types() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    types text;
+    noted text;
+BEGIN
+    SELECT coalesce(array_agg(b.type ORDER BY b.type), '{}')::text INTO types FROM (SELECT DISTINCT type FROM batch) b;
+    noted := set_config('elruso.types', types, true);
+    noted := set_config('elruso.children', (position('task.created' IN types) > 0)::text, true);  -- there may be some
+    RETURN NULL;
+END $$;
+
 -- Reactions: events that follow from events of other streams. Live only: a rebuild finds them in the log.
 -- A waiting child of a parent that failed, was blocked or was cancelled is blocked too, and so on down; when that
 -- parent is requeued, so are the children it had blocked.
@@ -237,7 +268,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER append_3_react AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
-    FOR EACH STATEMENT EXECUTE FUNCTION log.react();
+    FOR EACH STATEMENT WHEN (coalesce(current_setting('elruso.brings', true), '') = '') EXECUTE FUNCTION log.react();
 
 -- The task.created events of a directive, made from its proposal (events/directive.py, PlannedTask), in order.
 CREATE FUNCTION log.planned_tasks(directive text, proposed bigint) RETURNS TABLE (id text, place bigint, data json) LANGUAGE sql STABLE
@@ -293,7 +324,7 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER append_3_directives AFTER INSERT ON log.events REFERENCING NEW TABLE AS batch
-    FOR EACH STATEMENT EXECUTE FUNCTION log.react_directives();
+    FOR EACH STATEMENT WHEN (coalesce(current_setting('elruso.brings', true), '') = '') EXECUTE FUNCTION log.react_directives();
 
 -- Hangs the guard and the fold functions of a view schema on a table of events, in the order in which they were written
 -- down: on log.events for the live views, on a rebuild's intake for the views being rebuilt.
@@ -301,12 +332,14 @@ CREATE FUNCTION log.attach_folds(target regclass, view_schema name) RETURNS void
 DECLARE
     fold record;
 BEGIN
-    EXECUTE format('CREATE OR REPLACE TRIGGER append_1_guard AFTER INSERT ON %s REFERENCING NEW TABLE AS batch '
-                   'FOR EACH STATEMENT EXECUTE FUNCTION log.guard_append()', target);
-    FOR fold IN SELECT p.proname, row_number() OVER (ORDER BY p.oid) AS place FROM pg_proc p
-                WHERE p.pronamespace = view_schema::regnamespace AND p.proname LIKE 'fold\_%' ORDER BY p.oid LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER append_2_%s AFTER INSERT ON %s REFERENCING NEW TABLE AS batch '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION %I.%I()', fold.place, target, view_schema, fold.proname);
+    EXECUTE format('CREATE OR REPLACE TRIGGER append_1_guard AFTER INSERT ON %s REFERENCING NEW TABLE AS batch FOR EACH STATEMENT '
+                   'EXECUTE FUNCTION log.%I()', target, CASE WHEN target = 'log.events'::regclass THEN 'guard_append' ELSE 'note_types' END);
+    FOR fold IN SELECT p.proname, row_number() OVER (ORDER BY p.oid) AS place,
+                       CASE p.proname WHEN 'fold_creations' THEN 'task.created' WHEN 'fold_claims' THEN 'task.claimed' ELSE '' END AS brought
+                FROM pg_proc p WHERE p.pronamespace = view_schema::regnamespace AND p.proname LIKE 'fold\_%' ORDER BY p.oid LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER append_2_%s AFTER INSERT ON %s REFERENCING NEW TABLE AS batch FOR EACH STATEMENT '
+                       'WHEN (coalesce(current_setting(''elruso.brings'', true), '''') IN ('''', %L)) EXECUTE FUNCTION %I.%I()',
+                       fold.place, target, fold.brought, view_schema, fold.proname);
     END LOOP;
 END $$;
 
@@ -320,6 +353,20 @@ END $$;
 CREATE TRIGGER append_9_wake AFTER INSERT ON log.events FOR EACH STATEMENT
     WHEN (current_setting('elruso.managed', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION log.wake_foreign();
+
+-- One task without parents, and the word to the runners, in one round trip. The word leaves once the task is safe on
+-- disk, in a transaction of its own: it writes nothing, so its commit waits for no disk and no replica.
+CREATE PROCEDURE log.create_and_tell(id text, actor text, command_id uuid, data json, priority integer, channel text, INOUT seq bigint)
+LANGUAGE plpgsql AS $$
+DECLARE
+    brings CONSTANT text := set_config('elruso.brings', 'task.created', true);
+BEGIN
+    INSERT INTO log.events AS e (kind, id, version, type, actor, data, command_id)
+    VALUES ('task', create_and_tell.id, 1, brings, create_and_tell.actor, create_and_tell.data, create_and_tell.command_id)
+    RETURNING e.seq INTO create_and_tell.seq;
+    COMMIT;
+    PERFORM pg_notify(channel, 'r:' || priority || ':' || create_and_tell.seq || ',e:' || create_and_tell.seq);
+END $$;
 
 -- A role for services that are not the owner: append and read, nothing else. It cannot log in by itself; grant it to
 -- one that can. Creating roles may be forbidden on a managed server: then the owner runs the service.
@@ -454,9 +501,13 @@ CREATE TABLE runners (
     version      integer NOT NULL,
     status       text COLLATE "C" NOT NULL CHECK (status IN ('alive', 'stopped')),
     started_at   timestamptz,
-    last_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,             -- by its own events: what an operator says of it is no sign of life
     stopped_at   timestamptz,
-    meta         json NOT NULL
+    draining_since  timestamptz,                   -- nothing is handed to it; resumed, started anew or stopped it drains no more
+    draining_by     text,
+    draining_reason text,
+    meta         json NOT NULL,
+    CONSTRAINT draining_while_alive CHECK (draining_since IS NULL OR status = 'alive')
 ) WITH (fillfactor = 50);
 
 -- Credentials that were asked for: all that is known of them but their values.
@@ -552,7 +603,9 @@ CREATE TABLE run_counts (
     PRIMARY KEY (bucket, shard)
 ) WITH (fillfactor = 50);
 
-CREATE FUNCTION counter_shard() RETURNS integer LANGUAGE sql STABLE RETURN pg_backend_pid() % 32;
+-- The two sessions of a rebuild must not meet in one: they say which they take.
+CREATE FUNCTION counter_shard() RETURNS integer LANGUAGE sql STABLE
+RETURN coalesce(nullif(current_setting('elruso.shard', true), '')::integer, pg_backend_pid()) % 32;
 
 -- Whether the statement holds events whose type has this in it, from the guard's note: '{task.done,task.started}'.
 CREATE FUNCTION holds(part text) RETURNS boolean LANGUAGE sql STABLE RETURN position(part IN current_setting('elruso.types')) > 0;
@@ -614,13 +667,14 @@ BEGIN
     ), entered_scheduled AS (
         INSERT INTO scheduled (due_at, id, priority, position)
         SELECT next_run_at, id, priority, position FROM created WHERE waiting_on = 0 AND next_run_at IS NOT NULL
+    ), counted AS (
+        UPDATE task_counts SET ready = ready + (SELECT count(*) FROM created) WHERE shard = counter_shard()
     )
     SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM created) INTO expected, folded;
     IF folded <> expected THEN
         SELECT b.id, b.type, b.version INTO bad FROM batch b WHERE b.version <> 1 ORDER BY b.id, b.version LIMIT 1;
         PERFORM refuse_task(bad.id, bad.type, bad.version, NULL, 1);
     END IF;
-    UPDATE task_counts SET ready = ready + folded WHERE shard = counter_shard();
     RETURN NULL;
 END $$;
 
@@ -662,6 +716,9 @@ BEGIN
     ), began AS (  -- a rebuild leaves the runs to fold_runs
         INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
         SELECT c.run_id, c.id, c.claimed_by, c.attempts, 'running', c.claimed_at FROM changed c WHERE live
+    ), counted AS (
+        UPDATE task_counts SET ready = ready - n.number, running = running + n.number
+        FROM (SELECT count(*) AS number FROM changed) n WHERE shard = counter_shard() AND n.number > 0
     )
     SELECT (SELECT count(*) FROM batch), (SELECT count(*) FROM changed),
            (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled) INTO expected, folded, moved;
@@ -673,7 +730,6 @@ BEGIN
     IF moved THEN  -- between this statement's look and its turn
         RAISE EXCEPTION 'a task of this statement fell due at the same moment' USING ERRCODE = 'ER001', HINT = 'send it again';
     END IF;
-    UPDATE task_counts SET ready = ready - folded, running = running + folded WHERE shard = counter_shard();
     RETURN NULL;
 END $$;
 
@@ -755,6 +811,8 @@ END $$;
 
 -- Every other statement.
 --
+-- `plain`   of a rebuild, whose history was found legal when it was written: what was created, claimed, and done, without
+--           a turn. Most lives are; a glance at each sort of event is enough for them, and the rest takes the long way:
 -- `line`    each event with its arrow and the run it names
 -- `chain`   beside the event before it in its stream, if that is in the batch too: is the step from one to the other legal?
 -- `net`     per stream: the status it ends in and what the last event of each sort said. Within a stream `ready` is
@@ -774,7 +832,18 @@ BEGIN
     IF NOT holds('task.') OR is_hot() THEN
         RETURN NULL;
     END IF;
-    WITH line AS (
+    WITH plain AS MATERIALIZED (
+        SELECT b.id, min(b.version) AS first_version, max(b.version) AS version,
+               max(b.seq) FILTER (WHERE b.type = 'task.created') AS created_seq, max(b.at) FILTER (WHERE b.type = 'task.created') AS created_at,
+               max(b.data::text) FILTER (WHERE b.type = 'task.created')::json AS creation,
+               max(b.seq) FILTER (WHERE b.type = 'task.claimed') AS claim_seq, max(b.at) FILTER (WHERE b.type = 'task.claimed') AS claimed_at,
+               max(b.data::text) FILTER (WHERE b.type = 'task.claimed')::json AS claim,
+               max(b.seq) FILTER (WHERE b.type = 'task.started') AS start_seq, max(b.at) FILTER (WHERE b.type = 'task.started') AS started_at,
+               max(b.at) FILTER (WHERE b.type = 'task.done') AS done_at,
+               bool_and(b.type IN ('task.created', 'task.claimed', 'task.started', 'task.step', 'task.done'))
+                   AND count(*) FILTER (WHERE b.type = 'task.started') <= 1 AS is_plain
+        FROM batch b WHERE NOT live AND b.kind = 'task' GROUP BY b.id
+    ), line AS (
         SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
                r.target = 'running' AS runs, CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
                CASE b.type WHEN 'task.claimed' THEN (b.data->>'attempt')::integer
@@ -782,7 +851,7 @@ BEGIN
                CASE b.type WHEN 'task.failed' THEN b.data->>'error' WHEN 'task.blocked' THEN b.data->>'reason'
                            WHEN 'task.requeued' THEN b.data->>'last_error' END AS error
         FROM batch b JOIN log.transitions r ON r.type = b.type
-        WHERE b.kind = 'task'
+        WHERE b.kind = 'task' AND (live OR b.id IN (SELECT p.id FROM plain p WHERE NOT p.is_plain))
     ), chain AS (
         SELECT l.*, row_number() OVER w = 1 AS is_last, lead(l.target) OVER w AS prior_status, lead(l.seq) OVER w AS prior_seq,
                lead(CASE WHEN l.type = 'task.claimed' THEN l.seq WHEN l.runs THEN l.run_id END) OVER w AS prior_run
@@ -813,6 +882,16 @@ BEGIN
                (array_agg(c.attempts) FILTER (WHERE c.attempts IS NOT NULL))[1] AS attempts,
                (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
         FROM chain c GROUP BY c.id
+      UNION ALL
+        SELECT p.id, p.first_version, p.version, p.done_at,
+               CASE WHEN p.done_at IS NOT NULL THEN 'done' WHEN p.created_seq IS NOT NULL AND p.claim_seq IS NULL THEN 'ready' ELSE 'running' END, NULL,
+               CASE WHEN p.created_seq IS NOT NULL THEN 'task.created' WHEN p.claim_seq IS NOT NULL THEN 'task.claimed' ELSE 'task.done' END,
+               CASE WHEN p.claim_seq IS NOT NULL THEN (SELECT t.sources FROM log.transitions t WHERE t.type = 'task.claimed')
+                    ELSE (SELECT t.sources FROM log.transitions t WHERE t.type = 'task.done') END, NULL, true,
+               p.created_seq, p.creation, p.created_at, p.claim_seq, p.claimed_at, p.claim->>'runner', p.start_seq, p.started_at,
+               p.created_seq, greatest(p.created_at, (p.creation->>'next_run_at')::timestamptz), (p.creation->>'next_run_at')::timestamptz,
+               NULL, (p.claim->>'attempt')::integer, NULL
+        FROM plain p WHERE p.is_plain
     ), matched AS MATERIALIZED (
         SELECT n.*, o.place, o.status AS old_status, o.ready_place, o.scheduled_place, o.running_place,
                CASE WHEN n.status = 'ready' THEN CASE WHEN n.ready_seq IS NULL THEN o.next_run_at ELSE n.due_at END END AS next_run_at,
@@ -862,7 +941,7 @@ BEGIN
             blocked_parent = m.blocked_parent
         FROM matched m
         WHERE m.place IS NOT NULL AND t.ctid = m.place AND t.id = m.id AND t.version = m.first_version - 1 AND m.legal
-          AND t.status = ANY (m.first_sources) AND m.first_run IS NOT DISTINCT FROM t.run_id
+          AND t.status = ANY (m.first_sources) AND m.first_run IS NOT DISTINCT FROM CASE WHEN live THEN t.run_id ELSE m.first_run END
           AND (m.claim_seq IS NULL OR t.waiting_on = 0 OR NOT live)
         RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
     ), written AS (
@@ -991,41 +1070,44 @@ END $$;
 -- Runs: one row per claim, ended by the event that takes the run away.
 CREATE FUNCTION fold_runs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
-DECLARE
-    types CONSTANT text[] := current_setting('elruso.types');
 BEGIN
-    IF NOT holds('task.') OR (TG_TABLE_NAME = 'events' AND is_hot()) THEN
+    IF NOT holds('task.') OR current_setting('elruso.types') = '{task.created}' OR (TG_TABLE_NAME = 'events' AND is_hot()) THEN
         RETURN NULL;
     END IF;
-    IF 'task.claimed' = ANY (types) THEN
-        INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
-        SELECT b.seq, b.id, b.data->>'runner', (b.data->>'attempt')::integer, 'running', b.at
-        FROM batch b WHERE b.type = 'task.claimed' ORDER BY b.seq;
-    END IF;
-    IF types && '{task.started,task.done,task.failed,task.requeued,task.blocked,task.cancelled}' THEN
-        WITH report AS (
-            SELECT (b.data->>'run_id')::bigint AS run_id, b.version, b.type, b.at, b.data
-            FROM batch b WHERE b.kind = 'task' AND b.type NOT IN ('task.claimed', 'task.created', 'task.step')
-        ), net AS (
-            SELECT r.run_id, (array_agg(r.at ORDER BY r.version DESC) FILTER (WHERE r.type = 'task.started'))[1] AS started_at,
-                   max(r.at) FILTER (WHERE r.type <> 'task.started') AS finished_at,
-                   substr(max(r.type) FILTER (WHERE r.type <> 'task.started'), 6) AS status,
-                   (array_agg(r.data->>'branch' ORDER BY r.version DESC) FILTER (WHERE r.type = 'task.started' AND r.data->>'branch' IS NOT NULL))[1] AS branch,
-                   max(r.data::text) FILTER (WHERE r.type <> 'task.started')::json AS data
-            FROM report r WHERE r.run_id IS NOT NULL GROUP BY r.run_id ORDER BY r.run_id
-        ), written AS (
-            UPDATE runs SET started_at = coalesce(n.started_at, runs.started_at), finished_at = n.finished_at, status = coalesce(n.status, 'running'),
-                duration_ms = d.duration_ms, branch = coalesce(d.branch, n.branch, runs.branch), commit_hash = d.commit_hash, summary = d.summary, error = coalesce(d.error, d.reason)
-            FROM net n CROSS JOIN LATERAL (SELECT r.ctid AS place FROM runs r WHERE r.id = n.run_id OFFSET 0) r
-            LEFT JOIN LATERAL json_to_record(n.data) AS d (duration_ms bigint, branch text, commit_hash text, summary text, error text, reason text) ON true
-            WHERE runs.ctid = r.place
-            RETURNING runs.status, runs.finished_at
-        )
-        INSERT INTO run_counts AS c (bucket, shard, ended, failed)
-        SELECT date_bin('5 minutes', w.finished_at, 'epoch'), counter_shard(), count(*), count(*) FILTER (WHERE w.status = 'failed')
-        FROM written w WHERE w.finished_at IS NOT NULL GROUP BY 1 ORDER BY 1
-        ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended, failed = c.failed + excluded.failed;
-    END IF;
+    WITH said AS (
+        SELECT CASE b.type WHEN 'task.claimed' THEN b.seq ELSE (b.data->>'run_id')::bigint END AS run_id, b.id, b.version, b.type, b.at, b.data,
+               b.type = 'task.claimed' AS begins, b.type = 'task.started' AS starts, b.type NOT IN ('task.claimed', 'task.started') AS ends
+        FROM batch b WHERE b.kind = 'task' AND b.type NOT IN ('task.created', 'task.step', 'task.prioritized')
+    ), net AS MATERIALIZED (
+        SELECT s.run_id, min(s.id) AS task_id, max(s.at) FILTER (WHERE s.begins) AS claimed_at,
+               max(s.data::text) FILTER (WHERE s.begins)::json AS claim,
+               (array_agg(s.at ORDER BY s.version DESC) FILTER (WHERE s.starts))[1] AS started_at,
+               (array_agg(s.data->>'branch' ORDER BY s.version DESC) FILTER (WHERE s.starts AND s.data->>'branch' IS NOT NULL))[1] AS branch,
+               max(s.at) FILTER (WHERE s.ends) AS finished_at, coalesce(substr(max(s.type) FILTER (WHERE s.ends), 6), 'running') AS status,
+               max(s.data::text) FILTER (WHERE s.ends)::json AS result
+        FROM said s WHERE s.run_id IS NOT NULL GROUP BY s.run_id ORDER BY s.run_id
+    ), told AS MATERIALIZED (
+        SELECT n.run_id, n.task_id, n.claimed_at, n.claim, n.started_at, n.finished_at, n.status, coalesce(d.branch, n.branch) AS branch,
+               d.duration_ms, d.commit_hash, d.summary, coalesce(d.error, d.reason) AS error
+        FROM net n LEFT JOIN LATERAL json_to_record(n.result)
+            AS d (duration_ms bigint, branch text, commit_hash text, summary text, error text, reason text) ON true
+    ), began AS (
+        INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error)
+        SELECT t.run_id, t.task_id, t.claim->>'runner', (t.claim->>'attempt')::integer, t.status, t.claimed_at, t.started_at, t.finished_at,
+               t.duration_ms, t.branch, t.commit_hash, t.summary, t.error
+        FROM told t WHERE t.claimed_at IS NOT NULL
+        RETURNING status, finished_at
+    ), went_on AS (
+        UPDATE runs SET started_at = coalesce(t.started_at, runs.started_at), finished_at = t.finished_at, status = t.status, duration_ms = t.duration_ms,
+            branch = coalesce(t.branch, runs.branch), commit_hash = t.commit_hash, summary = t.summary, error = t.error
+        FROM told t CROSS JOIN LATERAL (SELECT r.ctid AS place FROM runs r WHERE r.id = t.run_id AND t.claimed_at IS NULL OFFSET 0) r
+        WHERE runs.ctid = r.place
+        RETURNING runs.status, runs.finished_at
+    )
+    INSERT INTO run_counts AS c (bucket, shard, ended, failed)
+    SELECT date_bin('5 minutes', w.finished_at, 'epoch'), counter_shard(), count(*), count(*) FILTER (WHERE w.status = 'failed')
+    FROM (SELECT * FROM began UNION ALL SELECT * FROM went_on) w WHERE w.finished_at IS NOT NULL GROUP BY 1 ORDER BY 1
+    ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended, failed = c.failed + excluded.failed;
     RETURN NULL;
 END $$;
 
@@ -1053,7 +1135,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Runners: a heartbeat is one event here and one heap-only update.
+-- Runners: a heartbeat is one event here and one heap-only update. The last event that is none says whether it drains.
 CREATE FUNCTION fold_runners() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
     expected bigint;
@@ -1063,29 +1145,37 @@ BEGIN
         RETURN NULL;
     END IF;
     WITH chain AS (
-        SELECT b.id, b.seq, b.version, b.at, b.type, b.data, t.target, t.sources,
+        SELECT b.id, b.seq, b.version, b.at, b.type, b.actor, b.data, t.target, t.sources,
                lead(t.target) OVER w AS prior_status, lead(b.seq) OVER w AS prior_seq
         FROM batch b JOIN log.transitions t ON t.type = b.type WHERE b.kind = 'runner'
         WINDOW w AS (PARTITION BY b.id ORDER BY b.version DESC)
     ), net AS (
         SELECT c.id, min(c.version) AS first_version, max(c.version) AS version,
-               (array_agg(c.at))[count(*)] AS first_at, (array_agg(c.at))[1] AS at,
+               (array_agg(c.at))[count(*)] AS first_at, (array_agg(c.at) FILTER (WHERE c.type NOT IN ('runner.draining', 'runner.resumed')))[1] AS seen_at,
                (array_agg(c.target))[1] AS status,
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
                (array_agg(c.at) FILTER (WHERE c.type = 'runner.started'))[1] AS started_at,
                (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->>'meta' IS NOT NULL))[1] AS meta,
+               bool_or(c.type <> 'runner.heartbeat') AS turns,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.at END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_at,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.actor END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_by,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.data->>'reason' END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_reason,
                max(c.version) - min(c.version) + 1 = count(*)
                    AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.prior_seq < c.seq)) AS legal
         FROM chain c GROUP BY c.id ORDER BY c.id
     ), created AS (
-        INSERT INTO runners (id, version, status, started_at, last_seen_at, stopped_at, meta)
-        SELECT n.id, n.version, n.status, coalesce(n.started_at, n.first_at), n.at, CASE WHEN n.status = 'stopped' THEN n.at END, coalesce(n.meta, '{}')
+        INSERT INTO runners (id, version, status, started_at, last_seen_at, stopped_at, draining_since, draining_by, draining_reason, meta)
+        SELECT n.id, n.version, n.status, coalesce(n.started_at, n.first_at), n.seen_at, CASE WHEN n.status = 'stopped' THEN n.seen_at END,
+               n.drain_at, n.drain_by, n.drain_reason, coalesce(n.meta, '{}')
         FROM net n JOIN log.transitions f ON f.type = n.first_type
         WHERE n.first_version = 1 AND n.legal AND '' = ANY (f.sources)
         RETURNING id
     ), changed AS (
-        UPDATE runners r SET version = n.version, status = n.status, started_at = coalesce(n.started_at, r.started_at), last_seen_at = n.at,
-            stopped_at = CASE WHEN n.status = 'stopped' THEN n.at END, meta = coalesce(n.meta, r.meta)
+        UPDATE runners r SET version = n.version, status = n.status, started_at = coalesce(n.started_at, r.started_at),
+            last_seen_at = coalesce(n.seen_at, r.last_seen_at), stopped_at = CASE WHEN n.status = 'stopped' THEN n.seen_at END,
+            draining_since = CASE WHEN n.turns THEN n.drain_at ELSE r.draining_since END,
+            draining_by = CASE WHEN n.turns THEN n.drain_by ELSE r.draining_by END,
+            draining_reason = CASE WHEN n.turns THEN n.drain_reason ELSE r.draining_reason END, meta = coalesce(n.meta, r.meta)
         FROM net n JOIN log.transitions f ON f.type = n.first_type
         WHERE r.id = n.id AND r.version = n.first_version - 1 AND n.legal AND r.status = ANY (f.sources)
         RETURNING r.id

@@ -52,6 +52,8 @@ ENDPOINTS = (
     Endpoint("GET", "/ops/runner/status", READ, runners.list_runners, shared="moment"),
     Endpoint("POST", "/ops/runner/heartbeat", RUN, runners.heartbeat, "redact"),
     Endpoint("POST", "/ops/runner/release", RUN, runners.release, "redact"),
+    Endpoint("POST", "/runners/{runner_id:path}/drain", OPERATE, runners.drain_runner),
+    Endpoint("POST", "/runners/{runner_id:path}/resume", OPERATE, runners.resume_runner),
     Endpoint("GET", "/ops/tasks", READ, tasks.list_tasks, shared="log"),
     Endpoint("POST", "/ops/tasks", OPERATE, tasks.create_tasks),
     Endpoint("POST", "/ops/tasks/claim", RUN, claims.claim_tasks, "redact"),

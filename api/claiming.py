@@ -26,7 +26,7 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
                 baton.clear()
                 answer = await call.deps.commands.claim(wanted.runner_id, wanted.limit or 1, actor)
                 seconds = until - time.monotonic()
-                if answer.tasks or answer.paused:
+                if answer.tasks or answer.paused or answer.draining:
                     baton.set()  # there may be more, or the others should be told as well
                     return answer
                 if seconds <= 0 or closing.done() or gone.done():

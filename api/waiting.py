@@ -2,7 +2,7 @@
 
 Of many that wait only one looks: when something became ready the baton goes to the one that has waited longest. Leaving
 with the baton, because it found work or because its time is up, it passes it on; finding nothing, it drops it, for the
-others would find nothing either.
+others would find nothing either. When some runner is to drain they all look: the one that it is leaves.
 """
 
 import asyncio
@@ -42,7 +42,10 @@ class WaitingLine:
                 self._pass_on()
 
     def _hear(self, hint: Hint) -> None:
-        if hint.anything or hint.ready is not None or hint.pause:
+        if hint.drain:  # it may be any of them
+            for baton in self._waiting.values():
+                baton.set()
+        elif hint.anything or hint.ready is not None or hint.pause:
             self._pass_on()
 
     def _pass_on(self) -> None:

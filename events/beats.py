@@ -24,6 +24,7 @@ class Beat(Struct, frozen=True):
     """What a heartbeat answers: is there work, when does some fall due, is anything stuck, is the system paused?
 
     `held`: the runs that are the runner's, as the log has it. `seq`: the heartbeat's own place in the log.
+    `draining`: the runner shall claim no more.
     """
 
     ready: bool
@@ -32,6 +33,7 @@ class Beat(Struct, frozen=True):
     stuck: bool
     held: list[int] = []
     seq: int = 0
+    draining: bool = False
 
 
 async def write_beat(connection: Connection, life: Life) -> Beat:

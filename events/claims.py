@@ -33,11 +33,13 @@ class Claimed(Struct, frozen=True, gc=False):
 
 
 class ClaimAnswer(Struct, frozen=True):
-    """The claimed tasks; if none, seconds until one falls due (None: none will) and whether all is paused."""
+    """The claimed tasks; if none, seconds until one falls due (None: none will), whether all is paused, and whether
+    the runner drains."""
 
     tasks: list[Claimed]
     due_seconds: float | None = None
     paused: bool = False
+    draining: bool = False
 
 
 class ClaimDesk:
@@ -62,9 +64,9 @@ class ClaimDesk:
         [(runner, limit, actor)] = asked
         rows = await self._take(connection, runner, limit, actor)
         if not rows:
-            due_seconds, paused = await self._look_ahead(connection)
-            if paused or due_seconds is None or due_seconds > 0:
-                return [ClaimAnswer([], due_seconds, paused)]
+            ahead = await self._look_ahead(connection, runner)
+            if ahead.paused or ahead.draining or ahead.due_seconds is None or ahead.due_seconds > 0:
+                return [ahead]
             await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
             rows = await self._take(connection, runner, limit, actor)
         return [ClaimAnswer([_claimed(row) for row in rows], None if rows else 0.0)]
@@ -91,9 +93,9 @@ class ClaimDesk:
             self._floor = (rows[0]["first_priority"], rows[0]["first_position"])
         return rows
 
-    async def _look_ahead(self, connection: Connection) -> tuple[float | None, bool]:
-        row: Any = await connection.fetchrow(SQL["look_ahead"])
-        return row["due_seconds"], row["paused"]
+    async def _look_ahead(self, connection: Connection, runner: str) -> ClaimAnswer:
+        row: Any = await connection.fetchrow(SQL["look_ahead"], runner)
+        return ClaimAnswer([], row["due_seconds"], row["paused"], row["draining"])
 
 
 def _text(runner: str) -> str:

@@ -1,8 +1,12 @@
 """Every write the product knows, one method each.
 
 `Commands` owns two connections: claims go over one, everything else over the other, each behind a group committer, so
-a runner's reports never wait for its next claim. After a commit that made something claimable it says so through
-`wake` (events/hint.py has the words); the hint is sent by the notifier, never inside the writing transaction.
+a runner's reports never wait for its next claim. Requests that create many tasks have two more between them, opened
+when they are needed, so that nothing else waits for them.
+
+After a commit that made something claimable it says so through `wake` (events/hint.py has the words); the hint is sent
+by the notifier, never inside the writing transaction. A task that is created alone brings its hint along
+(log.create_and_tell), and this process is told of it through `tell`.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +22,7 @@ from events.beats import Beat, Life, write_beats
 from events.claims import ClaimAnswer, ClaimDesk, Claimed
 from events.committer import Answered, Batch, Committer
 from events.connect import Database
-from events.creation import Answer, CreatedTask, Creation, create_singly, create_together
+from events.creation import Answer, CreatedTask, Creation, create_and_tell, create_singly, create_together, news_of
 from events.directives import Directives
 from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound, Paused
 from events.hint import Hint
@@ -26,12 +30,15 @@ from events.reports import Report, write_reports
 from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
+from events.runners import SQL as RUNNERS_SQL
+from events.runners import Runners, draining
 from events.statements import load_statements
 from events.system import SystemPaused, SystemResumed
 from events.task import TaskCreated
 
-SQL = load_statements("events", "commands.sql") | REQUESTS_SQL
+SQL = load_statements("events", "commands.sql") | REQUESTS_SQL | RUNNERS_SQL
 MANY = 200  # streams in one statement of those that take many
+BULK_CONNECTIONS = 2
 
 
 class Sweep(Struct, frozen=True):
@@ -61,21 +68,29 @@ class Call(Struct, frozen=True):
 
 class Commands:
     """All writes. Use as `async with Commands(database, wake) as commands`. Those about credentials: `requests`; about
-    directives: `directives`."""
+    directives: `directives`; of an operator about runners: `runners`."""
 
     def __init__(
-        self, database: Database, wake: Callable[[str], None] = lambda hint: None, patient: bool = False
+        self,
+        database: Database,
+        wake: Callable[[Hint | str], None] = lambda hint: None,
+        patient: bool = False,
+        tell: Callable[[Hint, Connection], None] | None = None,
     ) -> None:
-        """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable."""
+        """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable.
+        `tell`: Notifier.tell; without it, as through a pooler, every hint goes through `wake`."""
         self.wake = wake
+        self._tell = None if database.pooled else tell
         self.requests = Requests(self._call, self._announce, self._made_ready)
+        self.runners = Runners(self._call, lambda hint: self.wake(hint))
         self._writes = Committer(database.connect_writer, patient)
         self.directives = Directives(self._writes, self._made_ready)
         self._claims = Committer(database.connect_writer, patient)
+        self._bulk = [Committer(database.connect_writer, patient, lazy=True) for _ in range(BULK_CONNECTIONS)]
         self._desk = ClaimDesk()
         self._stack = AsyncExitStack()
-        self._singles: Batch[Creation, Answer] = Batch("create", create_singly)
-        self._groups: Batch[Creation, Answer] = Batch("create together", create_together, items_max=1)
+        self._singles: Batch[Creation, Answer] = Batch("create", self._create_singly)
+        self._groups: Batch[Creation, Answer] = Batch("create together", self._create_together, items_max=1)
         self._reports = Batch("report", self._write_reports)
         self._calls = Batch("call", _carry_out)
         self._beats = Batch("beat", write_beats, items_max=1)
@@ -85,6 +100,8 @@ class Commands:
     async def __aenter__(self) -> "Commands":
         await self._stack.enter_async_context(self._writes)
         await self._stack.enter_async_context(self._claims)
+        for committer in self._bulk:
+            await self._stack.enter_async_context(committer)
         return self
 
     async def __aexit__(self, *exception: Any) -> None:
@@ -103,28 +120,27 @@ class Commands:
             DuplicateId: an id is taken by other content.
             UnknownDependency, DependencyCycle: see events/dependencies.py.
         """
-        batch = self._singles if len(tasks) == 1 else self._groups
-        answer = await self._writes.submit(batch, Creation.of(tasks, actor, command_id))
+        creation = Creation.of(tasks, actor, command_id)
+        if len(tasks) == 1:
+            answer = await self._writes.submit(self._singles, creation)
+        else:
+            answer = await min(self._bulk, key=lambda committer: committer.load).submit(self._groups, creation)
         if isinstance(answer, ElRusoError):
             raise answer
-        new = [task for task in answer if task.created]
-        if new:
-            first = f"{min(task.priority for task in new)}:{min(task.seq for task in new)}"
-            self.wake(f"r:{first},e:{max(task.seq for task in new)}")
         return answer
 
     async def claim(self, runner: str, limit: int, actor: str) -> ClaimAnswer:
-        """Claims up to `limit` tasks. If there are none: when the next one falls due, and whether all is paused."""
+        """Claims up to `limit` tasks. If there are none: when the next one falls due, or what holds them back."""
         answer = await self._claims.submit(self._claiming, (runner, limit, actor))
         if answer.tasks:
             self._announce(max(task.run_id for task in answer.tasks))
         return answer
 
     async def claim_task(self, runner: str, task_id: str, actor: str) -> Claimed:
-        """Claims this task. Raises NotFound, NotEligible with the reason, or Paused."""
+        """Claims this task. Raises NotFound, NotEligible with the reason, Paused, or Draining."""
         claimed = await self._claims.submit(self._claiming_one, (runner, task_id, actor))
         if claimed is None:
-            raise await self._why_not_claimed(task_id)
+            raise await self._why_not_claimed(runner, task_id)
         self._announce(claimed.run_id)
         return claimed
 
@@ -263,6 +279,26 @@ class Commands:
 
     # ------------------------------------------------------------------ inside
 
+    async def _create_singly(
+        self, connection: Connection, creations: Sequence[Creation], resent: bool
+    ) -> Sequence[Answer]:
+        if self._tell and not resent and len(creations) == 1 and creations[0].is_lone:
+            answer = await create_and_tell(connection, creations[0])
+            if answer is not None:
+                self._tell(news_of([answer]), connection)
+                return [answer]
+        return self._with_news(await create_singly(connection, creations))
+
+    async def _create_together(
+        self, connection: Connection, creations: Sequence[Creation], _resent: bool
+    ) -> Sequence[Answer]:
+        return self._with_news(await create_together(connection, creations))
+
+    def _with_news(self, answers: Sequence[Answer]) -> Sequence[Answer]:
+        if news := news_of(answers):
+            self.wake(news)
+        return answers
+
     async def _write_reports(
         self, connection: Connection, reports: Sequence[Report], resent: bool
     ) -> list[ElRusoError | None]:
@@ -300,10 +336,12 @@ class Commands:
         if state["status"] != wanted:
             raise IllegalTransition(f"{event_type} is not possible: task {task_id} is {state['status']}")
 
-    async def _why_not_claimed(self, task_id: str) -> ElRusoError:
+    async def _why_not_claimed(self, runner: str, task_id: str) -> ElRusoError:
         state = await self._state(task_id)
         if state["paused"]:
             return Paused(_pause_detail(state["pause_reason"]))
+        if await self.runners.is_draining(runner):
+            return draining(runner)
         if state["status"] != "ready":
             holder = f" by {state['claimed_by']} (run {state['run_id']})" if state["run_id"] else ""
             return NotEligible(f"task {task_id} is {state['status']}{holder}", status=state["status"])
@@ -327,7 +365,7 @@ class Commands:
             self._announce(max(row["seq"] for row in rows))
 
     def _announce(self, seq: int) -> None:
-        self.wake(f"e:{seq}")
+        self.wake(Hint(events=seq))
 
 
 async def _carry_out(connection: Connection, calls: Sequence[Call], _resent: bool) -> list[list[Any]]:
@@ -350,9 +388,3 @@ def paused(reason: str | None) -> Paused:
 def batched(items: Sequence[str], size: int) -> list[list[str]]:
     """The items in lists of at most so many."""
     return [list(items[place : place + size]) for place in range(0, len(items), size)]
-
-
-def definition_of(claimed: Claimed) -> TaskCreated:
-    """The decoded definition of a claimed task."""
-    definition: TaskCreated = catalog.decode("task.created", claimed.definition)
-    return definition

@@ -13,6 +13,11 @@ WITH created AS (
 )
 SELECT array_agg(c.id) AS ids, array_agg(c.seq) AS seqs FROM created c;
 
+-- name: create_and_tell
+-- Appends task.created for one task without parents, commits, and tells the runners. Outside a transaction only.
+-- $1 id, $2 actor, $3 command id, $4 data, $5 priority, $6 channel
+CALL log.create_and_tell($1, $2, $3, $4, $5, $6, NULL);
+
 -- name: create_free_tasks
 -- The same, but an id or command that is taken is left out of the answer.
 INSERT INTO log.events (kind, id, version, type, actor, data, command_id)
@@ -28,6 +33,8 @@ WITH picked AS MATERIALIZED (
     SELECT r.id, r.priority, r.position FROM view.ready r
     WHERE (r.priority, r.position) >= ($1::smallint, $2::bigint)
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
+      AND (SELECT set_config('elruso.brings', 'task.claimed', true)) IS NOT NULL  -- before anything is written
+      AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $4::json #>> '{}' AND d.draining_since IS NOT NULL)
     ORDER BY r.priority, r.position, r.id LIMIT $3 FOR UPDATE SKIP LOCKED
 ), claimed AS (
     INSERT INTO log.events (kind, id, version, type, actor, cause, data)
@@ -49,6 +56,7 @@ WITH claimed AS (
     FROM view.tasks t
     WHERE t.id = $1 AND t.status = 'ready' AND t.waiting_on = 0 AND (t.next_run_at IS NULL OR t.next_run_at <= log.now())
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
+      AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $2::json #>> '{}' AND d.draining_since IS NOT NULL)
     RETURNING id, seq, version, cause, data
 )
 SELECT c.id, c.seq, c.version, (c.data->>'attempt')::integer AS attempt, d.data AS definition
@@ -67,8 +75,10 @@ RETURNING priority, position;
 
 -- name: look_ahead
 -- When the next scheduled task falls due (seconds from now; null: none is scheduled), and whether the system is paused.
+-- $1 runner: does it drain?
 SELECT extract(epoch FROM (SELECT min(due_at) FROM view.scheduled) - log.now())::float8 AS due_seconds,
-       EXISTS (SELECT FROM view.system WHERE status = 'paused') AS paused;
+       EXISTS (SELECT FROM view.system WHERE status = 'paused') AS paused,
+       EXISTS (SELECT FROM view.runners d WHERE d.id = $1 AND d.draining_since IS NOT NULL) AS draining;
 
 -- name: report_runs
 -- Appends what runs report, for those that are still their task's current run. Fenced-off ones are left out of the answer.
@@ -243,6 +253,7 @@ WITH beat AS (
 SELECT b.seq,
        EXISTS (SELECT FROM view.ready) AS ready,
        EXISTS (SELECT FROM view.system s WHERE s.status = 'paused') AS paused,
+       $2 = 'runner.heartbeat' AND EXISTS (SELECT FROM view.runners d WHERE d.id = $1 AND d.draining_since IS NOT NULL) AS draining,
        extract(epoch FROM (SELECT min(s.due_at) FROM view.scheduled s) - log.now())::float8 AS due_seconds,
        ARRAY(SELECT g.run_id FROM view.running g WHERE g.runner = $1) AS held,
        EXISTS (SELECT FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner

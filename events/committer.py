@@ -49,12 +49,14 @@ class Committer:
     """One connection and its queue. Start it with `async with`; `submit` from anywhere in the same loop.
 
     `patient`: while the database is away everything waits for it, in order; otherwise Unavailable is the answer after
-    some seconds, as it is for everybody once the committer is closing.
+    some seconds, as it is for everybody once the committer is closing. `lazy`: the first item opens the connection.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], patient: bool = False) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], patient: bool = False, lazy: bool = False) -> None:
         self._connect = connect
         self._patient = patient
+        self._lazy = lazy
+        self._under_way = 0
         self._connection: Connection | None = None
         self._queue: deque[Entry] = deque()
         self._kick = asyncio.Event()
@@ -62,7 +64,8 @@ class Committer:
         self._closing = False
 
     async def __aenter__(self) -> "Committer":
-        await self._connected()
+        if not self._lazy:
+            await self._connected()
         self._task = asyncio.create_task(self._run(), name="committer")
         return self
 
@@ -74,6 +77,11 @@ class Committer:
             await self._task
         if self._connection is not None:
             await self._connection.close()
+
+    @property
+    def load(self) -> int:
+        """How many items have no answer yet."""
+        return len(self._queue) + self._under_way
 
     def submit(self, batch: Batch[Item, Answer], item: Item) -> "asyncio.Future[Answer]":
         """Queues one item; the future gets its answer or its refusal. Cancelled in time, it is not carried out."""
@@ -99,7 +107,10 @@ class Committer:
             await self._kick.wait()
             self._kick.clear()
             while self._queue:
-                await self._commit(*self._take())
+                batch, items, listeners = self._take()
+                self._under_way = len(items)
+                await self._commit(batch, items, listeners)
+                self._under_way = 0
 
     def _take(self) -> tuple[Batch[Any, Any], list[Any], list[Answered[Any]]]:
         """Everything queued of the same kind as the oldest, in order; the other kinds stay."""

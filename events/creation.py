@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 from events import catalog
 from events.dependencies import in_order
 from events.errors import DuplicateId, ElRusoError, InvalidInput
+from events.hint import CHANNEL, NOTHING, Hint
 from events.ids import new_task_id
 from events.statements import load_statements
 from events.task import TaskCreated
@@ -47,6 +48,7 @@ class Creation(Struct, frozen=True):
 
     tasks: list[NewTask]
     places: list[int]
+    is_lone: bool  # one task that waits for no other
 
     @classmethod
     def of(cls, tasks: Sequence[tuple[str | None, TaskCreated]], actor: str, command_id: UUID | None) -> "Creation":
@@ -55,7 +57,8 @@ class Creation(Struct, frozen=True):
         if len({task_id for task_id, _ in named}) < len(named):
             raise InvalidInput("an id stands twice in the request; each task needs its own")
         places = in_order({task_id: definition.depends_on for task_id, definition in named})
-        return cls([_encoded(*named[place], actor, _derived(command_id, place)) for place in places], places)
+        is_lone = len(named) == 1 and not named[0][1].depends_on
+        return cls([_encoded(*named[place], actor, _derived(command_id, place)) for place in places], places, is_lone)
 
 
 def _encoded(task_id: str, definition: TaskCreated, actor: str, command_id: UUID | None) -> NewTask:
@@ -72,12 +75,33 @@ def _derived(command_id: UUID | None, place: int) -> UUID | None:
 Answer = list[CreatedTask] | ElRusoError
 
 
-async def create_singly(connection: Connection, creations: Sequence[Creation], _resent: bool) -> list[Answer]:
+def news_of(answers: Sequence[Answer]) -> Hint:
+    """Where to look for what was created; NOTHING when nothing was."""
+    new = [task for answer in answers if isinstance(answer, list) for task in answer if task.created]
+    if not new:
+        return NOTHING
+    return Hint(ready=min((task.priority, task.seq) for task in new), events=max(task.seq for task in new))
+
+
+async def create_and_tell(connection: Connection, creation: Creation) -> list[CreatedTask] | None:
+    """One task, and the hint to others, in one round trip. None: do it in another way, the id may be taken."""
+    [task] = creation.tasks
+    data = str(task.data, "utf-8")
+    try:
+        seq = await connection.fetchval(
+            SQL["create_and_tell"], task.id, task.actor, task.command_id, data, task.priority, CHANNEL
+        )
+    except (asyncpg.UniqueViolationError, asyncpg.ProgramLimitExceededError):  # the latter: no room for hints
+        return None
+    return [CreatedTask(task.id, seq, task.priority, True)]
+
+
+async def create_singly(connection: Connection, creations: Sequence[Creation]) -> list[Answer]:
     """Requests of one task each: one statement for all of them. Refusals are answers."""
     return await _create(connection, creations) or await _create_free(connection, creations)
 
 
-async def create_together(connection: Connection, creations: Sequence[Creation], _resent: bool) -> list[Answer]:
+async def create_together(connection: Connection, creations: Sequence[Creation]) -> list[Answer]:
     """One request of several tasks, all or none: a taken id takes the whole request back."""
     answers = await _create(connection, creations)
     if answers:

@@ -25,6 +25,7 @@
     │   ├── SecretInText             the text holds a value of the vault
     │   └── DirectiveRefused         a directive breaks a rule
     ├── Paused                  423  the system hands out no work
+    ├── Draining                423  this runner is handed no work
     ├── PlannerFailed           502  the model gave no answer that could be used
     └── Unavailable             503  the database cannot be reached
 
@@ -213,6 +214,13 @@ class Paused(ElRusoError):
 
     http_status = 423
     code = "paused"
+
+
+class Draining(ElRusoError):
+    """This runner is handed no work: an operator has it drain."""
+
+    http_status = 423
+    code = "draining"
 
 
 class Unavailable(ElRusoError):

@@ -23,7 +23,7 @@ _sql = load_statements("events", "notifier.sql")
 class Hearing:
     """LISTEN on one connection: begin, prove, watch; every step raises OSError once it hears no more.
 
-    `tell` is called with every hint of other connections than the notifier's, whose hints this process knows already.
+    `tell` is called with every hint but those from connections of our own, which this process knows already.
     """
 
     def __init__(self, connection: Connection, notifier: Notifier, tell: Callable[[Hint], None]) -> None:
@@ -66,7 +66,7 @@ class Hearing:
         self._heard_at = _now()
         self._heard.set()
         hint = Hint.parse(str(payload)).without_pings()
-        if hint and process_id != self._notifier.process_id:
+        if hint and not self._notifier.is_ours(process_id):
             self._tell(hint)
 
     def _lose(self, _connection: object) -> None:

@@ -6,6 +6,7 @@ On the wire (NOTIFY on CHANNEL) a hint is a comma-separated list of
     r:<priority>:<position>   a task with this claim key became ready; of several the first in claim order is kept
     e:<seq>                   events were appended, up to about this seq; of several the highest is kept
     p                         the system was paused or resumed
+    d                         a runner shall drain, or go on
     ping:<id>                 a listener tests its own hearing
 
 A word that is not known here, from a newer version or a stranger's hand, means `*`: looking once too often is cheap.
@@ -33,6 +34,7 @@ class Hint(Struct, frozen=True):
     ready: tuple[int, int] | None = None
     events: int | None = None
     pause: bool = False
+    drain: bool = False
     pings: frozenset[str] = frozenset()
 
     def __or__(self, other: "Hint") -> "Hint":
@@ -42,6 +44,7 @@ class Hint(Struct, frozen=True):
             ready=min((key for key in (self.ready, other.ready) if key is not None), default=None),
             events=max((seq for seq in (self.events, other.events) if seq is not None), default=None),
             pause=self.pause or other.pause,
+            drain=self.drain or other.drain,
             pings=self.pings | other.pings,
         )
 
@@ -51,7 +54,7 @@ class Hint(Struct, frozen=True):
     @property
     def is_urgent(self) -> bool:
         """True when somebody sleeps until told; plain news of events can wait a moment."""
-        return bool(self.anything or self.ready is not None or self.pause or self.pings)
+        return bool(self.anything or self.ready is not None or self.pause or self.drain or self.pings)
 
     def without_pings(self) -> "Hint":
         """What is left for those who do not test their hearing."""
@@ -66,6 +69,8 @@ class Hint(Struct, frozen=True):
             words.append(f"e:{self.events}")
         if self.pause:
             words.append("p")
+        if self.drain:
+            words.append("d")
         words.extend(f"ping:{ping}" for ping in sorted(self.pings))
         payload = ",".join(words)
         return payload if len(payload.encode()) <= PAYLOAD_BYTES_MAX else "*"
@@ -91,6 +96,8 @@ def _parse_word(word: str) -> Hint:
             return Hint(events=int(seq))
         case ["p"]:
             return Hint(pause=True)
+        case ["d"]:
+            return Hint(drain=True)
         case ["ping", ping] if ping:
             return Hint(pings=frozenset((ping,)))
         case _:

@@ -7,7 +7,7 @@ fails, it is "polling": everybody looks everywhere now and then, while a new con
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -53,6 +53,7 @@ class Listener:
         self._modes: Subscribers[Mode] = Subscribers()
         self._mode: Mode | None = None
         self._since = datetime.now(UTC)
+        self._decided = asyncio.Event()
         self._deaf = asyncio.Event()
         self._deaf.set()
         self._poll_seconds = self._intervals.poll
@@ -77,6 +78,13 @@ class Listener:
         """Have `callback` told every new mode. Call what this returns to end that."""
         return self._modes.add(callback)
 
+    async def first_mode(self, within: float) -> Mode:
+        """The mode once the first try to listen has come to something, or after so many seconds without."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._decided.wait()
+        return self.mode
+
     def stay_alert(self) -> None:
         """There was something to do: should we be deaf, the next polls come soon."""
         self._poll_seconds = self._intervals.poll
@@ -94,6 +102,7 @@ class Listener:
             task.cancel()
             await asyncio.wait([task])
             self._mode, self._since = None, datetime.now(UTC)
+            self._decided.clear()
             self._deaf.set()
         if self._forget_notifier is not None:
             self._forget_notifier()
@@ -153,6 +162,7 @@ class Listener:
         if mode == self._mode:
             return
         self._mode, self._since = mode, datetime.now(UTC)
+        self._decided.set()
         if mode == "polling":
             self._deaf.set()
             log.warning("listener.polling", reason=reason)

@@ -39,6 +39,7 @@ class Notifier:
         self._database = database
         self._send_seconds = send_seconds
         self._connection: Connection | None = None
+        self._writer: Connection | None = None
         self._pending = NOTHING
         self._kick = asyncio.Event()
         self._backoff = Backoff()
@@ -71,6 +72,11 @@ class Notifier:
         self.subscribers.tell(hint)
         self.send(hint)
 
+    def tell(self, hint: Hint, writer: Connection) -> None:
+        """Say it to this process only: a statement of `writer` has told the others."""
+        self._writer = writer
+        self.subscribers.tell(hint)
+
     def send(self, hint: Hint) -> None:
         """Say it to the other processes only."""
         self._pending |= hint
@@ -85,11 +91,12 @@ class Notifier:
 
     @property
     def process_id(self) -> int | None:
-        """The server process from which our own notifications come; None while there is none, and behind a pooler."""
-        if self._connection is None or self._connection.is_closed() or self._database.direct_url is None:
-            return None
-        process_id: int = self._connection.get_server_pid()
-        return process_id
+        """The server process from which our hints come; None while there is none, and behind a pooler."""
+        return None if self._database.direct_url is None else _process_of(self._connection)
+
+    def is_ours(self, process_id: int) -> bool:
+        """Whether notifications of this server process say what was said here already."""
+        return process_id in (self.process_id, _process_of(self._writer))
 
     async def _run(self) -> None:
         while self._task is not None or self._pending:
@@ -144,3 +151,10 @@ class Notifier:
             self._failing = False
             self._backoff.reset()
             log.info("notifier.recovered")
+
+
+def _process_of(connection: Connection | None) -> int | None:
+    if connection is None or connection.is_closed():
+        return None
+    process_id: int = connection.get_server_pid()
+    return process_id

@@ -1,4 +1,4 @@
-"""The runner stream: a process that executes tasks comes, is seen, and goes."""
+"""The runner stream: a process that executes tasks comes, is seen, and goes; an operator may have it drain."""
 
 from datetime import datetime
 from typing import Any
@@ -28,12 +28,24 @@ class RunnerStopped(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     reason: str | None = None
 
 
-RunnerEvent = RunnerStarted | RunnerHeartbeat | RunnerStopped
+class RunnerDraining(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The runner shall claim no more: what it executes it finishes, what it has not begun it hands back."""
+
+    reason: str | None = None
+
+
+class RunnerResumed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The runner may claim again."""
+
+
+RunnerEvent = RunnerStarted | RunnerHeartbeat | RunnerStopped | RunnerDraining | RunnerResumed
 
 EVENT_TYPES: dict[str, type[Struct]] = {
     "runner.started": RunnerStarted,
     "runner.heartbeat": RunnerHeartbeat,
     "runner.stopped": RunnerStopped,
+    "runner.draining": RunnerDraining,
+    "runner.resumed": RunnerResumed,
 }
 
 ANY = ("", "alive", "stopped")
@@ -42,6 +54,8 @@ TRANSITIONS: Transitions = {
     "runner.started": Transition(ANY, "alive"),
     "runner.heartbeat": Transition(ANY, "alive"),
     "runner.stopped": Transition(("alive", "stopped"), "stopped"),
+    "runner.draining": Transition(("alive",), "alive"),
+    "runner.resumed": Transition(("alive",), "alive"),
 }
 
 
@@ -54,27 +68,39 @@ class Runner(Struct, frozen=True):
     started_at: datetime | None = None
     last_seen_at: datetime | None = None
     stopped_at: datetime | None = None
+    draining_since: datetime | None = None
+    draining_by: str | None = None
+    draining_reason: str | None = None
 
 
-def evolve(runner: Runner, event_type: str, data: RunnerEvent, *, version: int, at: datetime) -> Runner:
+DRAINS_NOT: dict[str, Any] = {"draining_since": None, "draining_by": None, "draining_reason": None}
+
+
+def evolve(runner: Runner, event_type: str, data: RunnerEvent, *, version: int, at: datetime, actor: str) -> Runner:
     """The runner after one more event. Raises WrongVersion or IllegalTransition."""
     if version != runner.version + 1:
         raise WrongVersion(f"expected version {runner.version + 1}, got {version}")
     status = status_after(TRANSITIONS, runner.status, event_type)
     if status is None:
         raise IllegalTransition(f"{event_type} is not possible while the runner is {runner.status or 'unknown'}")
-    return replace(runner, version=version, status=status, last_seen_at=at, **_changes(runner, data, at))
+    return replace(runner, version=version, status=status, **_changes(runner, data, at, actor))
 
 
-def _changes(runner: Runner, data: RunnerEvent, at: datetime) -> dict[str, Any]:
+def _changes(runner: Runner, data: RunnerEvent, at: datetime, actor: str) -> dict[str, Any]:
+    """What an operator says of a runner is no sign of its life: only its own events are when it was seen."""
     match data:
         case RunnerStarted():
-            return {"started_at": at, "stopped_at": None, "meta": data.meta}
+            return {"last_seen_at": at, "started_at": at, "stopped_at": None, "meta": data.meta, **DRAINS_NOT}
         case RunnerHeartbeat():
             return {
+                "last_seen_at": at,
                 "started_at": runner.started_at or at,
                 "stopped_at": None,
                 "meta": runner.meta if data.meta is None else data.meta,
             }
         case RunnerStopped():
-            return {"stopped_at": at}
+            return {"last_seen_at": at, "stopped_at": at, **DRAINS_NOT}
+        case RunnerDraining():
+            return {"draining_since": at, "draining_by": actor, "draining_reason": data.reason}
+        case RunnerResumed():
+            return DRAINS_NOT

@@ -31,7 +31,7 @@ SELECT run_id, number, name, cmd, exit_code, duration_ms, output_excerpt, output
 SELECT run_id, path, change, added, removed, renamed_from FROM view.file_changes;
 
 -- name: audit_runners
-SELECT id, version, status, started_at, last_seen_at, stopped_at, meta FROM view.runners;
+SELECT id, version, status, started_at, last_seen_at, stopped_at, draining_since, draining_by, draining_reason, meta FROM view.runners;
 
 -- name: audit_system
 SELECT id, version, status, reason, changed_at, changed_by FROM view.system;

@@ -85,7 +85,9 @@ class Fold:
                 self._apply_task(event, data)
             case "runner":
                 before = self._runners.get(event.id, runner.Runner())
-                self._runners[event.id] = runner.evolve(before, event.type, data, version=event.version, at=event.at)
+                self._runners[event.id] = runner.evolve(
+                    before, event.type, data, version=event.version, at=event.at, actor=event.actor
+                )
             case "system":
                 known = self._systems.get(event.id, system.System())
                 self._systems[event.id] = system.evolve(
@@ -226,8 +228,7 @@ class Fold:
     def runners(self) -> Iterator[RunnerRow]:
         """Every runner that was ever seen."""
         for id, state in self._runners.items():  # noqa: A001
-            seen = (state.started_at, state.last_seen_at, state.stopped_at)
-            yield RunnerRow(id, state.version, state.status, *seen, state.meta)
+            yield RunnerRow(id=id, **asdict(replace(state, draining_reason=brief(state.draining_reason))))
 
     def systems(self) -> Iterator[SystemRow]:
         """The system, once it has been paused for the first time."""

@@ -32,6 +32,7 @@ SELECT json_build_object(
     'tasks', (SELECT row_to_json(counts) FROM counts),
     'runners', (SELECT json_build_object(
         'online', count(*) FILTER (WHERE r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second'),
+        'draining', count(*) FILTER (WHERE r.draining_since IS NOT NULL AND r.last_seen_at > log.now() - $1::float8 * interval '1 second'),
         'total', count(*)) FROM view.runners r),
     'runs', json_build_object(
         'last_run_at', (SELECT max(n.claimed_at) FROM (SELECT claimed_at FROM newest LIMIT 100) n),

@@ -11,7 +11,7 @@ WINDOW = 100_000
 """Rows that are looked at, at most, for one page. A rare status or phase may give a short page with a `next`."""
 FROM_THE_NEWEST = 2**63 - 1
 
-_CURSOR = re.compile(r"([a-z]{1,20})-([0-9]{1,18})(?:-([0-9]{1,18}))?")
+_CURSOR = re.compile(r"([a-z_]{1,20})-([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 
 class Page(Struct, frozen=True):

@@ -20,20 +20,24 @@ CREATE SCHEMA rebuild;
 SET LOCAL search_path = rebuild, pg_temp;
 
 -- name: create_intakes
--- Two doors into the new views, so that two connections can feed them: the folds behind one write no table that the
--- folds behind the other read or write. A fold that is new goes through `intake`, unless it touches `tasks`.
+-- Three doors into the new views. Each task's events go through one of two strands, by the hash of its id, whose folds
+-- look at that task alone: so two connections feed them at once and never meet. Then whatever concerns more than one
+-- task, or none, goes through `intake`. A fold that is new belongs there, unless it looks at single tasks.
 CREATE UNLOGGED TABLE rebuild.intake (LIKE log.events) WITH (autovacuum_enabled = off);
-CREATE UNLOGGED TABLE rebuild.task_intake (LIKE log.events) WITH (autovacuum_enabled = off);
+CREATE UNLOGGED TABLE rebuild.strand_0_intake (LIKE log.events) WITH (autovacuum_enabled = off);
+CREATE UNLOGGED TABLE rebuild.strand_1_intake (LIKE log.events) WITH (autovacuum_enabled = off);
 SELECT log.attach_folds('rebuild.intake', 'rebuild');
-SELECT log.attach_folds('rebuild.task_intake', 'rebuild');
+SELECT log.attach_folds('rebuild.strand_0_intake', 'rebuild');
+SELECT log.attach_folds('rebuild.strand_1_intake', 'rebuild');
 DO $$
 DECLARE
     other record;
 BEGIN
     FOR other IN SELECT t.tgname, t.tgrelid::regclass AS intake FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-                 WHERE t.tgrelid IN ('rebuild.intake'::regclass, 'rebuild.task_intake'::regclass) AND p.pronamespace = 'rebuild'::regnamespace
-                   AND (p.proname IN ('fold_creations', 'fold_claims', 'fold_endings', 'fold_tasks', 'fold_dependencies'))
-                       <> (t.tgrelid = 'rebuild.task_intake'::regclass) LOOP
+                 WHERE t.tgrelid IN ('rebuild.intake'::regclass, 'rebuild.strand_0_intake'::regclass, 'rebuild.strand_1_intake'::regclass)
+                   AND p.pronamespace = 'rebuild'::regnamespace
+                   AND (p.proname IN ('fold_creations', 'fold_claims', 'fold_endings', 'fold_tasks', 'fold_runs', 'fold_steps'))
+                       = (t.tgrelid = 'rebuild.intake'::regclass) LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', other.tgname, other.intake);
     END LOOP;
 END $$;
@@ -44,24 +48,49 @@ SET LOCAL statement_timeout = 0;
 SET LOCAL synchronous_commit = off;
 SET LOCAL work_mem = '64MB';
 
--- name: feed_tasks
--- $1 after this seq, $2 up to this one
-INSERT INTO rebuild.task_intake SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 ORDER BY seq;
+-- name: take_shard
+-- Each strand counts in a shard of its own. $1 the strand
+SELECT set_config('elruso.shard', $1::integer::text, true);
 
--- name: empty_task_intake
-TRUNCATE rebuild.task_intake;
+-- name: feed_strand_0
+-- $1 after this seq, $2 up to this one
+INSERT INTO rebuild.strand_0_intake
+SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 AND kind = 'task' AND hashtext(id) & 1 = 0 ORDER BY seq;
+
+-- name: empty_strand_0
+TRUNCATE rebuild.strand_0_intake;
+
+-- name: feed_strand_1
+-- $1 after this seq, $2 up to this one
+INSERT INTO rebuild.strand_1_intake
+SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 AND kind = 'task' AND hashtext(id) & 1 = 1 ORDER BY seq;
+
+-- name: empty_strand_1
+TRUNCATE rebuild.strand_1_intake;
 
 -- name: feed_others
--- $1 after this seq, $2 up to this one
-INSERT INTO rebuild.intake SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 ORDER BY seq;
+-- Of tasks only what ties them together: children as they are created, and ends as long as there are any. A fold that is
+-- not known here sees everything. Answers how many of them were no task's. $1 after this seq, $2 up to this one
+WITH fed AS (
+    INSERT INTO rebuild.intake
+    SELECT * FROM log.events
+    WHERE seq > $1 AND seq <= $2
+      AND (kind <> 'task' OR type = 'task.created' AND data->'depends_on' IS NOT NULL OR type = 'task.done' AND EXISTS (SELECT FROM rebuild.task_deps)
+           OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+                      WHERE t.tgrelid = 'rebuild.intake'::regclass AND p.proname LIKE 'fold\_%'
+                        AND p.proname NOT IN ('fold_dependencies', 'fold_runners', 'fold_system', 'fold_requests', 'fold_directives', 'fold_planner_runs')))
+    ORDER BY seq
+    RETURNING kind
+)
+SELECT count(*) FILTER (WHERE kind <> 'task') FROM fed;
 
 -- name: empty_intake
 TRUNCATE rebuild.intake;
 
 -- name: list_upkeep
--- The statements that give the new tables their statistics and clear what the feeding left dead in them.
-SELECT format('VACUUM (ANALYZE) %I.%I', schemaname, tablename) FROM pg_tables
-WHERE schemaname = 'rebuild' AND tablename NOT IN ('intake', 'task_intake') ORDER BY tablename;
+-- VACUUM for each new table, the biggest first.
+SELECT format('VACUUM (ANALYZE) rebuild.%I', relname) FROM pg_class
+WHERE relnamespace = 'rebuild'::regnamespace AND relkind = 'r' AND relname NOT LIKE '%intake' ORDER BY pg_relation_size(oid) DESC;
 
 -- name: stop_writers
 -- Readers go on; writers wait. The time this may wait is short, because whoever comes after it waits as well.
@@ -75,7 +104,7 @@ LOCK TABLE log.events IN SHARE ROW EXCLUSIVE MODE;
 -- views that have no successor are taken off it.
 ALTER SCHEMA view RENAME TO retired;
 ALTER SCHEMA rebuild RENAME TO view;
-DROP TABLE view.intake, view.task_intake;
+DROP TABLE view.intake, view.strand_0_intake, view.strand_1_intake;
 DO $$
 DECLARE
     moved record;

@@ -119,6 +119,9 @@ class RunnerRow(Struct, frozen=True):
     started_at: datetime | None
     last_seen_at: datetime | None
     stopped_at: datetime | None
+    draining_since: datetime | None
+    draining_by: str | None
+    draining_reason: str | None
     meta: dict[str, Any]
 
 

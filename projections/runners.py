@@ -13,4 +13,9 @@ _sql = load_statements("projections", "runners.sql")
 
 async def list_runners(pool: Pool, online_seconds: float = ONLINE_SECONDS) -> bytes:
     """The runners, the one seen last first, at most 1000, as a JSON array."""
-    return await ask(pool, _sql["list_runners"], online_seconds)
+    return await ask(pool, _sql["list_runners"], online_seconds, None)
+
+
+async def find_runner(pool: Pool, runner_id: str, online_seconds: float = ONLINE_SECONDS) -> bytes | None:
+    """One runner, or None."""
+    return (await ask(pool, _sql["list_runners"], online_seconds, runner_id))[1:-1] or None

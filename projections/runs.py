@@ -13,17 +13,23 @@ _sql = load_statements("projections", "runs.sql")
 
 
 class RunQuery(Struct, frozen=True):
-    """Which runs: those that agree with all that is not None."""
+    """Which runs: those that agree with all that is not None. Newest first, or `oldest`: the longest of those that run.
+
+    A run's id is its place in the log, so both ways go by the key; there is no index on how long runs took.
+    """
 
     status: str | None = None
     task_id: str | None = None
+    oldest: bool = False
 
     @property
     def section(self) -> str:
         """The narrowest list that holds all of what is asked for."""
         if self.task_id is not None:
-            return "task"
-        return "running" if self.status == "running" else "newest"
+            return "task_oldest" if self.oldest else "task"
+        if self.status == "running":
+            return "longest" if self.oldest else "running"
+        return "oldest" if self.oldest else "newest"
 
 
 async def runs_by_id(pool: Pool, ids: Sequence[int], status: str | None = None) -> bytes:
@@ -52,16 +58,17 @@ async def find_runs(
 ) -> tuple[list[int], str | None]:
     """The ids of a page of runs, and the cursor of the next. `window`: another limit to how many it looks at."""
     after = None if cursor is None else Cursor.read(cursor, [query.section])
-    ids, following = await _find(pool, query, limit, after.first if after else FROM_THE_NEWEST, window or WINDOW)
+    start = after.first if after else 0 if query.oldest else FROM_THE_NEWEST
+    ids, following = await _find(pool, query, limit, start, window or WINDOW)
     return ids, None if following is None else str(following)
 
 
-async def _find(pool: Pool, query: RunQuery, limit: int, before: int, window: int) -> tuple[list[int], Cursor | None]:
-    rows = await pool.fetch(_sql[f"list_{query.section}"], before, window, query.status, limit + 1, query.task_id)
+async def _find(pool: Pool, query: RunQuery, limit: int, start: int, window: int) -> tuple[list[int], Cursor | None]:
+    rows = await pool.fetch(_sql[f"list_{query.section}"], start, window, query.status, limit + 1, query.task_id)
     ids = [row["id"] for row in rows[:limit]]
     if len(rows) > limit:
         return ids, Cursor(query.section, ids[-1])
-    if query.section == "newest" and query.status is not None:
-        last = await pool.fetchval(_sql["last_of_newest"], before, window)
-        return ids, None if last is None else Cursor("newest", last)
+    if query.section in ("newest", "oldest") and query.status is not None:
+        last = await pool.fetchval(_sql[f"last_of_{query.section}"], start, window)
+        return ids, None if last is None else Cursor(query.section, last)
     return ids, None

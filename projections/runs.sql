@@ -33,10 +33,20 @@ SELECT row_to_json(run)::text FROM (
 SELECT r.id FROM (SELECT id, status FROM view.runs WHERE id < $1 ORDER BY id DESC LIMIT $2) r
 WHERE ($3::text IS NULL OR r.status = $3) AND $5::text IS NULL ORDER BY r.id DESC LIMIT $4;
 
+-- name: list_oldest
+-- As list_newest, the oldest first. $1 after this run
+SELECT r.id FROM (SELECT id, status FROM view.runs WHERE id > $1 ORDER BY id LIMIT $2) r
+WHERE ($3::text IS NULL OR r.status = $3) AND $5::text IS NULL ORDER BY r.id LIMIT $4;
+
 -- name: list_running
 -- The runs in flight, the newest first. Parameters as in list_newest.
 SELECT g.run_id AS id FROM view.running g
 WHERE g.run_id < $1 AND $2::bigint IS NOT NULL AND $3 = 'running' AND $5::text IS NULL ORDER BY g.run_id DESC LIMIT $4;
+
+-- name: list_longest
+-- As list_running, the oldest first. $1 after this run
+SELECT g.run_id AS id FROM view.running g
+WHERE g.run_id > $1 AND $2::bigint IS NOT NULL AND $3 = 'running' AND $5::text IS NULL ORDER BY g.run_id LIMIT $4;
 
 -- name: list_task
 -- The runs of the task $5, found by the claims in its stream, the newest first. Other parameters as in list_newest.
@@ -46,6 +56,18 @@ WHERE e.kind = 'task' AND e.id = $5 AND e.type = 'task.claimed' AND e.seq < $1
   AND $2::bigint IS NOT NULL AND ($3::text IS NULL OR r.status = $3)
 ORDER BY e.version DESC LIMIT $4;
 
+-- name: list_task_oldest
+-- As list_task, the oldest first: by attempt. $1 after this run
+SELECT e.seq AS id
+FROM log.events e CROSS JOIN LATERAL (SELECT r.status FROM view.runs r WHERE r.id = e.seq OFFSET 0) r
+WHERE e.kind = 'task' AND e.id = $5 AND e.type = 'task.claimed' AND e.seq > $1
+  AND $2::bigint IS NOT NULL AND ($3::text IS NULL OR r.status = $3)
+ORDER BY e.version LIMIT $4;
+
 -- name: last_of_newest
 -- Where the window of list_newest ends, if the list goes on there. $1 before this run, $2 window
 SELECT id FROM view.runs WHERE id < $1 ORDER BY id DESC OFFSET $2::bigint - 1 LIMIT 1;
+
+-- name: last_of_oldest
+-- As last_of_newest, of list_oldest. $1 after this run
+SELECT id FROM view.runs WHERE id > $1 ORDER BY id OFFSET $2::bigint - 1 LIMIT 1;

@@ -1,16 +1,28 @@
 """Tasks: lists of them, and each with all that is known about it."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from asyncpg import Pool
 from msgspec import Struct
 
+from events.errors import InvalidInput
 from events.statements import load_statements
 from projections.ask import ask
 from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page
 
 QUEUE = ("ready", "scheduled", "waiting")
 """The tasks that are ready stand in three lists: claimable now, due later, held back by their parents."""
+
+Order = Literal["", "newest", "oldest", "longest", "priority"]
+"""The empty one suits the list: ready tasks as they will be claimed, others newest first.
+
+"longest" (in progress) and "priority" are for running tasks only: those are few, and read whole. No index of tasks
+holds a column that a transition changes, so history can be gone through by creation and in no other order.
+"""
+RUNNING_ONLY: frozenset[Order] = frozenset({"longest", "priority"})
+IN_FLIGHT = ("running", "longest", "urgent")
+ASCENDING = ("oldest", "longest", "urgent", "directive_oldest")
 
 Listed = tuple[list[str], Cursor | None]
 """The ids of one page, and where the next one begins."""
@@ -27,27 +39,29 @@ class Found(Struct, frozen=True):
 
 
 class TaskQuery(Struct, frozen=True):
-    """Which tasks: those that agree with all that is not None. `text` stands in the title or in the id.
-
-    `oldest`: in order of creation, instead of the order that suits the list.
-    """
+    """Which tasks, and in which order: those that agree with all that is not None. `text` stands in the title or id."""
 
     status: str | None = None
     phase: str | None = None
     directive_id: str | None = None
     text: str | None = None
-    oldest: bool = False
+    order: Order = ""
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The lists to read, one after the other: the narrowest that hold all of what is asked for."""
+        """The lists to read, one after the other: the narrowest that hold all of what is asked for.
+
+        Raises InvalidInput for an order in which these tasks cannot be had.
+        """
+        if self.order in RUNNING_ONLY and (self.status != "running" or self.directive_id is not None):
+            raise InvalidInput(f"sort: {self.order} is for running tasks; newest and oldest are for all")
         if self.directive_id is not None:
-            return ("directive",)
-        if self.oldest:
+            return ("directive_oldest",) if self.order == "oldest" else ("directive",)
+        if self.order == "oldest":
             return ("oldest",)
-        if self.status == "ready" and self.is_counted:
-            return QUEUE
-        return ("running",) if self.status == "running" else ("newest",)
+        if self.status == "running" and self.order != "newest":
+            return ({"longest": "longest", "priority": "urgent"}.get(self.order, "running"),)
+        return QUEUE if self.status == "ready" and self.is_counted and not self.order else ("newest",)
 
     @property
     def is_counted(self) -> bool:
@@ -108,13 +122,14 @@ async def _find_listed(
 ) -> Listed:
     """The next `limit` tasks of one list; `most` is how many are looked for, to learn whether there are more."""
     (section,) = query.sections
-    before = after.first if after else 0 if query.oldest else FROM_THE_NEWEST
+    before = after.first if after else 0 if section in ASCENDING else FROM_THE_NEWEST
+    second = (after.second if after else 0) if section == "urgent" else window
     filters = (query.status, query.phase, query.text)
-    rows = await pool.fetch(_sql[f"list_{section}"], before, window, *filters, most, query.directive_id)
+    rows = await pool.fetch(_sql[f"list_{section}"], before, second, *filters, most, query.directive_id)
     ids = [row["id"] for row in rows[:limit]]
     if len(rows) > limit:
-        return ids, Cursor(section, rows[limit - 1]["first"])
-    if len(rows) < most and section != "running":
+        return ids, Cursor(section, rows[limit - 1]["first"], rows[limit - 1].get("second", 0))
+    if len(rows) < most and section not in IN_FLIGHT:
         last = await pool.fetchval(_sql[f"last_of_{section}"], before, window, query.directive_id)
         return ids, None if last is None else Cursor(section, last)
     return ids, None

@@ -53,6 +53,22 @@ WHERE g.run_id < $1 AND $2::bigint IS NOT NULL AND t.status = $3 AND $7::text IS
   AND ($4::text IS NULL OR t.phase = $4) AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
 ORDER BY g.run_id DESC LIMIT $6;
 
+-- name: list_longest
+-- As list_running, the oldest claim first. $1 after this run
+SELECT g.id, g.run_id AS first
+FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = g.id OFFSET 0) t
+WHERE g.run_id > $1 AND $2::bigint IS NOT NULL AND t.status = $3 AND $7::text IS NULL
+  AND ($4::text IS NULL OR t.phase = $4) AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY g.run_id LIMIT $6;
+
+-- name: list_urgent
+-- As list_running, the most urgent first, of equals the oldest claim. $1 after this priority, $2 and run
+SELECT g.id, t.priority::bigint AS first, g.run_id AS second
+FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = g.id OFFSET 0) t
+WHERE (t.priority, g.run_id) > ($1::bigint, $2::bigint) AND t.status = $3 AND $7::text IS NULL
+  AND ($4::text IS NULL OR t.phase = $4) AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY t.priority, g.run_id LIMIT $6;
+
 -- name: list_newest
 -- The newest tasks first; looks at $2 of them at most.
 -- $1 before this created_seq, $2 window, $3 status or null, $4 phase or null, $5 text or null, $6 limit, $7 unused
@@ -79,6 +95,15 @@ WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4)
   AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
 ORDER BY t.created_seq DESC LIMIT $6;
 
+-- name: list_directive_oldest
+-- As list_directive, the oldest first. $1 after this created_seq
+SELECT t.id, t.created_seq AS first
+FROM (SELECT id, created_seq, status, phase, title FROM view.tasks
+      WHERE directive_id = $7 AND created_seq > $1 ORDER BY created_seq LIMIT $2) t
+WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4)
+  AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY t.created_seq LIMIT $6;
+
 -- name: last_of_newest
 -- Where the window of list_newest ends, if the list goes on there. $1 before this created_seq, $2 window, $3 unused
 SELECT created_seq FROM view.tasks WHERE created_seq < $1 AND $3::text IS NULL ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
@@ -90,6 +115,10 @@ SELECT created_seq FROM view.tasks WHERE created_seq > $1 AND $3::text IS NULL O
 -- name: last_of_directive
 -- As last_of_newest. $3 directive
 SELECT created_seq FROM view.tasks WHERE directive_id = $3 AND created_seq < $1 ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
+
+-- name: last_of_directive_oldest
+-- As last_of_oldest. $3 directive
+SELECT created_seq FROM view.tasks WHERE directive_id = $3 AND created_seq > $1 ORDER BY created_seq OFFSET $2::bigint - 1 LIMIT 1;
 
 -- name: count_tasks
 -- How many tasks there are in the status $1 (null: in any), from the counters.

@@ -25,6 +25,10 @@ class Views:
         """All runners, as an array."""
         return await runners.list_runners(self._pool, self._online_seconds)
 
+    async def runner(self, runner_id: str) -> bytes | None:
+        """One runner."""
+        return await runners.find_runner(self._pool, runner_id, self._online_seconds)
+
     async def system(self) -> bytes:
         """Paused or not, since when, why, by whom."""
         return await system.show_system(self._pool)

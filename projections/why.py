@@ -23,6 +23,7 @@ SENTENCES = {
     "waiting": "it waits for {count} task(s) that are not done",
     "resting": "it rests until {until} after attempt {attempts} of {max_attempts}",
     "no_runner": "no runner is online; start one with `elruso runner start`",
+    "draining": "all runners online ({count}) are draining; resume one (POST /runners/{{id}}/resume) or start another",
     "ahead": "{count} task(s) are ahead of it",
     "next": "nothing holds it back; the next runner with a free slot takes it",
     "running": "it is running: run {run_id} on {runner}",
@@ -91,6 +92,8 @@ def _why_waiting(task: Record) -> list[Reason]:
         reasons.append(Reason.of("resting", until=_stamp(task["next_run_at"]), **facts))
     if not task["online"]:
         reasons.append(Reason.of("no_runner"))
+    elif task["online"] == task["draining"]:
+        reasons.append(Reason.of("draining", count=task["draining"]))
     if not task["waiting_on"] and not task["rests"] and task["ahead"]:
         reasons.append(Reason.of("ahead", count=task["ahead"], or_more=task["ahead"] >= AHEAD_MAX))
     return reasons or [Reason.of("next")]

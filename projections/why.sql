@@ -6,12 +6,14 @@ SELECT t.status, t.waiting_on, t.attempts, t.max_attempts, t.next_run_at, left(t
        t.run_id, t.claimed_by, t.claimed_at, t.finished_at,
        t.next_run_at > log.now() AS rests,
        s.status IS NOT NULL AS paused, left(s.reason, 500) AS pause_reason, s.changed_by AS paused_by, s.changed_at AS paused_at,
-       (SELECT count(*) FROM view.runners r WHERE r.status = 'alive' AND r.last_seen_at > log.now() - $2::float8 * interval '1 second') AS online,
+       o.online, o.draining,
        CASE WHEN t.run_id IS NOT NULL THEN
             (SELECT extract(epoch FROM log.now() - r.last_seen_at)::float8 FROM view.runners r WHERE r.id = t.claimed_by) END AS unseen_seconds,
        CASE WHEN t.status = 'ready' THEN (SELECT count(*) FROM (
             SELECT FROM view.ready a WHERE (a.priority, a.position) < (t.priority, t.position) ORDER BY a.priority, a.position LIMIT $3) ahead) END AS ahead
 FROM view.tasks t LEFT JOIN view.system s ON s.id = 'main' AND s.status = 'paused'
+CROSS JOIN (SELECT count(*) AS online, count(*) FILTER (WHERE r.draining_since IS NOT NULL) AS draining FROM view.runners r
+            WHERE r.status = 'alive' AND r.last_seen_at > log.now() - $2::float8 * interval '1 second') o
 WHERE t.id = $1;
 
 -- name: list_unfinished_parents

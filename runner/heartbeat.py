@@ -45,6 +45,7 @@ class Heart:
         self._main: asyncio.AbstractEventLoop
         self._own: asyncio.AbstractEventLoop
         self._beating: asyncio.Task[None]
+        self._hurried: asyncio.Event
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._live, name="heartbeat", daemon=True)
 
@@ -53,6 +54,12 @@ class Heart:
         self._main = asyncio.get_running_loop()
         self._seen = time.monotonic()
         self._thread.start()
+
+    def hurry(self) -> None:
+        """Beat now: the answer may be another one than the last."""
+        if self._ready.is_set():
+            with suppress(RuntimeError):  # its loop has ended by itself
+                self._own.call_soon_threadsafe(self._hurried.set)
 
     async def stop(self) -> None:
         """The last heartbeat was the last."""
@@ -66,7 +73,7 @@ class Heart:
             asyncio.run(self._beat_on())
 
     async def _beat_on(self) -> None:
-        self._own = asyncio.get_running_loop()
+        self._own, self._hurried = asyncio.get_running_loop(), asyncio.Event()
         self._beating = asyncio.ensure_future(self._beat_for_ever())
         self._ready.set()
         await self._beating
@@ -75,8 +82,14 @@ class Heart:
         pause = self._period
         async with self._link.pulse() as pulse:
             while True:
-                await asyncio.sleep(pause)
+                await self._rest(pause)
                 pause = await self._beat(pulse)
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurried.wait()
+        self._hurried.clear()
 
     async def _beat(self, pulse: Pulse) -> float:
         """One heartbeat; how long to wait before the next."""

@@ -12,7 +12,7 @@ from events.beats import Beat
 from events.claims import ClaimAnswer, Claimed
 from events.commands import OutputChunk
 from events.committer import Answered
-from events.errors import ElRusoError, LeaseLost, Paused, Unavailable
+from events.errors import Draining, ElRusoError, LeaseLost, Paused, Unavailable
 from events.hint import Hint
 from events.reports import Report
 from events.task import TaskCreated, TaskDone, TaskFailed, TaskStarted, TaskStep
@@ -76,6 +76,8 @@ class HttpLink:
             rows = await self._client.ask("POST", "/ops/tasks/claim", body, wait_seconds=WAIT_SECONDS)
         except Paused:
             return ClaimAnswer([], paused=True)
+        except Draining:
+            return ClaimAnswer([], draining=True)
         return ClaimAnswer([_claimed(row) for row in rows], due_seconds=0.0)
 
     def report(self, report: Report, answered: Answered[ElRusoError | None]) -> None:
@@ -154,7 +156,8 @@ class HttpPulse:
 
 def _beat(answer: dict[str, Any]) -> Beat:
     held = [int(run_id) for run_id in answer["held"]]
-    return Beat(answer["ready"], answer["paused"], answer["due_seconds"], stuck=False, held=held)
+    draining = answer.get("draining", False)  # an API of before has none
+    return Beat(answer["ready"], answer["paused"], answer["due_seconds"], stuck=False, held=held, draining=draining)
 
 
 def _claimed(row: dict[str, Any]) -> Claimed:

@@ -21,6 +21,8 @@ from events.runner import RunnerHeartbeat
 from events.session import hang_up
 from runner.settings import Settings
 
+FIRST_MODE_SECONDS = 1.0  # a server that answers has it proved in a few milliseconds
+
 
 class PostgresLink:
     """Use as `async with PostgresLink(database, settings) as link`; two connections for commands, two for hints."""
@@ -42,6 +44,9 @@ class PostgresLink:
         self._stack.push_async_callback(self._notifier.stop)
         self._listener.start()
         self._stack.push_async_callback(self._listener.stop)
+        await self._listener.first_mode(
+            FIRST_MODE_SECONDS
+        )  # or the runner would be said to poll for its first heartbeat
         return self
 
     async def __aexit__(self, *exception: Any) -> None:

@@ -27,6 +27,7 @@ KILL_SECONDS = 2.0  # and how long their workspaces to be removed
 FAREWELL_SECONDS = 5.0  # how long the last reports may take
 
 STOPS = "its runner stops"
+DRAINS = "its runner drains"
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +45,15 @@ class Worker:
         self._held_before: set[int] = set()  # at the last heartbeat: the runs that were ours as far as we knew,
         self._said_before: set[int] = set()  # and as the log had it
         self._asking = False  # a claim is under way
+        self._draining = False  # an operator wants it to claim no more
         self._stopping = asyncio.Event()
         self._hard = asyncio.Event()
         self._chores: set[asyncio.Task[None]] = set()
+
+    @property
+    def draining(self) -> bool:
+        """Whether it knows that it shall claim no more."""
+        return self._draining
 
     async def run(self) -> None:
         """Work until stopped, then hand back what is not done. Raises Unavailable when the engine was never reached."""
@@ -90,6 +97,9 @@ class Worker:
                 await asyncio.sleep(backoff.next_delay())
 
     async def _claim(self) -> None:
+        if self._draining:
+            await self._alarm.wait()
+            return
         self._asking = True
         try:
             answer = await self._link.claim(self._runs.free)
@@ -97,7 +107,11 @@ class Worker:
             self._asking = False
         if self._stopping.is_set():
             return  # what came now goes back with the rest
-        if answer.tasks:
+        if answer.draining:
+            self._turn(True)
+        elif answer.tasks and self._draining:  # asked for before it was told
+            await self._link.release([claimed.run_id for claimed in answer.tasks], DRAINS)
+        elif answer.tasks:
             self._runs.begin(answer.tasks)
         else:
             self._alarm.ring_in(None if answer.paused else answer.due_seconds)
@@ -106,6 +120,8 @@ class Worker:
     async def _wait_for_room(self) -> None:
         """Until a quarter of the slots is free, or a few have been for a moment."""
         worthwhile = max(1, self._settings.concurrency // 4)
+        if self._has_room(worthwhile):
+            return
         while not self._has_room(1):
             await self._runs.advance()
         with suppress(TimeoutError):
@@ -121,9 +137,12 @@ class Worker:
     def _hear(self, hint: Hint) -> None:
         if hint.anything or hint.ready is not None or hint.pause:
             self._alarm.ring()
+        if hint.drain:
+            self._heart.hurry()  # it may be this one
 
     def _feel(self, beat: Beat) -> None:
         """The answer to a heartbeat."""
+        self._turn(beat.draining)
         if beat.ready and not beat.paused:
             self._alarm.ring()
         elif not beat.paused and beat.due_seconds is not None:
@@ -131,6 +150,17 @@ class Worker:
         if beat.stuck:
             self._do("sweep", self._link.sweep())
         self._compare(set(beat.held))
+
+    def _turn(self, draining: bool) -> None:
+        """Drain, or go on. It stays while it drains: whoever supervises a runner would start one that ended again."""
+        if draining == self._draining:
+            return
+        self._draining = draining
+        log.info("runner.draining" if draining else "runner.resumed", runner=self._settings.runner_id)
+        unbegun = self._runs.forget_unbegun() if draining else []
+        if unbegun:
+            self._do("unbegun", self._link.release(unbegun, DRAINS))
+        self._alarm.ring()
 
     def _compare(self, said: set[int]) -> None:
         """What the log says we hold, with what we know of; a difference that outlasts a heartbeat is one.

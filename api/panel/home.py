@@ -79,14 +79,22 @@ def find_needs(
 ) -> list[Need]:
     """What needs the operator now, the gravest first."""
     tasks, runs, oldest = metrics["tasks"], metrics["runs"], metrics["backlog"]["oldest_ready_age_seconds"]
+    online = metrics["runners"]["online"]
     lost = [runner for runner in runners if runner["status"] == "offline" and runner["running"]]
     rate = runs["fail_rate_last_20"] or 0.0
     possible = [
         (
-            not metrics["runners"]["online"] and tasks["ready"],
+            not online and tasks["ready"],
             True,
             "need.no_runner",
             {"count": tasks["ready"]},
+            "/panel/runners",
+        ),
+        (
+            online and online == metrics["runners"]["draining"] and tasks["ready"],
+            True,
+            "need.draining",
+            {"count": tasks["ready"], "online": online},
             "/panel/runners",
         ),
         (lost, True, "need.lost_runner", {"count": len(lost)}, "/panel/runners"),

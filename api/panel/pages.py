@@ -53,6 +53,8 @@ PAGES = (
     Page("GET", "/panel/runs/{run_id}/changes.patch", READ, run.download_patch),
     Page("POST", "/panel/runs/{run_id}/retry", OPERATE, run.retry),
     Page("GET", "/panel/runners", READ, runners.list_runners),
+    Page("POST", "/panel/runners/{runner_id:path}/drain", OPERATE, runners.drain),
+    Page("POST", "/panel/runners/{runner_id:path}/resume", OPERATE, runners.resume),
     Page("GET", "/panel/directives", READ, directives.list_directives),
     Page("POST", "/panel/directives/run", OPERATE, planner.run),
     Page("GET", "/panel/directives/prompt", READ, planner.show_prompt),

@@ -1,11 +1,14 @@
 """Runners: who is there, since when, and what each holds."""
 
 import asyncio
+from typing import Any
 
+from msgspec import Struct
 from starlette.responses import Response
 
 from api.panel.paper import render
 from api.panel.visit import Visit
+from api.wire.field import Line, RunnerId
 from events.log import last_seq
 from projections.briefs import TaskBrief
 from projections.tasks import TaskQuery
@@ -30,8 +33,34 @@ async def list_runners(visit: Visit) -> Response:
         "runners.html",
         seq=seq,
         online=online,
+        drain_state=drain_state,
         offline=offline[:OFFLINE_SHOWN],
         left_out=max(0, len(offline) - OFFLINE_SHOWN),
         held=held,
         listener=visit.deps.listener.mode,
     )
+
+
+def drain_state(runner: dict[str, Any]) -> str:
+    """ "draining" while a runner that shall claim no more still holds tasks, then "drained"; else "online"."""
+    if runner["draining_since"] is None:
+        return "online"
+    return "draining" if runner["running"] else "drained"
+
+
+class DrainForm(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the runner shall claim no more."""
+
+    reason: Line | None = None
+
+
+async def drain(visit: Visit, runner_id: RunnerId, form: DrainForm) -> Response:
+    """Hand this runner nothing more."""
+    await visit.deps.commands.runners.drain(runner_id, form.reason, visit.actor)
+    return visit.go("/panel/runners", visit.text("runner.drains", id=runner_id))
+
+
+async def resume(visit: Visit, runner_id: RunnerId) -> Response:
+    """Hand this runner work again."""
+    await visit.deps.commands.runners.resume(runner_id, visit.actor)
+    return visit.go("/panel/runners", visit.text("runner.resumed", id=runner_id))

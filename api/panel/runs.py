@@ -18,22 +18,25 @@ STATUSES: tuple[RunStatus, ...] = ("running", "done", "failed", "requeued", "blo
 
 
 class RunFilter(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which runs, from where on."""
+    """Which runs, in which order, from where on."""
 
     status: RunStatus | None = None
     task: TaskId | None = None
+    sort: Literal["newest", "oldest"] | None = None
     cursor: Annotated[str, Meta(max_length=100)] | None = None
 
     @property
     def fields(self) -> dict[str, str]:
         """What is filtered by, as fields of an address."""
-        return {name: getattr(self, name) for name in ("status", "task") if getattr(self, name)}
+        return {name: getattr(self, name) for name in ("status", "task", "sort") if getattr(self, name)}
 
 
 async def list_runs(visit: Visit, query: RunFilter) -> Response:
-    """A page of runs, newest first."""
+    """A page of runs, newest first or oldest first."""
     seq = await last_seq(visit.deps.pool)
-    runs, following = await visit.board.runs(RunQuery(query.status, query.task), PER_PAGE, query.cursor)
+    runs, following = await visit.board.runs(
+        RunQuery(query.status, query.task, query.sort == "oldest"), PER_PAGE, query.cursor
+    )
     longest = max((run.duration_ms for run in runs), default=0)
     return render(
         visit,

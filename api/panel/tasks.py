@@ -18,7 +18,7 @@ from events.task import Step, TaskCreated
 from projections.briefs import TaskBrief
 from projections.runs import RunQuery
 from projections.story import StoryQuery
-from projections.tasks import TaskQuery
+from projections.tasks import RUNNING_ONLY, TaskQuery
 from projections.why import Why
 
 PER_PAGE = 50
@@ -26,7 +26,7 @@ RUNS = 20
 STORY = 100
 STATUSES: tuple[Status, ...] = ("ready", "running", "blocked", "failed", "done", "cancelled")
 
-Sort = Literal["newest", "oldest"]
+Sort = Literal["newest", "oldest", "longest", "priority"]
 Cursor = Annotated[str, Meta(max_length=100)]
 Word = Annotated[str, Meta(max_length=200)]
 
@@ -44,13 +44,29 @@ class TaskFilter(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def query(self) -> TaskQuery:
         """The question behind it."""
-        return TaskQuery(self.status, self.phase, self.directive, self.text, self.sort == "oldest")
+        return TaskQuery(self.status, self.phase, self.directive, self.text, self.sort or "")
 
     @property
     def fields(self) -> dict[str, str]:
         """What is filtered by, as fields of an address: everything but the place in the list."""
         names = ("status", "phase", "directive", "text", "sort")
         return {name: getattr(self, name) for name in names if getattr(self, name)}
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """The orders in which these tasks can be had; the empty one first."""
+        if self.directive:
+            return ("", "oldest")
+        return {"ready": ("", "newest", "oldest"), "running": ("", "longest", "priority")}.get(
+            self.status or "", ("", "oldest")
+        )
+
+    def with_status(self, status: Status | None) -> dict[str, str]:
+        """The fields of the same with another status; an order that it cannot be had in is left out."""
+        fields = {name: value for name, value in self.fields.items() if name != "status"}
+        if self.sort in RUNNING_ONLY and status != "running":
+            fields.pop("sort")
+        return fields | ({"status": status} if status else {})
 
 
 async def list_tasks(visit: Visit, query: TaskFilter) -> Response:

@@ -14,6 +14,7 @@ from api.known import know_system, read_task
 from api.wire.task import Claim
 from events.claims import Claimed
 from events.commands import paused
+from events.runners import draining
 
 
 async def claim_tasks(call: Call, body: Claim) -> Response:
@@ -37,6 +38,8 @@ async def _claim(call: Call, body: Claim, actor: str, gone: "asyncio.Task[None]"
     found = await claim_when_ready(call, body, actor, gone)
     if found.paused:
         raise paused((await know_system(call.deps.views)).reason)
+    if found.draining:
+        raise draining(body.runner_id)
     return found.tasks
 
 

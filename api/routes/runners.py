@@ -5,7 +5,8 @@ from starlette.responses import Response
 from api.call import Call
 from api.envelope import answer, answer_value
 from api.routes.health import listener_mode
-from api.wire.runner import Heartbeat, Release
+from api.wire.field import RunnerId
+from api.wire.runner import Drain, Heartbeat, Release, Resume
 
 
 async def list_runners(call: Call) -> Response:
@@ -32,10 +33,29 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
             "status": "online",
             "ready": beat.ready,
             "paused": beat.paused,
+            "draining": beat.draining,
             "due_seconds": beat.due_seconds,
             "held": [str(run_id) for run_id in beat.held],
         }
     )
+
+
+async def drain_runner(call: Call, runner_id: RunnerId, body: Drain) -> Response:
+    """Hand this runner nothing more: it finishes what it executes and stays, idle, until it is stopped or resumed."""
+    await call.deps.commands.runners.drain(runner_id, body.reason, call.actor)
+    return await _show(call, runner_id)
+
+
+async def resume_runner(call: Call, runner_id: RunnerId, body: Resume) -> Response:
+    """Hand this runner work again."""
+    await call.deps.commands.runners.resume(runner_id, call.actor)
+    return await _show(call, runner_id)
+
+
+async def _show(call: Call, runner_id: str) -> Response:
+    found = await call.deps.views.runner(runner_id)
+    assert found is not None, "runners are never forgotten"
+    return answer(found)
 
 
 async def release(call: Call, body: Release) -> Response:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from api.wire.field import Line, RunId, RunnerId
+from api.wire.field import Line, RunId, RunnerId, Text
 
 
 class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,3 +21,13 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True):
     runner_id: RunnerId
     runs: Annotated[list[RunId], Meta(max_length=10_000)] | None = None
     reason: Line = "given back by its runner"
+
+
+class Drain(Struct, frozen=True, forbid_unknown_fields=True):
+    """Hand a runner nothing more, and why."""
+
+    reason: Text | None = None
+
+
+class Resume(Struct, frozen=True, forbid_unknown_fields=True):
+    """Hand a runner work again."""

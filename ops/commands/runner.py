@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -141,6 +142,26 @@ def stop_command(terminal: Terminal) -> int:
     return 0
 
 
+@runner.command("drain", help="help.runner.drain")
+@click.argument("runner_id")
+@option("--reason", help="help.runner.drain.reason")
+@click.pass_obj
+def drain_command(terminal: Terminal, runner_id: str, reason: str | None) -> None:
+    """Hand a runner nothing more."""
+    path = f"/runners/{quote(runner_id, safe='')}/drain"
+    found = Client(terminal.config).ask("POST", path, body={"reason": reason} if reason else {})
+    terminal.say("runner.drains", id=runner_id, held=found["running"])
+
+
+@runner.command("resume", help="help.runner.resume")
+@click.argument("runner_id")
+@click.pass_obj
+def resume_command(terminal: Terminal, runner_id: str) -> None:
+    """Hand a runner work again."""
+    Client(terminal.config).ask("POST", f"/runners/{quote(runner_id, safe='')}/resume")
+    terminal.say("runner.resumed", id=runner_id)
+
+
 def _chosen(config: Config, chosen: dict[str, Any]) -> Config:
     given = {name: value for name, value in chosen.items() if value is not None}
     if "workspace" in given:
@@ -180,7 +201,8 @@ def _online(terminal: Terminal, state: State) -> str:
     mine = next((one for one in runners if one["meta"].get("pid") == pid), None)
     if mine is None or mine["status"] != "online":
         return terminal.text("runner.offline")
-    return terminal.text("runner.online", seen=mine["last_seen_at"])
+    key = "runner.online" if mine["draining_since"] is None else "runner.online_draining"
+    return terminal.text(key, id=mine["id"], seen=mine["last_seen_at"])
 
 
 def _ask_runners(config: Config) -> list[dict[str, Any]]:

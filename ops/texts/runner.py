@@ -20,6 +20,12 @@ TEXTS = {
         es="Detiene el runner; sus tareas vuelven a la cola.",
         en="Stop the runner; its tasks go back.",
     ),
+    "help.runner.drain": Text(
+        es="Vacía un runner: termina lo que ejecuta y no toma nada más.",
+        en="Drain a runner: it finishes what it executes and takes nothing more.",
+    ),
+    "help.runner.drain.reason": Text(es="Por qué.", en="Why."),
+    "help.runner.resume": Text(es="Vuelve a darle trabajo a un runner.", en="Hand a runner work again."),
     "help.runner.supervise": Text(
         es="Lo que `start` deja en segundo plano.", en="What `start` leaves in the background."
     ),
@@ -66,7 +72,16 @@ TEXTS = {
         en="Runner is running (PID {pid})\n  Since: {since:%Y-%m-%d %H:%M:%S %Z}\n  Restarts: {restarts}\n"
         "  Online: {online}\n  API: {api}\n  Logs: {logs}",
     ),
-    "runner.online": Text(es="sí, visto {seen}", en="yes, seen {seen}"),
+    "runner.online": Text(es="sí, {id}, visto {seen}", en="yes, {id}, seen {seen}"),
+    "runner.online_draining": Text(
+        es="sí, {id}, visto {seen}; vaciándose: no toma nada más (elruso runner resume {id})",
+        en="yes, {id}, seen {seen}; draining: it takes nothing more (elruso runner resume {id})",
+    ),
+    "runner.drains": Text(
+        es="El runner {id} no toma nada más; le quedan {held} tareas.",
+        en="Runner {id} takes nothing more; it still holds {held} tasks.",
+    ),
+    "runner.resumed": Text(es="El runner {id} vuelve a tomar tareas.", en="Runner {id} takes tasks again."),
     "runner.offline": Text(es="no", en="no"),
     "runner.unknown": Text(es="no se sabe ({detail})", en="unknown ({detail})"),
     "runner.stopped": Text(es="Runner detenido.", en="Runner stopped."),

@@ -31,7 +31,7 @@ async def test_metrics_count_what_there_is(api: Served) -> None:
     await api.claim()
     metrics = await api.get("/ops/metrics")
     assert {"ready": 1, "running": 1, "done": 1, "failed": 0, "blocked": 0, "cancelled": 0} == metrics["tasks"]
-    assert {"online": 1, "total": 1} == metrics["runners"]
+    assert {"online": 1, "draining": 0, "total": 1} == metrics["runners"]
     assert (0.0, 1) == (metrics["runs"]["fail_rate_last_20"], metrics["runs"]["last_24h"])
     assert metrics["backlog"]["oldest_ready_age_seconds"] >= 0
 

@@ -13,6 +13,7 @@ words = st.one_of(
     st.builds(Hint, ready=st.tuples(st.integers(0, 1000), BIGINT)),
     st.builds(Hint, events=BIGINT),
     st.builds(Hint, pause=st.just(True)),
+    st.builds(Hint, drain=st.just(True)),
     st.builds(Hint, pings=st.uuids().map(lambda ping: frozenset((str(ping),)))),
 )
 
@@ -54,6 +55,7 @@ def test_any_payload_is_a_hint(payload: str) -> None:
         ("r:100:7,r:5:9,r:5:8", Hint(ready=(5, 8))),
         ("e:7,e:48213,e:9", Hint(events=48213)),
         ("p,e:1", Hint(pause=True, events=1)),
+        ("d,e:2,p", Hint(drain=True, pause=True, events=2)),
         ("r:1:1,*,e:5", Hint.everything),
         ("", Hint.everything),
         ("r:one:two", Hint.everything),

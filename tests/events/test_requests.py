@@ -10,6 +10,7 @@ import pytest
 from events.commands import Commands
 from events.connect import Database
 from events.errors import IllegalTransition, NotFound
+from events.hint import Hint
 from events.log import read_stream
 from events.request import RequestDefinition, RequestProvided
 from events.requests import Wanted
@@ -131,8 +132,8 @@ async def test_many_at_once_open_it_once(database: str) -> None:
 
 async def test_nobody_is_woken_but_the_viewers(database: str) -> None:
     """A request is no work: it is announced to event streams and to nobody else."""
-    hints: list[str] = []
+    hints: list[Hint | str] = []
     async with Commands(Database(database), hints.append) as commands:
         await commands.requests.open([Wanted("REQ-009", OPENAI)], "gpt")
         await commands.requests.provide("REQ-009", PROVIDED, ANA)
-    assert ["e:1", "e:2"] == hints
+    assert [Hint(events=1), Hint(events=2)] == hints

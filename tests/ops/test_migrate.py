@@ -32,10 +32,13 @@ WHAT_THE_LOG_IS = (
     "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname",
 )
 BEFORE_THE_FIRST_MIGRATION = """
-    DELETE FROM log.transitions WHERE kind NOT IN ('task', 'runner', 'system') OR type = 'task.prioritized';
+    DELETE FROM log.transitions WHERE kind NOT IN ('task', 'runner', 'system')
+        OR type IN ('task.prioritized', 'runner.draining', 'runner.resumed');
     DROP TABLE log.planner_progress;
     DROP TRIGGER append_3_directives ON log.events;
-    DROP FUNCTION log.react_directives(), log.planned_tasks(text, bigint);
+    DROP FUNCTION log.react_directives(), log.planned_tasks(text, bigint), log.note_types();
+    DROP PROCEDURE log.create_and_tell;
+    ALTER FUNCTION log.guard_append() RESET ALL;
 """
 
 

@@ -191,6 +191,11 @@ async def test_lists_are_filtered_and_go_on(api: Served) -> None:
     assert 10 == second.count("data-row")
     assert "Task 119" in second
     assert 1 == (await page(api, "/panel/tasks?text=task+007")).count("data-row")
+    queue = await page(api, "/panel/tasks?status=running&sort=priority")
+    assert '<option value="priority" selected>By priority</option>' in queue
+    assert 'href="/panel/tasks?status=ready"' in queue, "which cannot be had in that order"
+    assert 'value="oldest" selected' in await page(api, "/panel/runs?sort=oldest")
+    assert "sort: priority is for running tasks" in await page(api, "/panel/tasks?status=done&sort=priority", 400)
     assert "None agrees with the filter." in await page(api, "/panel/tasks?text=nothing")
 
 

@@ -159,12 +159,15 @@ class Chance:
 
     async def _runner(self) -> None:
         pick, id = self._random, f"r{self._random.randrange(3)}"  # noqa: A001
-        known = await self._connection.fetchval("SELECT count(*) FROM view.runners WHERE id = $1", id)
+        known = await self._connection.fetchval("SELECT status FROM view.runners WHERE id = $1", id)
         beat = runner.RunnerHeartbeat(pick.choice([None, {"free": pick.randrange(9)}]))
         started = runner.RunnerStarted({"host": "here"})
         choices: list[Sequence[Struct]] = [(beat,), (beat, beat), (started, beat)]
         if known:
             choices.append((runner.RunnerStopped("done"),))
+        if known == "alive":
+            drain, resumed = runner.RunnerDraining(pick.choice([None, "w" * 300])), runner.RunnerResumed()
+            choices += [(drain,), (beat, drain, beat), (drain, resumed, beat), (drain, started), (resumed,)]
         await append(self._connection, id, *pick.choice(choices))
 
     async def _request(self) -> None:

@@ -27,7 +27,7 @@ async def test_an_empty_system_has_nothing_to_measure(views: Views) -> None:
     """Counts are 0, averages and ages null."""
     assert {
         "tasks": {"ready": 0, "running": 0, "blocked": 0, "failed": 0, "done": 0, "cancelled": 0},
-        "runners": {"online": 0, "total": 0},
+        "runners": {"online": 0, "draining": 0, "total": 0},
         "runs": {
             "last_run_at": None,
             "fail_rate_last_20": None,
@@ -65,7 +65,7 @@ async def test_the_numbers_are_those_counted_by_hand(connection: Connection, vie
     found = await numbers(views)
 
     assert {"ready": 1, "running": 1, "blocked": 1, "failed": 2, "done": 1, "cancelled": 1} == found["tasks"]
-    assert {"online": 1, "total": 2} == found["runners"]
+    assert {"online": 1, "draining": 0, "total": 2} == found["runners"]
     assert (3, 1) == (found["runs"]["last_24h"], found["runs"]["fails_last_24h"])
     assert 0.5 == found["runs"]["fail_rate_last_20"]  # old and parent, of old, done, parent and running's first
     assert 600 == pytest.approx(found["runs"]["avg_ready_to_done_seconds_last_20"])

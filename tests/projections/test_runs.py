@@ -112,9 +112,8 @@ async def test_runners_are_online_while_they_are_seen(connection: Connection, vi
     assert [("here", "online", 1), ("gone", "offline", 0), ("late", "offline", 0)] == [
         (row["runner_id"], row["status"], row["running"]) for row in listed
     ]
-    assert {"id", "runner_id", "status", "last_seen_at", "started_at", "stopped_at", "meta", "running"} == set(
-        listed[0]
-    )
+    times = {"last_seen_at", "started_at", "stopped_at", "draining_since"}
+    assert {"id", "runner_id", "status", "draining_by", "draining_reason", "meta", "running"} | times == set(listed[0])
     assert {"host": "b"} == listed[0]["meta"]
 
 

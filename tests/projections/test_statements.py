@@ -93,6 +93,22 @@ QUERIES: dict[str, tuple[str, str, tuple[Any, ...], set[str]]] = {
         (FROM_THE_NEWEST, WINDOW, "running", None, None, 51, None),
         {"tasks_pkey"},
     ),
+    "longest running": ("tasks.sql", "list_longest", (0, WINDOW, "running", None, None, 51, None), {"tasks_pkey"}),
+    "running by priority": ("tasks.sql", "list_urgent", (100, 5, "running", None, None, 51, None), {"tasks_pkey"}),
+    "the oldest of a directive": (
+        "tasks.sql",
+        "list_directive_oldest",
+        (0, WINDOW, None, None, None, 51, "d-3"),
+        {"tasks_by_directive"},
+    ),
+    "the oldest runs": ("runs.sql", "list_oldest", (0, WINDOW, "failed", 51, None), {"runs_pkey"}),
+    "the next window of the oldest runs": ("runs.sql", "last_of_oldest", (0, WINDOW), {"runs_pkey"}),
+    "attempts of a task": (
+        "runs.sql",
+        "list_task_oldest",
+        (0, WINDOW, None, 51, "t7"),
+        {"events_stream_version", "runs_pkey"},
+    ),
     "all runs": ("runs.sql", "list_newest", (FROM_THE_NEWEST, WINDOW, None, 51, None), {"runs_pkey"}),
     "failed runs": ("runs.sql", "list_newest", (FROM_THE_NEWEST, WINDOW, "failed", 51, None), {"runs_pkey"}),
     "runs of a task": (

@@ -1,7 +1,9 @@
 """What random histories are made of: requests for tasks, reports of runs, links of raw chains."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from math import prod
+from typing import Any
 
 from hypothesis import strategies as st
 from msgspec import Struct, structs
@@ -30,22 +32,6 @@ class Request(Struct, frozen=True):
     definition: task.TaskCreated
 
 
-requests = st.builds(
-    Request,
-    task_ids,
-    st.sampled_from([True, True, True, False]),
-    st.lists(places, max_size=3).map(tuple),
-    st.sampled_from([None, None, None, 5, 40, -10]),
-    st.builds(
-        task.TaskCreated,
-        title=texts,
-        priority=st.sampled_from([0, 100, 100, 1000]),
-        max_attempts=st.integers(1, 3),
-        timeout_seconds=st.sampled_from([None, None, 20.0]),
-    ),
-)
-
-
 class Turn(Struct, frozen=True):
     """One report to come: of a run that is still held or of any, ever; or, in a raw chain, one event."""
 
@@ -56,21 +42,46 @@ class Turn(Struct, frozen=True):
     wrong: bool = False
 
 
-turns = st.builds(
-    Turn,
-    places,
-    st.sampled_from([True, True, True, False]),
-    st.sampled_from([task.TaskStarted, task.TaskStep, task.TaskDone, task.TaskDone, task.TaskFailed]),
-    st.sampled_from([True, True, False]),
+def any_of(*choices: Sequence[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    """One of each, all chosen by one draw: a draw costs Hypothesis as much as a row costs PostgreSQL."""
+    return st.integers(0, prod(map(len, choices)) - 1).map(lambda number: tuple(_digits(number, choices)))
+
+
+def _digits(number: int, choices: Sequence[Sequence[Any]]) -> Iterator[Any]:
+    for choice in choices:
+        number, place = divmod(number, len(choice))
+        yield choice[place]
+
+
+PARENTS_MAX = 3
+MOSTLY = [True, True, True, False]
+ALL_PLACES = range(PLACES)
+ALL_DEFINITIONS = [
+    task.TaskCreated(title=title, priority=priority, max_attempts=max_attempts, timeout_seconds=timeout_seconds)
+    for title in ["x", "y"]
+    for priority in [0, 100, 100, 1000]
+    for max_attempts in [1, 2, 3]
+    for timeout_seconds in [None, None, 20.0]
+]
+some_parents = any_of(range(PARENTS_MAX + 1), *[ALL_PLACES] * PARENTS_MAX).map(lambda drawn: drawn[1 : drawn[0] + 1])
+requests = st.builds(
+    lambda drawn, parents: Request(drawn[0], drawn[1], parents, *drawn[2:]),
+    any_of(IDS, MOSTLY, [None, None, None, 5, 40, -10], ALL_DEFINITIONS),
+    some_parents,
 )
-links = st.builds(
-    Turn,
-    places,
-    st.sampled_from([True] * 9 + [False]),
-    st.sampled_from(list(task.EVENT_TYPES.values())),
-    st.booleans(),
-    st.sampled_from([False] * 11 + [True]),
-)
+turns = any_of(
+    ALL_PLACES,
+    MOSTLY,
+    [task.TaskStarted, task.TaskStep, task.TaskDone, task.TaskDone, task.TaskFailed],
+    [True, True, False],
+).map(lambda drawn: Turn(*drawn))
+links = any_of(
+    ALL_PLACES,
+    [True] * 9 + [False],
+    list(task.EVENT_TYPES.values()),
+    [False, True],
+    [False] * 5 + [True],
+).map(lambda drawn: Turn(*drawn))
 
 
 def report_event(turn: Turn, run: int) -> RunEvent:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from msgspec import structs
 
@@ -13,7 +13,7 @@ from events.errors import ElRusoError
 from events.event import Event
 from tests.properties.choices import IDS, PLACES, Request, Turn
 from tests.properties.model import FALLEN, Model, Told
-from tests.properties.world import START, World
+from tests.properties.world import START, Look, World
 
 BOGUS_RUN = 999_999
 TASKS_MAX = 12
@@ -36,20 +36,29 @@ class Player(RuleBasedStateMachine):
         self.model = Model(START)
         self.last = 0
         self.sound = True
+        self._seen: Look | None = None
 
     # ------------------------------------------------------------------ playing
 
     def play(self, command: Awaitable[Any]) -> Any:
         """What the command answers; a refusal is an answer too."""
         self.sound = False
+        self._seen = None
         try:
             return self.run(_awaited(command))
         except ElRusoError as refusal:
             return refusal
 
+    def look(self) -> Look:
+        """What there is to see, and which events the model does not know of yet. Only a command changes either."""
+        if self._seen is None:
+            self._seen = self.run(self.world.look(self.last))
+        return self._seen
+
     def settle(self, told: Sequence[Told] = ()) -> list[Event]:
         """Reads what was appended: exactly what was told, and the reactions to it. The model evolves by it."""
-        events = self.run(self.world.read(self.last))
+        seen = self.look()
+        events = seen.events
         before = self.model.fork()
         for event in events:
             if is_reaction(event):
@@ -64,6 +73,7 @@ class Player(RuleBasedStateMachine):
             assert (each.id, each.type) == (event.id, event.type), (told, own)
             assert each.fits(catalog.decode(event.type, event.data)), (each.type, bytes(event.data))
         self.last = max([self.last, *(event.seq for event in events)])
+        self._seen = structs.replace(seen, events=[])
         return own
 
     def refused(self, answer: Any, *refusals: type[ElRusoError]) -> None:
@@ -123,6 +133,12 @@ class Player(RuleBasedStateMachine):
             chosen = [parent for parent in chosen if parent != task_id or request.letter == "a"]
             named.append((task_id, structs.replace(request.definition, depends_on=chosen, next_run_at=due)))
         return named
+
+
+def histories(count: int, steps: int, **differing: Any) -> settings:
+    """How Hypothesis plays so many histories of at most so many steps."""
+    usual = {"deadline": None, "print_blob": True, "suppress_health_check": list(HealthCheck)}
+    return settings(max_examples=count, stateful_step_count=steps, **(usual | differing))
 
 
 def play(machine: Callable[[World], RuleBasedStateMachine], world: World, how: settings) -> None:

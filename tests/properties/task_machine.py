@@ -15,10 +15,11 @@ from msgspec import Raw, Struct, structs
 
 from events import catalog, claims, request, runner, system, task
 from events.claims import ClaimAnswer, Claimed
-from events.commands import OutputChunk, definition_of
+from events.commands import OutputChunk
 from events.dependencies import in_order
 from events.errors import (
     DependencyCycle,
+    Draining,
     ElRusoError,
     IllegalTransition,
     InvalidInput,
@@ -129,7 +130,8 @@ class TaskMachine(Player):
         claims.FLOOR_SECONDS = 1e9 if hinted else -1.0
         answer = self.play(self.commands.claim(name, limit, f"runner:{name}"))
         assert isinstance(answer, ClaimAnswer), answer
-        allowed = [] if self.model.paused else self.model.claimable()
+        drains = self.model.drains(name)
+        allowed = [] if self.model.paused or drains else self.model.claimable()
         got = [claimed.task_id for claimed in answer.tasks]
         if hinted:
             assert got == [task_id for task_id in allowed if task_id in got]
@@ -137,8 +139,9 @@ class TaskMachine(Player):
         else:
             assert got == allowed[:limit]
         if not got:
-            assert answer.paused == self.model.paused
-            self._check_due(answer.due_seconds)
+            assert (answer.paused, answer.draining) == (self.model.paused, drains)
+            if not drains:
+                self._check_due(answer.due_seconds)
         self._check_claimed(name, answer.tasks)
 
     def _check_due(self, due_seconds: float | None) -> None:
@@ -164,6 +167,8 @@ class TaskMachine(Player):
             return self.refused(answer, Paused)
         if task_id not in self.model.tasks:
             return self.refused(answer, NotFound)
+        if self.model.drains(name):
+            return self.refused(answer, Draining)
         if not self.model.is_claimable(task_id, self.model.tasks[task_id]):
             return self.refused(answer, NotEligible)
         assert isinstance(answer, Claimed), answer
@@ -173,7 +178,7 @@ class TaskMachine(Player):
         told = []
         for each in claimed:
             known = self.model.tasks[each.task_id]
-            assert definition_of(each) == known.definition
+            assert catalog.decode("task.created", each.definition) == known.definition
             assert (each.version, each.attempt) == (known.state.version + 1, known.state.attempts + 1)
             told.append(Told(each.task_id, "task.claimed", lambda data: data.runner == name))
         events = self.settle(told)
@@ -197,8 +202,7 @@ class TaskMachine(Player):
         told: list[Told] = []
         if _last_word_spoken_twice(reports):
             accepted = [report for report, answer in zip(reports, answers, strict=True) if answer is None]
-            events = self.run(self.world.read(self.last))
-            told = [Told(event.id, event.type) for event in events if not is_reaction(event)]
+            told = [Told(event.id, event.type) for event in self.look().events if not is_reaction(event)]
             wanted = sorted((report.task_id, catalog.type_name(report.event)) for report in accepted)
             assert wanted == sorted((each.id, each.type) for each in told if each.type in REPORTED), (answers, told)
         else:
@@ -360,7 +364,10 @@ class TaskMachine(Player):
         else:
             answer = self.play(self.commands.heartbeat(name, meta, actor, LEASE_SECONDS))
         if kind != "stopped":
-            assert answer.paused == self.model.paused
+            assert (answer.paused, answer.draining) == (
+                self.model.paused,
+                self.model.drains(name) and kind != "started",
+            )
             holders = {
                 self.model.state(task_id).run_id: self.model.state(task_id).claimed_by for task_id in self.model.held()
             }
@@ -371,11 +378,31 @@ class TaskMachine(Player):
         self.settle([Told(name, f"runner.{kind}")])
         return None
 
+    @rule(name=runner_ids, reason=texts, again=st.sampled_from([False] * 7 + [True]))
+    def drain_or_resume(self, name: str, reason: str, again: bool) -> None:
+        """What is so already stays so; who is not there cannot be told."""
+        drain, known = self.model.drains(name) == again, self.model.runners.get(name)
+        runners = self.commands.runners
+        answer = self.play(runners.drain(name, reason, HUMAN) if drain else runners.resume(name, HUMAN))
+        if known is None or known.status == "stopped":
+            return self.refused(answer, NotFound if known is None else IllegalTransition)
+        assert answer is None, answer
+        event = runner.RunnerDraining(reason) if drain else runner.RunnerResumed()
+        self.settle([] if again else [Told(name, catalog.type_name(event), lambda data: data == event)])
+        return None
+
     @rule(seconds=st.sampled_from([0.5, 4, 11, 16, 36, 140, -2]))
     def time_passes(self, seconds: float) -> None:
         """Sometimes backwards, as clocks do when they are set right or another server takes over."""
         self.model.now += timedelta(seconds=seconds)
         self.run(self.world.steer(self.model.now))
+
+    @precondition(lambda self: len(self.model.due_in()) > 1)
+    @rule(name=runner_ids)
+    def all_falls_due(self, name: str) -> None:
+        """Whatever was put off may be claimed now; a claim of one moves all of it among the ready tasks."""
+        self.time_passes(self.model.due_in()[-1])
+        self.claim(name, 1, False)
 
     # ------------------------------------------------------------------ psql in a stranger's hand
 
@@ -390,9 +417,9 @@ class TaskMachine(Player):
 
         Backwards it is refused: within a stream seq must rise with version, or the log could not be read in order.
         """
-        task_id = self.known(place)
+        task_id = self.one_of(self.model.held() if drawn[0].retry else [], place)
         trial = self.model.fork()
-        seq = self.run(self.world.next_seq())
+        seq = self.look().next_seq
         chain = []
         for turn, link in enumerate(drawn):
             data = self._link(trial.state(task_id), link)
@@ -436,7 +463,7 @@ class TaskMachine(Player):
     )
     def write_others_by_hand(self, name: str, drawn: list[type[Struct]], gap: int) -> None:
         """The same for the streams of runners, of requests and of the system."""
-        seq = self.run(self.world.next_seq())
+        seq = self.look().next_seq
         versions: dict[tuple[str, str], int] = {}
         batch = []
         for place, struct in enumerate(drawn):
@@ -488,9 +515,9 @@ class TaskMachine(Player):
     @invariant()
     def views_agree(self) -> None:
         """Every view says what the model says, and the log holds nothing that the model does not know of."""
-        seen = self.run(self.world.look())
-        assert self.last == (seen["last"] or 0)
-        self.model.check(seen)
+        seen = self.look()
+        assert not seen.events
+        self.model.check(seen.views)
         self.model.check_reactions()
         self.sound = True
 

@@ -1,62 +1,22 @@
 """A net is only as good as what it catches: each bug planted here must be found by a few random histories."""
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from msgspec import Struct
+from hypothesis import Phase
 
-from ops.migrate import VIEW_DIVIDER, Schema, schema_sql
 from ops.postgres.server import Server
-from tests.properties.player import play
+from tests.properties.bugs import BUGS, Bug
+from tests.properties.player import histories, play
 from tests.properties.task_machine import TaskMachine
 from tests.properties.world import a_world
 
-HUNT = settings(
-    max_examples=1000,
-    stateful_step_count=25,
-    deadline=None,
+HUNT = histories(
+    1000,
+    steps=25,
     database=None,
     phases=[Phase.generate],
+    report_multiple_bugs=False,  # or as many histories again are played to find another way to fail
     print_blob=False,
-    suppress_health_check=list(HealthCheck),
 )
-
-
-class Bug(Struct, frozen=True):
-    """A change to schema.sql that makes it wrong."""
-
-    name: str
-    right: str
-    wrong: str
-
-    def planted(self) -> Schema:
-        """The schema with the bug in it."""
-        text = schema_sql()
-        assert 1 == text.count(self.right), f"{self.name}: schema.sql says it otherwise by now; plant the bug anew"
-        log, _, view = text.replace(self.right, self.wrong).partition(VIEW_DIVIDER)
-        return Schema(log, view)
-
-
-BUGS = [
-    Bug("the fence is forgotten", "AND m.first_run IS NOT DISTINCT FROM t.run_id", ""),
-    Bug("a parent's end frees nobody", "SET waiting_on = t.waiting_on - f.ended", "SET waiting_on = t.waiting_on"),
-    Bug(
-        "done is not final",
-        "'{running,failed,blocked,cancelled}',  'ready'",
-        "'{running,failed,blocked,cancelled,done}',  'ready'",
-    ),
-    Bug(
-        "cancelled parents hold their children for ever",
-        "WHERE b.type IN ('task.failed', 'task.blocked', 'task.cancelled')",
-        "WHERE b.type IN ('task.failed', 'task.blocked')",
-    ),
-    Bug(
-        "what fell due stays claimable for ever",
-        "CASE WHEN t.status = 'ready' THEN (SELECT r.ctid",
-        "CASE WHEN t.status = 'ready' AND t.next_run_at IS NULL THEN (SELECT r.ctid",
-    ),
-    Bug("a count is wrong", "cancelled = cancelled + delta[6]", "cancelled = cancelled + abs(delta[6])"),
-    Bug("a requeue keeps its old place", "position = coalesce(m.ready_seq, t.position)", "position = t.position"),
-]
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)

@@ -3,6 +3,9 @@
 A database per history would cost 150 ms, so each history wipes what the one before it wrote: a superuser's session,
 for which no trigger fires, may delete even from the log. Sequence and random seed begin anew too, so that the same
 commands always make the same history.
+
+A soak plays a million steps, so a step costs two round trips, the command's own and one `look`, which reads the new
+events and every view in one statement; and whatever a history needs at its ends is one statement each.
 """
 
 import asyncio
@@ -17,7 +20,7 @@ from typing import Any
 import asyncpg
 import uvloop
 from asyncpg import Connection
-from msgspec import field, json
+from msgspec import Struct, field, json
 
 from events.commands import Commands
 from events.connect import Database
@@ -30,11 +33,22 @@ from tests.support.postgres import create_database, drop_database, ensure_templa
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WIPES_PER_TRUNCATE = 50
+AUDITORS = 2  # connections of the audit: one holds the lock, one reads
+SLICES = (4, 16, 64)  # events that a rebuild folds at once, at most
 
 TABLES = """
     SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
     WHERE schemaname IN ('view', 'again') AND tablename <> 'task_counts'
        OR schemaname = 'log' AND tablename IN ('events', 'output', 'artifacts', 'intake')
+"""
+
+WIPE = """
+    CREATE FUNCTION again.wipe() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+        {deletes};
+        UPDATE view.task_counts SET {no_counts};
+        UPDATE again.task_counts SET {no_counts};
+        PERFORM setval('log.events_seq_seq', 1, false);
+    END $$
 """
 
 STATUSES = ("ready", "running", "done", "failed", "blocked", "cancelled")
@@ -51,9 +65,12 @@ SECOND_VIEWS = """
     RESET search_path;
 """
 
-SNAPSHOT = f"""
-    SELECT json_build_object(
-        'last', (SELECT max(seq) FROM log.events),
+# Each new event, and in a last row without one: all views.
+LOOK = f"""
+    SELECT e.*, NULL::text AS views FROM log.events e WHERE e.seq > $1
+    UNION ALL
+    SELECT (NULL::log.events).*, json_build_object(
+        'next', (SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM log.events_seq_seq),
         'tasks', (SELECT json_agg(t ORDER BY t.id) FROM view.tasks t),
         'queue', (SELECT json_agg(json_build_array(r.id, r.priority, r.position) ORDER BY r) FROM view.ready r),
         'scheduled', (SELECT json_agg(s ORDER BY s.due_at, s.id) FROM view.scheduled s),
@@ -63,6 +80,7 @@ SNAPSHOT = f"""
         'requests', (SELECT json_agg(q ORDER BY q.id) FROM view.requests q),
         'system', (SELECT json_agg(s ORDER BY s.id) FROM view.system s),
         'counts', (SELECT row_to_json(c) FROM (SELECT {COUNTS} FROM view.task_counts) c))::text
+    ORDER BY seq
 """
 
 
@@ -75,6 +93,13 @@ COMPARED = {
     "task_counts": f"SELECT {COUNTS} FROM {{0}}.task_counts",
     "run_counts": "SELECT bucket, sum(ended), sum(failed) FROM {0}.run_counts GROUP BY bucket",
 }
+ALL_ROWS = "(SELECT json_agg(x ORDER BY x::text)::text FROM ({}) x)"
+DIFFERENCES = "SELECT * FROM (VALUES {}) AS sides (name, live, again) WHERE live IS DISTINCT FROM again".format(
+    ", ".join(
+        f"('{name}', {ALL_ROWS.format(rows.format('view'))}, {ALL_ROWS.format(rows.format('again'))})"
+        for name, rows in COMPARED.items()
+    )
+)
 
 
 class SteeredDatabase(Database, frozen=True):
@@ -83,15 +108,35 @@ class SteeredDatabase(Database, frozen=True):
     sessions: list[Connection] = field(default_factory=list)
 
     async def connect_writer(self) -> Connection:
-        """A session as production opens it; `steer` reaches it from now on."""
+        """A session as production opens it; `tell` reaches it from now on."""
         connection = await Database.connect_writer(self)
         self.sessions.append(connection)
         return connection
 
-    async def steer(self, now: datetime) -> None:
-        """From here on it is `now`."""
-        for session in self.sessions:
-            await session.execute(f"SET elruso.now = '{now.isoformat()}'")
+    async def tell(self, statements: str) -> None:
+        """Has every session carry them out."""
+        await asyncio.gather(*(session.execute(statements) for session in self.sessions))
+
+
+class Look(Struct, frozen=True):
+    """What one statement sees: the events after a seq, every view, and the seq that the next event will have."""
+
+    events: list[Event]
+    views: dict[str, Any]
+    next_seq: int
+
+
+class Lent:
+    """A connection that its borrower cannot close: to open one costs as much as what the audit does with it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    async def close(self) -> None:
+        """Stays open."""
 
 
 class World:
@@ -103,97 +148,78 @@ class World:
         self.run = run.get_loop().run_until_complete  # Runner.run describes each result, for a signal that never comes
         self._superuser_url = superuser_url
         self._wipes = 0
-        self._now = START
+        self._auditors: deque[Connection] = deque()
 
     async def open(self, view: str) -> None:
         """Connects; `view` is the view part of the schema, for the second set of views."""
         await self.commands.__aenter__()
         self.connection = await self.database.connect_writer()
+        for _ in range(AUDITORS):
+            self._auditors.append(await Database.connect(self.database))
+        self.database.sessions.extend(self._auditors)
         self._superuser = await asyncpg.connect(self._superuser_url)
         await self.connection.execute(SECOND_VIEWS.format(view=view))
-        await self._superuser.execute("SET session_replication_role = replica")
         self._tables = [row[0] for row in await self.connection.fetch(TABLES)]
+        await self._superuser.execute(
+            WIPE.format(deletes="; ".join(f"DELETE FROM {table}" for table in self._tables), no_counts=NO_COUNTS)
+        )
+        await self._superuser.execute("SET session_replication_role = replica")
 
     async def close(self) -> None:
         """Disconnects."""
         await self.commands.__aexit__(None, None, None)
-        await self.connection.close()
-        await self._superuser.close()
+        for connection in (self.connection, self._superuser, *self._auditors):
+            await connection.close()
 
     async def wipe(self) -> None:
         """An empty world at START."""
         self._wipes += 1
-        if self._wipes % WIPES_PER_TRUNCATE:
-            statements = [f"DELETE FROM {table}" for table in self._tables]
-        else:
-            statements = [f"TRUNCATE {', '.join(self._tables)}"]
-        statements += [f"UPDATE {schema}.task_counts SET {NO_COUNTS}" for schema in ("view", "again")]
-        statements.append("SELECT setval('log.events_seq_seq', 1, false)")
-        await self._superuser.execute("; ".join(statements))
-        for session in self.database.sessions:
-            await session.execute("SELECT setseed(0.5)")
+        if self._wipes % WIPES_PER_TRUNCATE == 0:
+            await self._superuser.execute(f"TRUNCATE {', '.join(self._tables)}")
+        await self._superuser.execute("SELECT again.wipe()")
         self.commands._desk.forget_floor()  # it remembers the history before
-        await self.steer(START)
+        await self.database.tell(f"SELECT setseed(0.5); SET elruso.now = '{START.isoformat()}'")
 
     async def steer(self, now: datetime) -> None:
         """From here on it is `now`, for the commands too."""
-        self._now = now
-        await self.database.steer(now)
+        await self.database.tell(f"SET elruso.now = '{now.isoformat()}'")
 
-    async def read(self, after: int) -> list[Event]:
-        """The log after a seq."""
-        rows = await self.connection.fetch("SELECT * FROM log.events WHERE seq > $1 ORDER BY seq", after)
-        return [event_of(row) for row in rows]
-
-    async def look(self) -> dict[str, Any]:
-        """The views as plain values; a view without rows is an empty list."""
-        snapshot = json.decode(await self.connection.fetchval(SNAPSHOT))
-        return {name: rows or [] for name, rows in snapshot.items()}
-
-    async def next_seq(self) -> int:
-        """The seq that the next event will have, were it written now."""
-        query = "SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM log.events_seq_seq"
-        seq: int = await self.connection.fetchval(query)
-        return seq
+    async def look(self, after: int) -> Look:
+        """The log after a seq, and the views as plain values; a view without rows is an empty list."""
+        *rows, last = await self.connection.fetch(LOOK, after)
+        views = json.decode(last["views"])
+        next_seq = views.pop("next")
+        return Look([event_of(row) for row in rows], {name: rows or [] for name, rows in views.items()}, next_seq)
 
     async def audit(self) -> AuditReport:
         """The second bookkeeper's word on the views."""
-        return await audit(self._connect_now, _silent)
+        return await audit(self._lend_auditor, _silent)
 
-    async def _connect_now(self) -> Connection:
-        connection = await Database.connect(self.database)
-        await connection.execute(f"SET elruso.now = '{self._now.isoformat()}'")
-        return connection
+    async def _lend_auditor(self) -> Lent:
+        """One that is free: the audit borrows no more than AUDITORS at a time."""
+        self._auditors.rotate()
+        return Lent(self._auditors[0])
 
     async def rebuild_beside(self, chance: Random) -> list[str]:
         """Folds the log into the second views, cut into slices, its streams interleaved in some other way, each still
         in its own order; what differs from the live views then."""
         rows = await self.connection.fetch("SELECT seq, kind || id FROM log.events ORDER BY kind, id, version")
         streams = [deque(row[0] for row in stream) for _, stream in groupby(rows, key=lambda row: row[1])]
+        slice_max = chance.choice(SLICES)
+        batches = []
         while streams:
             batch = []
-            for _ in range(chance.randint(1, 8)):
+            for _ in range(chance.randint(1, slice_max)):
                 stream = chance.choice(streams)
                 batch.append(stream.popleft())
                 streams = [stream for stream in streams if stream]
                 if not streams:
                     break
-            query = "INSERT INTO log.intake SELECT * FROM log.events WHERE seq = ANY ($1::bigint[])"
-            await self.connection.execute(query, batch)
-        return await self._differences()
-
-    async def _differences(self) -> list[str]:
-        differing = []
-        for table, rows in COMPARED.items():
-            live, again = [
-                await self.connection.fetchval(
-                    f"SELECT json_agg(x ORDER BY x::text)::text FROM ({rows.format(schema)}) x"
-                )
-                for schema in ("view", "again")
-            ]
-            if live != again:
-                differing.append(f"{table}: live {live}, rebuilt {again}")
-        return differing
+            batches.append((batch,))
+        feed = "INSERT INTO log.intake SELECT * FROM log.events WHERE seq = ANY ($1::bigint[])"
+        await self.connection.executemany(feed, batches)  # one round trip
+        differing = await self.connection.fetch(DIFFERENCES)
+        return [f"{name}: live {live}, rebuilt {again}" for name, live, again in differing]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from runner.process_group import is_alive
 from runner.run import Context
 from tests.runner.conftest import GitCommand
 from tests.runner.recording import SECRET, Claimed, Recorder, claim, context, shell
+from tests.runner.working import is_alive as process_is_alive
 from tests.support.waiting import eventually
 
 
@@ -104,11 +105,15 @@ async def test_ten_megabytes_of_output_are_a_bounded_report(tmp_path: Path) -> N
 
 
 async def test_a_step_that_forks_and_hangs_ends(tmp_path: Path) -> None:
-    """A child that ignores SIGTERM and holds stdout open neither hangs the run nor survives it."""
-    pid = tmp_path / "pid"
-    stubborn = f"(trap '' TERM; echo $BASHPID > {pid}; sleep 60) & until [ -s {pid} ]; do sleep 0.01; done"
+    """A child that ignores SIGTERM and holds stdout open neither hangs the run nor survives it, nor do its children."""
+    pids = tmp_path / "pids"
+    stubborn = (
+        f"(trap '' TERM; sleep 60 & echo $$ $BASHPID $! > {pids}; wait) & until [ -s {pids} ]; do sleep 0.01; done"
+    )
     done(await asyncio.wait_for(execute(shell(stubborn), context(tmp_path)), 30))
-    assert not is_alive(int(pid.read_text()))
+    group, *family = map(int, pids.read_text().split())
+    assert not is_alive(group)
+    assert [] == [pid for pid in family if process_is_alive(pid)]
 
 
 async def test_a_step_that_takes_too_long_fails(tmp_path: Path) -> None:

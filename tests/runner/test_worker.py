@@ -76,6 +76,14 @@ async def test_diamond(database: str, tasks: Ledger) -> None:
     assert 1002 == len(set(order)) == len(order)
 
 
+async def test_first_word_tells_the_mode(database: str, tasks: Ledger) -> None:
+    """What a runner says when it starts is true: it listens already."""
+    async with working_on(database) as work:
+        await work.worker.started.wait()
+    query = "SELECT data->'meta'->>'mode' FROM log.events WHERE type = 'runner.started'"
+    assert ["listening"] == [row[0] for row in await tasks.connection.fetch(query)]
+
+
 async def test_sleeping_runner_is_woken(database: str, tasks: Ledger) -> None:
     """A task that is created while the runner sleeps is executed long before its next heartbeat."""
     async with working_on(database, heartbeat_seconds=30, lease_seconds=90):

@@ -198,6 +198,32 @@ async def test_time_is_the_databases(connection: Connection) -> None:
     assert "ER006" == await refusal(connection, shifted.replace(" - ", " + "))
 
 
+@pytest.mark.parametrize(
+    ("word", "type", "data"),
+    [
+        ("task.claimed", "task.created", '{"title": "t"}'),
+        ("task.created", "task.created", '{"title": "t", "depends_on": ["parent"]}'),
+        ("task.created", "task.cancelled", "{}"),
+        ("task.cancelled", "task.cancelled", "{}"),
+    ],
+)
+async def test_a_statement_is_held_to_its_word(connection: Connection, word: str, type: str, data: str) -> None:  # noqa: A002
+    """A statement that says beforehand what it brings, to keep other folds asleep, may not bring anything else."""
+    await create(connection, "parent", "x")
+    stream, version = ("x", 2) if type == "task.cancelled" else ("y", 1)
+    await connection.execute("SELECT set_config('elruso.brings', $1, false)", word)
+    assert "ER006" == await refusal(connection, INSERT, "task", stream, version, type, data)
+
+
+async def test_a_word_holds_for_one_statement(connection: Connection) -> None:
+    """What a statement said beforehand is forgotten with it: the next one in the same transaction is folded as ever."""
+    async with connection.transaction():
+        await connection.execute("SELECT set_config('elruso.brings', 'task.created', true)")
+        await connection.execute(INSERT, "task", "x", 1, "task.created", '{"title": "t"}')
+        await connection.execute(INSERT, "task", "x", 2, "task.cancelled", "{}")
+    assert "cancelled" == await connection.fetchval("SELECT status FROM view.tasks WHERE id = 'x'")
+
+
 async def test_seq_is_the_databases(connection: Connection) -> None:
     """A writer who sets the position of an event is refused."""
     statement = """

@@ -18,6 +18,8 @@ TEXTS = {
     "event.runner.started": Text(es="Arrancó el runner", en="The runner came up"),
     "event.runner.heartbeat": Text(es="Sigue vivo", en="It is alive"),
     "event.runner.stopped": Text(es="El runner se despidió", en="The runner left"),
+    "event.runner.draining": Text(es="Se vacía: no toma nada más", en="It drains: it takes nothing more"),
+    "event.runner.resumed": Text(es="Vuelve a tomar tareas", en="It takes tasks again"),
     "event.system.paused": Text(es="El sistema se puso en pausa", en="The system was paused"),
     "event.system.resumed": Text(es="El sistema se reanudó", en="The system was resumed"),
 }

@@ -20,6 +20,8 @@ TEXTS = {
     "status.cancelled": Text(es="cancelada", en="cancelled"),
     "status.requeued": Text(es="devuelta", en="requeued"),
     "status.online": Text(es="en línea", en="online"),
+    "status.draining": Text(es="vaciándose", en="draining"),
+    "status.drained": Text(es="vacío", en="drained"),
     "status.offline": Text(es="fuera de línea", en="offline"),
     "live.off": Text(es="sin actualización automática", en="not live"),
     "script.words": Text(
@@ -81,5 +83,7 @@ TEXTS = {
     "filter.clear": Text(es="Quitar filtros", en="Clear"),
     "sort.newest": Text(es="Más nuevas primero", en="Newest first"),
     "sort.oldest": Text(es="Más antiguas primero", en="Oldest first"),
+    "sort.longest": Text(es="Las que más llevan", en="Longest running first"),
+    "sort.priority": Text(es="Por prioridad", en="By priority"),
     "sort.queue": Text(es="Orden de la cola", en="Queue order"),
 }

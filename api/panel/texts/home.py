@@ -30,6 +30,10 @@ TEXTS = {
         es="No hay ningún runner en línea y {count} tareas esperan. Arranca uno: elruso runner start",
         en="No runner is online, and {count} tasks wait. Start one: elruso runner start",
     ),
+    "need.draining": Text(
+        es="Todos los runners en línea se están vaciando ({online}) y {count} tareas esperan.",
+        en="Every runner that is online is draining ({online}), and {count} tasks wait.",
+    ),
     "need.lost_runner": Text(
         es="{count} runners desaparecieron con tareas en la mano; pronto vuelven a la cola.",
         en="{count} runners vanished while they held tasks; those go back to the queue soon.",
@@ -85,10 +89,19 @@ TEXTS = {
     "runner.since": Text(es="En marcha desde", en="Up since"),
     "runner.seen": Text(es="Visto", en="Last seen"),
     "runner.idle": Text(es="Libre: espera trabajo.", en="Idle: it waits for work."),
-    "runner.drain": Text(
-        es="Para vaciar uno, en su máquina: elruso runner stop. Con ELRUSO_DRAIN_SECONDS sus tareas terminan antes.",
-        en="To drain one, on its host: elruso runner stop. With ELRUSO_DRAIN_SECONDS its tasks may finish first.",
+    "runner.empty": Text(
+        es="Vacío: se puede parar sin que nada vuelva a la cola.", en="Drained: stopped now, it gives nothing back."
     ),
+    "runner.drain": Text(es="Vaciar…", en="Drain…"),
+    "runner.drain_ask": Text(
+        es="Termina lo que ejecuta y no toma nada más. Sigue en línea, libre, hasta que lo pares o lo reanudes.",
+        en="It finishes what it executes and takes nothing more. It stays online, idle, until you stop or resume it.",
+    ),
+    "runner.drain_do": Text(es="Sí, vaciarlo", en="Yes, drain it"),
+    "runner.drains": Text(es="El runner {id} se vacía.", en="Runner {id} is draining."),
+    "runner.draining_by": Text(es="Lo vacía {by} desde", en="Drained by {by} since"),
+    "runner.resume": Text(es="Volver a darle trabajo", en="Hand it work again"),
+    "runner.resumed": Text(es="El runner {id} vuelve a tomar tareas.", en="Runner {id} takes tasks again."),
     "runner.gone": Text(es="Fuera de línea", en="Offline"),
     "runner.held": Text(es="Tareas en la mano", en="Tasks in hand"),
 }

@@ -65,6 +65,10 @@ TEXTS = {
         es="Ningún runner está en línea. Arranca uno: elruso runner start",
         en="No runner is online. Start one: elruso runner start",
     ),
+    "why.draining": Text(
+        es="Todos los runners en línea se están vaciando ({count}). Reanuda uno, o arranca otro.",
+        en="Every runner that is online is draining ({count}). Resume one, or start another.",
+    ),
     "why.ahead": Text(es="Tiene {count} delante en la cola.", en="{count} are ahead of it in the queue."),
     "why.next": Text(
         es="Nada la retiene: la toma el próximo runner libre.",

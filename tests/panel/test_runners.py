@@ -1,0 +1,48 @@
+"""The page of the runners: drain one, hand it work again, without a script."""
+
+import re
+
+from events.task import TaskCreated
+from tests.api.serving import Served
+from tests.panel.test_pages import page, post
+
+
+async def test_a_runner_is_drained_by_a_form(api: Served) -> None:
+    """A disclosure asks first; then the card says who, why and that it is empty; Home says what follows; and back."""
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r/ü", "status": "started"})
+    await api.commands.create_tasks([("t", TaskCreated("T"))], "human:ana")
+    shown = await page(api, "/panel/runners")
+    assert re.search(
+        r'<details class="confirm" id="drain-r/ü">\s*<summary>Drain…</summary>\s*<form method="post"', shown
+    )
+    answer = await post(api, "/panel/runners/r/%C3%BC/drain", {"reason": "new <disk>"})
+    assert (303, "/panel/runners") == (answer.status_code, answer.headers["location"])
+    shown = await page(api, "/panel/runners")
+    assert 'class="pill is-drained"' in shown
+    assert "Drained by human:local since" in shown
+    assert "new &lt;disk&gt;" in shown
+    assert "Every runner that is online is draining (1), and 1 tasks wait." in await page(api, "/panel")
+    assert "Every runner that is online is draining (1)." in await page(api, "/panel/tasks/t")
+    assert "Todos los runners" in await page(api, "/panel", headers={"Accept-Language": "es"})
+    assert 303 == (await post(api, "/panel/runners/r/%C3%BC/resume")).status_code
+    assert "Drain…" in await page(api, "/panel/runners")
+    assert "is draining" not in await page(api, "/panel")
+
+
+async def test_draining_until_what_it_holds_has_ended(api: Served) -> None:
+    """While it holds tasks it is draining, after them it is drained."""
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r", "status": "started"})
+    await api.commands.create_tasks([("t", TaskCreated("T"))], "human:ana")
+    run = (await api.claim("r"))["run_id"]
+    await post(api, "/panel/runners/r/drain")
+    assert 'class="pill is-draining"' in await page(api, "/panel/runners")
+    await api.patch(f"/runs/{run}", {"status": "done"})
+    assert 'class="pill is-drained"' in await page(api, "/panel/runners")
+
+
+async def test_a_drain_that_comes_too_late_is_told_in_words(api: Served) -> None:
+    """A runner that has gone cannot be drained: 409, on a page."""
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r", "status": "started"})
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r", "status": "stopped"})
+    assert 409 == (await post(api, "/panel/runners/r/drain")).status_code
+    assert 404 == (await post(api, "/panel/runners/ghost/drain")).status_code
