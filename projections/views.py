@@ -33,6 +33,10 @@ class Views:
         """Paused or not, since when, why, by whom."""
         return await system.show_system(self._pool)
 
+    async def state(self) -> str:
+        """Differs from what it was whenever anything was committed in between."""
+        return await system.show_state(self._pool)
+
     async def requests(self) -> bytes:
         """All requests for credentials that stand in the log, as an array."""
         return await requests.list_requests(self._pool)
