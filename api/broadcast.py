@@ -60,6 +60,11 @@ class Broadcast:
         return len(self._live)
 
     @property
+    def waiting(self) -> int:
+        """How many events wait for viewers to read on, in all: never more than `waiting_max` for each."""
+        return sum(len(viewer.frames) for viewer in self._viewers)
+
+    @property
     def is_following(self) -> bool:
         """Whether the log is followed now."""
         return self._task is not None

@@ -30,19 +30,20 @@ class Viewer:
         self.position = 0
         """Seq of the last event it was offered, or had read before."""
         self._size = size
-        self._frames: deque[bytes] = deque()
+        self.frames: deque[bytes] = deque()
+        """What waits to be read; viewers of one sort hold the same bytes."""
         self._arrived = asyncio.Event()
 
     def offer(self, seq: int, data: bytes) -> bool:
         """Put an event where the client finds it. False when too many wait there already: then the stream ends."""
         if seq <= self.position:
             return True
-        if len(self._frames) >= self._size:
+        if len(self.frames) >= self._size:
             self.end()
             return False
         self.position = seq
         if data:
-            self._frames.append(data)
+            self.frames.append(data)
             self._arrived.set()
         return True
 
@@ -57,6 +58,6 @@ class Viewer:
             async with asyncio.timeout(timeout):
                 await self._arrived.wait()
         self._arrived.clear()
-        data = b"".join(self._frames)
-        self._frames.clear()
+        data = b"".join(self.frames)
+        self.frames.clear()
         return data

@@ -12,9 +12,10 @@ FROM view.tasks;
 SELECT parent, child FROM view.task_deps;
 
 -- name: audit_queue
--- A task may be in `ready` although it was scheduled: it fell due and was moved over.
+-- A task may be in `ready` although it was scheduled: it fell due and was moved over. The clock may have been set back
+-- since then, as happens when another server takes over.
 SELECT r.id, r.priority, r.position, t.next_run_at AS due_at
-FROM view.ready r LEFT JOIN view.tasks t ON t.id = r.id AND t.next_run_at <= log.now()
+FROM view.ready r LEFT JOIN view.tasks t ON t.id = r.id AND t.next_run_at <= log.now() + interval '1 minute'
 UNION ALL
 SELECT id, priority, position, due_at FROM view.scheduled;
 

@@ -1,6 +1,6 @@
 """Directives: what waits for a decision, what applying one would create, and what became of it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, field
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from api.wire.field import TaskId, Text
 from events.directives import Decision
 from events.errors import NotFound
 from events.log import last_seq
+from events.planner import Failure
 from projections.briefs import DirectiveBrief
 from projections.story import StoryQuery
 
@@ -49,6 +50,7 @@ async def list_directives(visit: Visit, query: DirectiveFilter) -> Response:
         filter=query,
         planner=planner,
         runs=await board.planner_runs(5),
+        failures=get_args(Failure),
         key_page=await _page_of_the_key(visit),
         next=following and address("/panel/directives", status=query.status, before=following),
         first=query.before and address("/panel/directives", status=query.status),

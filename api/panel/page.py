@@ -23,6 +23,7 @@ from api.errors import MethodNotAllowed, as_refusal
 from api.live import Live
 from api.panel.door import find_caller
 from api.panel.paper import HEADERS, render
+from api.panel.texts import MESSAGES
 from api.panel.visit import Visit
 from api.screening import refuse_secrets
 from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
@@ -146,6 +147,7 @@ def _tell(visit: Visit, error: Exception) -> Response:
         "error.html",
         status=refusal.http_status,
         code=refusal.code,
+        title=visit.text(f"error.{refusal.code}" if f"error.{refusal.code}" in MESSAGES else "error.title"),
         detail=visit.deps.screen.redact(refusal.detail),
     )
     if "allow" in refusal.facts:

@@ -36,6 +36,7 @@ def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HT
         .render(
             visit=visit,
             t=visit.text,
+            said=visit.said,
             notice=notice,
             here=visit.request.url.path,
             navigation=navigation(visit),
@@ -52,7 +53,7 @@ def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HT
 
 def render_part(visit: Visit, template: str, **context: Any) -> HTMLResponse:
     """A piece of a page, for the script."""
-    html = _environment().get_template(template).render(visit=visit, t=visit.text, **context)
+    html = _environment().get_template(template).render(visit=visit, t=visit.text, said=visit.said, **context)
     return HTMLResponse(html, headers=HEADERS)
 
 

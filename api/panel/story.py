@@ -39,7 +39,8 @@ def tell(visit: Visit, event: EventBrief) -> Told:
     )
     detail = facts.get("error") or facts.get("reason") or facts.get("summary") or facts.get("last_error") or ""
     run_id = str(event.seq) if event.type == "task.claimed" else facts.get("run_id")
-    return Told(event, sentence, "" if event.type == "task.step" else detail, stream_path(event.kind, event.id), run_id)
+    shown = "" if event.type == "task.step" else visit.said(str(detail))
+    return Told(event, sentence, shown, stream_path(event.kind, event.id), run_id)
 
 
 def stream_path(kind: str, id: str) -> str | None:  # noqa: A002

@@ -117,11 +117,12 @@ async def show_task(visit: Visit, task_id: TaskId) -> Response:
 
 def reasons(visit: Visit, why: Why) -> list[str]:
     """The reasons as sentences in the visitor's language."""
-    return [visit.text(f"why.{reason.code}", **_facts(reason.facts)) for reason in why.reasons]
+    return [visit.text(f"why.{reason.code}", **_facts(visit, reason.facts)) for reason in why.reasons]
 
 
-def _facts(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: "–" if fact is None else fact for name, fact in facts.items()}
+def _facts(visit: Visit, facts: dict[str, Any]) -> dict[str, Any]:
+    shown = facts | ({"error": visit.said(facts["error"])} if facts.get("error") else {})
+    return {name: "–" if fact is None else fact for name, fact in shown.items()}
 
 
 async def _picture(visit: Visit, task: TaskBrief) -> tuple[Picture, bool] | None:

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse
 from api.auth import OPERATE, READ, Identity, Roles
 from api.deps import ApiDeps
 from api.live import Live
+from api.panel.engine import said
 from api.panel.texts import say
 from api.text import Language
 from projections.board import Board
@@ -55,6 +56,10 @@ class Visit:
     def text(self, key: str, **facts: Any) -> str:
         """A message in the visitor's language."""
         return say(key, self.language, **facts)
+
+    def said(self, text: str | None) -> str:
+        """A reason or an error of the engine in the visitor's language; anybody else's text as it is."""
+        return said(text or "", self.language)
 
     def path(self) -> str:
         """The address of this page, with its filters."""

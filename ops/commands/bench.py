@@ -18,6 +18,8 @@ from ops.terminal import Terminal, command, option
 @option("--json", "as_json", is_flag=True, help="help.bench.json")
 @option("--runs", type=click.IntRange(1, 100), default=3, show_default=True, help="help.bench.runs")
 @option("--tasks", type=click.IntRange(1, 10_000_000), help="help.bench.tasks")
+@option("--histories", type=click.IntRange(1, 10_000_000), help="help.bench.histories")
+@option("--seed", type=click.IntRange(0), help="help.bench.seed")
 @option("--full", is_flag=True, help="help.bench.full")
 @option("--database", metavar="URL", help="help.bench.database")
 @click.pass_obj
@@ -32,6 +34,8 @@ def bench(terminal: Terminal, /, name: str | None, as_json: bool, runs: int, **c
     if choices["tasks"]:
         tasks = choices["tasks"]
         sizes = replace(sizes, lifecycle_tasks=tasks, cost_tasks=tasks, api_tasks=(tasks,))
+    soaked = {"histories": choices["histories"], "first_seed": choices["seed"]}
+    sizes = replace(sizes, **{size: number for size, number in soaked.items() if number is not None})
     asked = suite.Asked(
         name=name,
         runs=runs,

@@ -19,6 +19,11 @@ TEXTS = {
         es="Con los tamaños de docs/benchmarks.md, como cuando se nombra uno.",
         en="With the sizes of docs/benchmarks.md, as when one is named.",
     ),
+    "help.bench.histories": Text(es="Cuántas historias en soak.", en="How many histories in soak."),
+    "help.bench.seed": Text(
+        es="La primera semilla de soak; cada 250 historias tienen una, y siempre son las mismas.",
+        en="The first seed of soak; each 250 histories have one, and it always makes the same ones.",
+    ),
     "help.bench.database": Text(
         es="Otro servidor PostgreSQL, en el que se puedan crear bases de datos; por defecto DATABASE_URL.",
         en="Another PostgreSQL server, where databases may be created; by default DATABASE_URL.",
@@ -32,8 +37,12 @@ TEXTS = {
         en="There is no benchmark `{name}`; there are: {known}.",
     ),
     "bench.own_only": Text(
-        es="La medición «{name}» lee el registro del servidor: solo con el servidor propio.",
-        en="The benchmark `{name}` reads the server's log: only with a server of our own.",
+        es="La medición «{name}» solo se hace con un servidor propio: sin --database ni DATABASE_URL.",
+        en="The benchmark `{name}` needs a server of our own: leave out --database and DATABASE_URL.",
+    ),
+    "bench.no_hypothesis": Text(
+        es="soak necesita Hypothesis, que se instala con lo que piden las pruebas: ./elruso test --co",
+        en="soak needs Hypothesis, which is installed with what the tests require: ./elruso test --co",
     ),
     "bench.no_wrk": Text(
         es="La medición «{name}» necesita el generador de carga wrk, que aquí no está: «apt-get install wrk» en "

@@ -23,6 +23,8 @@ REQUESTS: list[tuple[str, str, set[Role]]] = [
     ("POST", "/ops/tasks/x/requeue", {"operator", "runner", "admin"}),
     ("POST", "/ops/tasks/x/cancel", {"operator", "admin"}),
     ("POST", "/ops/tasks/x/priority", {"operator", "admin"}),
+    ("POST", "/runners/x/drain", {"operator", "admin"}),
+    ("POST", "/runners/x/resume", {"operator", "admin"}),
     ("GET", "/ops/tasks/x/why", {"viewer", "operator", "runner", "admin"}),
     ("GET", "/ops/tasks/x", {"viewer", "operator", "runner", "admin"}),
     ("PATCH", "/ops/tasks/x", {"operator", "runner", "admin"}),

@@ -1,10 +1,12 @@
 """What El Ruso costs and how fast it is, measured beside the least that PostgreSQL itself would need.
 
     elruso bench [NAME] [--json] [--runs N]
+    elruso bench soak [--histories N] [--seed N]
 
     suite          the benchmarks by name; runs some of them and makes the document
-    lifecycle  wakeup  wakeup_http  create  claim  rebuild  cost  idle  api
+    lifecycle  wakeup  wakeup_http  create  claim  rebuild  cost  idle  viewers  api
                    one benchmark each: `async def run(bench, plan) -> Result`
+    soak           the long random histories of tests/properties, as a benchmark whose check is the result
     server         the Bench: a PostgreSQL of its own, with the settings of production, or a given one; fresh databases
     plan           the Plan: how many runs, how much of everything; how progress is shown
     measure        samples, medians, ratios, percentiles; ours and the baseline by turns

@@ -23,11 +23,18 @@ STOP_SECONDS = 20.0
 @asynccontextmanager
 async def serving(database: Database, **settings: str) -> AsyncIterator[str]:
     """The API, healthy; its address."""
+    async with served(database, **settings) as (address, _pid):
+        yield address
+
+
+@asynccontextmanager
+async def served(database: Database, **settings: str) -> AsyncIterator[tuple[str, int]]:
+    """The same, and its process id."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    async with elruso(database, "serve", "--port", str(port), **settings):
+    async with elruso(database, "serve", "--port", str(port), **settings) as process:
         _healthy: bool = await eventually(partial(is_up, address), START_SECONDS, "the API's health")
-        yield address
+        yield address, process.pid
 
 
 @asynccontextmanager

@@ -1,4 +1,5 @@
-"""Creating tasks: in bulk, against COPY into a bare table; one by one from many callers, against single INSERTs."""
+"""Creating tasks: in bulk, against COPY into a bare table; one by one from many callers, against single INSERTs; and
+with the hints that wake runners, against the same without them."""
 
 import asyncio
 import time
@@ -9,6 +10,8 @@ import asyncpg
 
 from events import catalog
 from events.commands import Commands
+from events.listener import Listener
+from events.notifier import Notifier
 from events.statements import load_statements
 from events.task import TaskCreated
 from tests.bench.measure import Row, by_turns
@@ -35,10 +38,19 @@ async def run(bench: Bench, plan: Plan) -> Result:
         plan.says("create, one by one"),
     )
     rows.append(Row(f"one by one, {SINGLE_CALLERS} callers", "tasks/s", samples["ours"], samples["baseline"]))
+    samples = await by_turns(
+        plan.runs,
+        {
+            "ours": partial(_create_heard, bench, tasks),
+            "baseline": partial(create, bench, tasks, 1, SINGLE_CALLERS),
+        },
+        plan.says("create, hints sent"),
+    )
+    rows.append(Row("the same, hints sent and heard", "tasks/s", samples["ours"], samples["baseline"]))
     return Result(
         "create",
         "tasks created",
-        f"COPY of the same rows into a bare table; {SINGLE_CALLERS} connections with one INSERT at a time",
+        f"COPY of the same rows into a bare table; {SINGLE_CALLERS} connections with one INSERT at a time; no hints",
         rows,
         facts={"tasks": sizes.created, "tasks one by one": sizes.created_singly},
     )
@@ -47,13 +59,31 @@ async def run(bench: Bench, plan: Plan) -> Result:
 async def create(bench: Bench, tasks: Sequence[Task], request_tasks: int, callers: int) -> float:
     """Tasks a second through Commands, in requests of so many, by so many callers at once."""
     async with bench.database() as database, Commands(database) as commands:
-        requests = requests_of(tasks, request_tasks)
+        return await _rate(commands, tasks, request_tasks, callers)
 
-        async def call() -> None:
-            for request in requests:
-                await commands.create_tasks(request, ACTOR)
 
-        return len(tasks) / await seconds(lambda: asyncio.gather(*(call() for _ in range(callers))))
+async def _create_heard(bench: Bench, tasks: Sequence[Task]) -> float:
+    """One by one, while hints are sent, and a process listens as a runner would."""
+    async with bench.database() as database:
+        notifier = Notifier(database)
+        listener = Listener(database, notifier)
+        async with Commands(database, notifier.wake, tell=notifier.tell) as commands:
+            notifier.start()
+            listener.start()
+            rate = await _rate(commands, tasks, 1, SINGLE_CALLERS)
+            await listener.stop()
+            await notifier.stop()
+        return rate
+
+
+async def _rate(commands: Commands, tasks: Sequence[Task], request_tasks: int, callers: int) -> float:
+    requests = requests_of(tasks, request_tasks)
+
+    async def call() -> None:
+        for request in requests:
+            await commands.create_tasks(request, ACTOR)
+
+    return len(tasks) / await seconds(lambda: asyncio.gather(*(call() for _ in range(callers))))
 
 
 async def seconds(work: Callable[[], Awaitable[object]]) -> float:

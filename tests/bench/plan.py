@@ -27,6 +27,13 @@ class Sizes(Struct, frozen=True):
     idle_seconds: float = 60.0
     idle_settle_seconds: float = 12.0  # until the first heartbeat's connection is open too
     cost_tasks: int = 20_000
+    viewers: int = 500
+    listeners: int = 150  # sessions that listen themselves; the server has room for 200
+    news: int = 100
+    news_gap_seconds: float = 0.1
+    histories: int = 20_000
+    history_steps: int = 50
+    first_seed: int = 1
     api_tasks: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     api_kinds: tuple[str, ...] = ()  # none: all of them
     api_connections: int = 32
@@ -44,6 +51,7 @@ MODEST = Sizes(
     rebuilt_tasks=50_000,
     idle_seconds=30.0,
     cost_tasks=10_000,
+    news=50,
     api_tasks=(1_000, 100_000),
 )
 

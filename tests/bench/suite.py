@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ops.postgres.control import Announce
 from ops.postgres.server import Server
-from tests.bench import api, claim, cost, create, idle, lifecycle, rebuild, wakeup, wakeup_http
+from tests.bench import api, claim, cost, create, idle, lifecycle, rebuild, soak, viewers, wakeup, wakeup_http
 from tests.bench.machine import circumstances
 from tests.bench.plan import FULL, MODEST, Plan, Sizes, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
@@ -32,10 +32,13 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "rebuild": rebuild.run,
     "cost": cost.run,
     "idle": idle.run,
+    "viewers": viewers.run,
     "api": api.run,
+    "soak": soak.run,
 }
 PAGE_COLUMNS = 120  # where no terminal says how wide it is
-OWN_SERVER_ONLY = {"idle"}  # they read the server's log
+OWN_SERVER_ONLY = {"idle", "soak"}  # they read the server's log, or need to be its superuser
+BY_NAME_ONLY = {"soak"}  # too long for "all of them"
 NEEDS_WRK = {"api"}
 
 
@@ -70,7 +73,7 @@ def lacking() -> set[str]:
 
 def chosen(name: str | None, own: bool) -> list[str]:
     """The benchmark that was asked for, or all that this server and this machine allow."""
-    left_out = lacking() | (set() if own else OWN_SERVER_ONLY)
+    left_out = BY_NAME_ONLY | lacking() | (set() if own else OWN_SERVER_ONLY)
     return [name] if name else [name for name in BENCHMARKS if name not in left_out]
 
 

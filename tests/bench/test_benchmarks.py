@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.bench.machine import circumstances
-from tests.bench.plan import Plan
+from tests.bench.plan import FULL, Plan, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
 from tests.bench.server import Bench
 from tests.bench.suite import BENCHMARKS, lacking
@@ -17,7 +17,7 @@ ROWS = {
     "lifecycle": ["2 runners"],
     "wakeup": ["p50", "p95", "p99", "max", "of it the call, p50"],
     "wakeup_http": ["p50", "p95", "p99", "max", "of it the call, p50"],
-    "create": ["20 per request", "one by one, 32 callers"],
+    "create": ["20 per request", "one by one, 32 callers", "the same, hints sent and heard"],
     "claim": [f"{batch} of {size} ready, p{share}" for batch in (1, 10) for size in (50, 100) for share in (50, 99)],
     "rebuild": ["the whole log"],
     "cost": [
@@ -30,6 +30,8 @@ ROWS = {
         "processor time, Python",
         "processor time, PostgreSQL",
     ],
+    "viewers": ["fan-out p50", "fan-out p99", "fan-out max", "sessions that LISTEN", "memory per viewer"],
+    "soak": ["histories", "steps"],
     "api": [
         *("GET /ops/tasks, 304, 40", "  p50", "  p99", "GET /ops/tasks, 304, 60", "  p50", "  p99"),
         "GET /ops/tasks, 304, 60 against 40",
@@ -56,6 +58,14 @@ async def test_idle_names_who_said_what(bench: Bench, plan: Plan) -> None:
     assert {"runner", "api"} <= {row.what for row in result.rows}
     assert result.checks["nobody else spoke"]
     await _shown(bench, plan, result)
+
+
+@pytest.mark.soak
+async def test_idle_minute(bench: Bench) -> None:
+    """With the defaults neither an idle runner nor an idle API says more than 12 things a minute, or looks for work."""
+    with voice() as silent:
+        result = await BENCHMARKS["idle"](bench, Plan(1, FULL, silent))
+    assert result.well, result.checks
 
 
 def test_every_benchmark_is_tried() -> None:

@@ -43,7 +43,7 @@ def test_log_of_a_given_server_cannot_be_read(tmp_path: Path) -> None:
     """`idle` on a given server is refused with the reason."""
     refused = elruso(tmp_path, "bench", "idle", "--database", "postgresql://me@127.0.0.1:1/db")
     assert 1 == refused.returncode
-    assert "server's log" in refused.stderr
+    assert "server of our own" in refused.stderr
 
 
 def test_load_generator_is_asked_for(tmp_path: Path) -> None:

@@ -47,7 +47,17 @@ def test_no_text_is_left_over() -> None:
     prefixes = {
         f"{word}." for word in ("status", "event", "why", "role.name", "place", "kind", "theme", "wake", "change")
     }
-    prefixes |= {"sort.", "bulk.", "error.", "runner.mode.", "directive.", "request.", "planner.stage."}
+    prefixes |= {
+        "engine.",
+        "planner.failure.",
+        "sort.",
+        "bulk.",
+        "error.",
+        "runner.mode.",
+        "directive.",
+        "request.",
+        "planner.stage.",
+    }
     assert [] == [key for key in MESSAGES if key not in spoken and not key.startswith(tuple(prefixes))]
 
 

@@ -42,46 +42,51 @@ class Turn(Struct, frozen=True):
     wrong: bool = False
 
 
-def any_of(*choices: Sequence[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+def pick(draw: st.DrawFn, choices: Sequence[Sequence[Any]]) -> Iterator[Any]:
     """One of each, all chosen by one draw: a draw costs Hypothesis as much as a row costs PostgreSQL."""
-    return st.integers(0, prod(map(len, choices)) - 1).map(lambda number: tuple(_digits(number, choices)))
-
-
-def _digits(number: int, choices: Sequence[Sequence[Any]]) -> Iterator[Any]:
+    number = draw(st.integers(0, prod(map(len, choices)) - 1))
     for choice in choices:
         number, place = divmod(number, len(choice))
         yield choice[place]
 
 
 PARENTS_MAX = 3
-MOSTLY = [True, True, True, False]
-ALL_PLACES = range(PLACES)
-ALL_DEFINITIONS = [
+MOSTLY = (True, True, True, False)
+DEFINITIONS = [
     task.TaskCreated(title=title, priority=priority, max_attempts=max_attempts, timeout_seconds=timeout_seconds)
-    for title in ["x", "y"]
-    for priority in [0, 100, 100, 1000]
-    for max_attempts in [1, 2, 3]
-    for timeout_seconds in [None, None, 20.0]
+    for title in ("x", "y")
+    for priority in (0, 100, 100, 1000)
+    for max_attempts in (1, 2, 3)
+    for timeout_seconds in (None, None, 20.0)
 ]
-some_parents = any_of(range(PARENTS_MAX + 1), *[ALL_PLACES] * PARENTS_MAX).map(lambda drawn: drawn[1 : drawn[0] + 1])
-requests = st.builds(
-    lambda drawn, parents: Request(drawn[0], drawn[1], parents, *drawn[2:]),
-    any_of(IDS, MOSTLY, [None, None, None, 5, 40, -10], ALL_DEFINITIONS),
-    some_parents,
-)
-turns = any_of(
-    ALL_PLACES,
-    MOSTLY,
-    [task.TaskStarted, task.TaskStep, task.TaskDone, task.TaskDone, task.TaskFailed],
-    [True, True, False],
-).map(lambda drawn: Turn(*drawn))
-links = any_of(
-    ALL_PLACES,
+PARENTS = [range(PARENTS_MAX + 1), *[range(PLACES)] * PARENTS_MAX]
+REQUESTS = [IDS, MOSTLY, (None, None, None, 5, 40, -10), DEFINITIONS]
+REPORTED = (task.TaskStarted, task.TaskStep, task.TaskDone, task.TaskDone, task.TaskFailed)
+TURNS = [range(PLACES), MOSTLY, REPORTED, (True, True, False)]
+LINKS = [
+    range(PLACES),
     [True] * 9 + [False],
     list(task.EVENT_TYPES.values()),
-    [False, True],
+    (False, True),
     [False] * 5 + [True],
-).map(lambda drawn: Turn(*drawn))
+]
+
+
+@st.composite
+def any_request(draw: st.DrawFn) -> Request:
+    """A request for a task with up to PARENTS_MAX parents."""
+    letter, fresh, due_seconds, definition = pick(draw, REQUESTS)
+    count, *parents = pick(draw, PARENTS)
+    return Request(letter, fresh, tuple(parents[:count]), due_seconds, definition)
+
+
+@st.composite
+def any_turn(draw: st.DrawFn, choices: Sequence[Sequence[Any]]) -> Turn:
+    """A turn made of these choices."""
+    return Turn(*pick(draw, choices))
+
+
+requests, turns, links = any_request(), any_turn(TURNS), any_turn(LINKS)
 
 
 def report_event(turn: Turn, run: int) -> RunEvent:

@@ -46,7 +46,8 @@ class Model:
     """Everything the machine believes."""
 
     def __init__(self, now: datetime) -> None:
-        self.now = now
+        self.now = self.latest = now
+        self.early: set[str] = set()
         self.tasks: dict[str, Known] = {}
         self.runners: dict[str, runner.Runner] = {}
         self.requests: dict[str, request.Request] = {}
@@ -58,6 +59,7 @@ class Model:
     def fork(self) -> "Model":
         """A copy to try something on."""
         other = Model(self.now)
+        other.latest, other.early = self.latest, self.early
         other.tasks = {task_id: replace(known) for task_id, known in self.tasks.items()}
         other.runners, other.system, other.requests = dict(self.runners), self.system, dict(self.requests)
         other.runs, other.commands = dict(self.runs), dict(self.commands)
@@ -97,7 +99,12 @@ class Model:
         )
 
     def is_claimable(self, task_id: str, known: Known) -> bool:
-        due = known.state.next_run_at is None or known.state.next_run_at <= self.now
+        """A claim may hand it out. What fell due stays claimable although the clock is set back then."""
+        return self.is_eligible(task_id, known, self.latest if task_id in self.early else self.now)
+
+    def is_eligible(self, task_id: str, known: Known, now: datetime) -> bool:
+        """It is ready, waits for nobody, and due at that time."""
+        due = known.state.next_run_at is None or known.state.next_run_at <= now
         return known.state.status == "ready" and due and not self.waiting_on(task_id)
 
     def claim_key(self, task_id: str) -> tuple[int, int, str]:
@@ -114,6 +121,11 @@ class Model:
         return sorted((at - self.now).total_seconds() for at in times if at is not None and at > self.now)
 
     # ------------------------------------------------------------------ what happened
+
+    def time_passes(self, seconds: float) -> None:
+        """Or is set back."""
+        self.now += timedelta(seconds=seconds)
+        self.latest = max(self.latest, self.now)
 
     def apply(self, event: Event) -> None:
         """Takes an event into account. Raises ElRusoError when it is not legal."""
@@ -238,7 +250,8 @@ class Model:
         queue, scheduled = [row[0] for row in seen["queue"]], [row["id"] for row in seen["scheduled"]]
         assert sorted(ready) == sorted(queue + scheduled), (ready, queue, scheduled)
         assert queue == sorted(queue, key=self.claim_key)
-        assert all(self.is_claimable(task_id, self.tasks[task_id]) for task_id in queue)
+        assert all(self.is_eligible(task_id, self.tasks[task_id], self.latest) for task_id in queue)
+        self.early = {task_id for task_id in queue if not self.is_eligible(task_id, self.tasks[task_id], self.now)}
         assert all(self.state(task_id).next_run_at is not None for task_id in scheduled)
         assert [(task_id, self.state(task_id).run_id) for task_id in self.held()] == [
             (row["id"], row["run_id"]) for row in seen["running"]

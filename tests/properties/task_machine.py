@@ -169,7 +169,7 @@ class TaskMachine(Player):
             return self.refused(answer, NotFound)
         if self.model.drains(name):
             return self.refused(answer, Draining)
-        if not self.model.is_claimable(task_id, self.model.tasks[task_id]):
+        if not self.model.is_eligible(task_id, self.model.tasks[task_id], self.model.now):
             return self.refused(answer, NotEligible)
         assert isinstance(answer, Claimed), answer
         return self._check_claimed(name, [answer])
@@ -394,7 +394,7 @@ class TaskMachine(Player):
     @rule(seconds=st.sampled_from([0.5, 4, 11, 16, 36, 140, -2]))
     def time_passes(self, seconds: float) -> None:
         """Sometimes backwards, as clocks do when they are set right or another server takes over."""
-        self.model.now += timedelta(seconds=seconds)
+        self.model.time_passes(seconds)
         self.run(self.world.steer(self.model.now))
 
     @precondition(lambda self: len(self.model.due_in()) > 1)

@@ -239,9 +239,13 @@ def a_world(server: Server, schema: Schema | None = None) -> Iterator[World]:
 async def _create(server: Server, schema: Schema | None) -> str:
     if schema is None:
         await ensure_template(server)
-        return await create_database(server)
-    name = await create_database(server, "template0")
-    await migrate(lambda: asyncpg.connect(server.url(name)), schema=schema)
+        name = await create_database(server)
+    else:
+        name = await create_database(server, "template0")
+        await migrate(lambda: asyncpg.connect(server.url(name)), schema=schema)
+    admin = await asyncpg.connect(server.url(name, SUPERUSER))
+    await admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")  # the bench's server has fsync
+    await admin.close()
     return name
 
 

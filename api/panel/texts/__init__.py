@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from api.panel.texts import directives, events, frame, home, runs, tasks
+from api.panel.texts import directives, engine, events, frame, home, refusals, runs, tasks
 from api.text import Language, Text
 
 __all__ = ["MESSAGES", "Text", "say"]
 
 MESSAGES: dict[str, Text] = {
     **frame.TEXTS,
+    **refusals.TEXTS,
+    **engine.TEXTS,
     **home.TEXTS,
     **tasks.TEXTS,
     **runs.TEXTS,

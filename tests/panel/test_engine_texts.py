@@ -1,0 +1,100 @@
+"""The engine's own words in a Spanish page: known again by their wording, and nobody else's text is touched."""
+
+import re
+import string
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from api import errors as api_errors
+from api.panel.engine import NUMBERS, said
+from api.panel.texts import MESSAGES
+from api.panel.texts.engine import TEXTS
+from events import errors
+from events.errors import ElRusoError
+from events.planner import Failure
+from events.reports import Report
+from events.task import Step, TaskCreated, TaskFailed
+from tests.api.serving import Served
+from tests.panel.test_pages import page, post
+
+ROOT = Path(__file__).parent.parent.parent
+SPANISH = {"Accept-Language": "es"}
+FACT = re.compile(r'\{(?!")[^{}]*\}|%s')
+HOLE = "¤"
+
+
+def holed(text: str) -> str:
+    """A text, or source code, with a hole wherever something is filled in."""
+    while FACT.search(text):
+        text = FACT.sub(HOLE, text)
+    return text
+
+
+@pytest.fixture(scope="module")
+def source() -> str:
+    """All that the engine is made of, but for the catalogues."""
+    files = [ROOT / "schema.sql"]
+    for package in ("events", "projections", "runner", "api", "ops"):
+        files += [*(ROOT / package).rglob("*.py"), *(ROOT / package).rglob("*.sql")]
+    return holed("".join(file.read_text() for file in sorted(files) if "texts" not in file.parts))
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_the_engine_says_so(key: str, source: str) -> None:
+    """Each wording stands in the source; who changes it there is told here. What follows a colon may be added later."""
+    wording = holed(TEXTS[key].en)
+    assert wording in source or wording.removesuffix(f": {HOLE}") in source
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_it_is_known_again(key: str) -> None:
+    """In Spanish it is the Spanish text with the same facts; statuses and what follows are in Spanish too."""
+    names = {name for _, name, _, _ in string.Formatter().parse(TEXTS[key].en) if name}
+    told = {name: "17" if name in NUMBERS else f"<{name} {{x}}>" for name in names}
+    told |= {"status": "blocked", "rest": "its runner stops"}
+    shown = told | {"status": "bloqueada", "rest": "su runner se para"}
+    assert TEXTS[key].es.format(**shown) == said(TEXTS[key].en.format(**told), "es")
+    assert TEXTS[key].en.format(**told) == said(TEXTS[key].en.format(**told), "en")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no me gusta", "boom", "parent", "exit code x", "its runner stops!", "x" * 20_000]
+)
+def test_any_other_text_stays_as_it_is(text: str) -> None:
+    """An operator's reason, a command's last words."""
+    assert text == said(text, "es")
+
+
+def codes(kind: type[ElRusoError]) -> set[str]:
+    """The codes of a refusal and of all its kinds that an API answers with."""
+    own = {kind.code} if kind.__module__ in (errors.__name__, api_errors.__name__) else set()
+    return own.union(*(codes(sub) for sub in kind.__subclasses__()))
+
+
+def test_every_refusal_has_a_title() -> None:
+    """Each code that a page may show is a sentence in both languages; so is each way in which a planner's run fails."""
+    assert [] == sorted(code for code in codes(ElRusoError) if f"error.{code}" not in MESSAGES)
+    assert [] == [failure for failure in get_args(Failure) if f"planner.failure.{failure}" not in MESSAGES]
+
+
+async def test_pages_in_spanish(api: Served) -> None:
+    """A blocked child, a failed step and a refusal are told in Spanish; the reasons of people as they wrote them."""
+    tasks = [("p", TaskCreated("P", max_attempts=1)), ("c", TaskCreated("C", depends_on=["p"]))]
+    await api.commands.create_tasks([*tasks, ("x", TaskCreated("X", steps=[Step("s", "true")]))], "human:ana")
+    run = (await api.commands.claim_task("r", "p", "runner:r")).run_id
+    await api.commands.report([Report("p", run, TaskFailed(run, "step 1 (one): exit code 3: boom at"), "runner:r")])
+    await api.commands.cancel("x", "the parent is late", "human:ana")
+    failed = "paso 1 (one): código de salida 3: boom at"
+    for path in ("/panel/tasks?status=blocked", "/panel/tasks/p", f"/panel/runs/{run}", "/panel/runs", "/panel/log"):
+        assert failed in await page(api, path, headers=SPANISH), path
+    for path in ("/panel/tasks/c", "/panel/log"):
+        assert f"la tarea p, de la que depende, está bloqueada: {failed}" in await page(api, path, headers=SPANISH)
+    assert "the parent is late" in await page(api, "/panel/tasks/x", headers=SPANISH)
+    assert "step 1 (one): exit code 3: boom at" in await page(api, "/panel/tasks/p")
+    await post(api, "/panel/tasks/p/requeue")
+    assert "reencolada a mano" in await page(api, "/panel/tasks/p", headers=SPANISH)
+    refused = await post(api, "/panel/runners/nobody/drain", None, **SPANISH)
+    assert 404 == refused.status_code
+    assert "no hay ningún runner nobody" in refused.text
