@@ -15,6 +15,9 @@ screening    no secret of the vault gets into the log by a request
 claiming     claims that wait for work
 planning     the planner, as a protocol
 idempotency  the same key again is the same request again
+fixed_paths  a short way to the addresses that are always the same
+sharing      one answer for all who ask the same
+transfer     what goes over the wire: 304, gzip, or the whole
 lookup       single tasks, read for many callers at once
 broadcast    one follower of the log, many viewers
 text         one message in Spanish and English

@@ -4,20 +4,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from itertools import groupby
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from api.auth import ADMINISTER, ANYONE, OPERATE, OPERATE_OR_RUN, READ, RUN
 from api.deps import ApiDeps
 from api.endpoint import Endpoint, Resource
 from api.errors import answer_error
+from api.fixed_paths import FixedPaths
 from api.live import Live
 from api.openapi import describe
 from api.panel.pages import panel_routes
-from api.request_log import RequestLog
+from api.request_log import RequestLog, Write
 from api.routes import (
     actions,
     artifacts,
@@ -38,61 +41,79 @@ from api.routes import (
 )
 
 # Of one path all methods stand together; a path with a fixed last word comes before one that takes any. The last word
-# of some rows is about secrets in their bodies (api/screening.py); where it is missing they are refused.
+# of some rows is about secrets in their bodies (api/screening.py); where it is missing they are refused. `shared`: see
+# api/sharing.py.
 ENDPOINTS = (
     Endpoint("GET", "/", ANYONE, health.show_root),
     Endpoint("GET", "/health", ANYONE, health.show_health),
     Endpoint("GET", "/openapi.json", ANYONE, contract.show_contract),
     Endpoint("GET", "/metrics", READ, metrics.show_prometheus),
-    Endpoint("GET", "/ops/metrics", READ, metrics.show_metrics),
-    Endpoint("GET", "/ops/runner/status", READ, runners.list_runners),
+    Endpoint("GET", "/ops/metrics", READ, metrics.show_metrics, shared="moment"),
+    Endpoint("GET", "/ops/runner/status", READ, runners.list_runners, shared="moment"),
     Endpoint("POST", "/ops/runner/heartbeat", RUN, runners.heartbeat, "redact"),
     Endpoint("POST", "/ops/runner/release", RUN, runners.release, "redact"),
     Endpoint("POST", "/runners/{runner_id:path}/drain", OPERATE, runners.drain_runner),
     Endpoint("POST", "/runners/{runner_id:path}/resume", OPERATE, runners.resume_runner),
-    Endpoint("GET", "/ops/tasks", READ, tasks.list_tasks),
+    Endpoint("GET", "/ops/tasks", READ, tasks.list_tasks, shared="log"),
     Endpoint("POST", "/ops/tasks", OPERATE, tasks.create_tasks),
     Endpoint("POST", "/ops/tasks/claim", RUN, claims.claim_tasks, "redact"),
     Endpoint("POST", "/ops/tasks/{task_id:path}/requeue", OPERATE_OR_RUN, tasks.requeue_task, "redact"),
     Endpoint("POST", "/ops/tasks/{task_id:path}/cancel", OPERATE, tasks.cancel_task),
     Endpoint("POST", "/ops/tasks/{task_id:path}/priority", OPERATE, tasks.prioritize_task),
-    Endpoint("GET", "/ops/tasks/{task_id:path}/why", READ, why.explain_task),
-    Endpoint("GET", "/ops/tasks/{task_id:path}", READ, tasks.show_task),
+    Endpoint("GET", "/ops/tasks/{task_id:path}/why", READ, why.explain_task, shared="moment"),
+    Endpoint("GET", "/ops/tasks/{task_id:path}", READ, tasks.show_task, shared="moment"),
     Endpoint("PATCH", "/ops/tasks/{task_id:path}", OPERATE_OR_RUN, tasks.change_task, "redact"),
-    Endpoint("GET", "/runs", READ, runs.list_runs),
+    Endpoint("GET", "/runs", READ, runs.list_runs, shared="log"),
     Endpoint("POST", "/runs", RUN, runs.start_run, "redact"),
-    Endpoint("GET", "/runs/{run_id}", READ, runs.show_run),
+    Endpoint("GET", "/runs/{run_id}", READ, runs.show_run, shared="moment"),
     Endpoint("PATCH", "/runs/{run_id}", RUN, runs.finish_run, "redact"),
     Endpoint("POST", "/runs/{run_id}/steps", RUN, runs.add_step, "redact"),
-    Endpoint("GET", "/runs/{run_id}/output", READ, output.list_output),
+    Endpoint("GET", "/runs/{run_id}/output", READ, output.list_output, shared="moment"),
     Endpoint("POST", "/runs/{run_id}/output", RUN, output.add_output, "redact"),
     Endpoint("POST", "/runs/{run_id}/artifacts", RUN, artifacts.add_artifact, "redact"),
     Endpoint("GET", "/runs/{run_id}/artifacts/{kind}", READ, artifacts.show_artifact),
-    Endpoint("GET", "/ops/directives", READ, directives.list_directives),
+    Endpoint("GET", "/ops/directives", READ, directives.list_directives, shared="log"),
     Endpoint("POST", "/ops/directives", OPERATE, directives.propose_directives),
     Endpoint("POST", "/ops/directives/{directive_id:path}/apply", OPERATE, directives.apply_directive),
-    Endpoint("GET", "/ops/directives/{directive_id:path}/preview", READ, directives.preview_directive),
-    Endpoint("GET", "/ops/directives/{directive_id:path}", READ, directives.show_directive),
+    Endpoint("GET", "/ops/directives/{directive_id:path}/preview", READ, directives.preview_directive, shared="moment"),
+    Endpoint("GET", "/ops/directives/{directive_id:path}", READ, directives.show_directive, shared="moment"),
     Endpoint("PATCH", "/ops/directives/{directive_id:path}", OPERATE, directives.change_directive),
     Endpoint("POST", "/ops/gpt/run", OPERATE, planner.run_planner),
     Endpoint("POST", "/ops/gpt/compose", OPERATE, planner.compose_prompt),
-    Endpoint("GET", "/ops/gpt/status", READ, planner.show_planner),
-    Endpoint("GET", "/ops/gpt/runs", READ, planner.list_planner_runs),
+    Endpoint("GET", "/ops/gpt/status", READ, planner.show_planner, shared="moment"),
+    Endpoint("GET", "/ops/gpt/runs", READ, planner.list_planner_runs, shared="log"),
     Endpoint("GET", "/ops/requests", READ, requests.list_requests),
     Endpoint("POST", "/ops/requests", OPERATE, requests.open_requests),
     Endpoint("PATCH", "/ops/requests/{request_id}", OPERATE, requests.change_request),
     Endpoint("POST", "/ops/requests/{request_id}/value", OPERATE, requests.store_values, "pass"),
     Endpoint("GET", "/ops/requests/{request_id}/value/status", READ, requests.show_value_status),
     Endpoint("POST", "/ops/requests/{request_id}/validate", OPERATE, requests.validate_values),
-    Endpoint("GET", "/ops/system/status", READ, system.show_system),
+    Endpoint("GET", "/ops/system/status", READ, system.show_system, shared="moment"),
     Endpoint("POST", "/ops/system/pause", OPERATE, system.pause),
     Endpoint("POST", "/ops/system/resume", OPERATE, system.resume),
     Endpoint("POST", "/ops/actions/migrate", ADMINISTER, actions.migrate),
     Endpoint("POST", "/ops/actions/sync-push", OPERATE, actions.sync_push),
     Endpoint("POST", "/ops/actions/sync-pull", OPERATE, actions.sync_pull),
-    Endpoint("GET", "/ops/events", READ, events.list_events),
+    Endpoint("GET", "/ops/events", READ, events.list_events, shared="moment"),
     Endpoint("GET", "/ops/events/stream", READ, events.stream_events),
 )
+
+
+class Application(Starlette):
+    """Starlette with one layer around the routes, and none but that before the addresses that are always the same."""
+
+    def __init__(self, write: Write, **options: Any) -> None:
+        """`write` takes the log's lines about requests; the options are Starlette's."""
+        super().__init__(**options)
+        self._write = write
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Called by Starlette, once."""
+        handlers = {404: lambda _request, error: answer_error(error)}
+        fixed = {
+            route.path: route.app for route in self.routes if isinstance(route, Route) and not route.param_convertors
+        }
+        return RequestLog(FixedPaths(fixed, ExceptionMiddleware(self.router, handlers)), self._write)
 
 
 def create_app(deps: ApiDeps) -> Starlette:
@@ -104,14 +125,13 @@ def create_app(deps: ApiDeps) -> Starlette:
         yield
         live.close()
 
-    app = Starlette(
+    app = Application(
+        deps.log_requests,
         routes=[
             Route(path, Resource({endpoint.method: endpoint for endpoint in endpoints}, deps, live))
             for path, endpoints in groupby(ENDPOINTS, key=lambda endpoint: endpoint.path)
         ]
         + panel_routes(deps, live),
-        middleware=[Middleware(RequestLog)],
-        exception_handlers={404: lambda _request, error: answer_error(error)},
         lifespan=lifespan,
     )
     app.state.live = live

@@ -8,6 +8,7 @@ from msgspec import Struct
 from api.actions import Actions
 from api.credentials import Credentials, Screen
 from api.planning import Planner
+from api.request_log import Write, write_singly
 from api.tokens import TokenStore
 from events.commands import Commands
 from events.directive import Approval
@@ -50,3 +51,5 @@ class ApiDeps(Struct, frozen=True):
     """When the tasks of a directive are created: with it, or when somebody applies it."""
     known_requests: Callable[[], Definitions] = dict
     """The requests that are defined, as they are now."""
+    log_requests: Write = write_singly
+    """Writes the log's lines about requests."""

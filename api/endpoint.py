@@ -6,28 +6,36 @@ the same parameters.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import ANYONE, LOCAL, authenticate
+from api.auth import ANYONE, LOCAL, SAFE_METHODS, Identity, authenticate
 from api.body import decode_body, read_body
 from api.call import Call
 from api.deps import ApiDeps
 from api.entry import Entry
+from api.envelope import JsonResponse
 from api.errors import MethodNotAllowed
 from api.live import Live
 from api.screening import screened
-from api.transfer import spare
+from api.sharing import Sharing
+from api.transfer import Packed
 from events.errors import ElRusoError, InvalidInput, NotFound
 
 
 class Endpoint(Entry, frozen=True, dict=True):
-    """An entry that speaks JSON; its handler is given the `call` first."""
+    """An entry that speaks JSON; its handler is given the `call` first.
+
+    `shared`: who may be sent the same answer (api/sharing.py); it must depend on nothing but the address.
+    """
+
+    shared: Sharing = "none"
 
     @cached_property
     def decode(self) -> Callable[[bytes], Any] | None:
@@ -37,18 +45,30 @@ class Endpoint(Entry, frozen=True, dict=True):
             return None
         return getattr(body, "read", None) or msgspec.json.Decoder(body).decode
 
-    async def answer(self, request: Request, deps: ApiDeps, live: Live) -> Response:
-        """Authenticate, read, call the handler."""
+    async def answer(self, scope: Scope, receive: Receive, deps: ApiDeps, live: Live) -> Response | Packed:
+        """Authenticate, read, call the handler; or share what another call of it answers."""
         caller = LOCAL
         if self.roles is not ANYONE:
-            caller = await authenticate(request.method, request.headers, self.roles, deps.tokens)
-        arguments: dict[str, Any] = {name: self._path_value(name, request) for name in self.path_names}
+            caller = await authenticate(scope["method"], Headers(scope=scope), self.roles, deps.tokens)
+        if self.shared == "none":
+            response = await self._call(Call(Request(scope, receive), deps, live, caller))
+            return _packed(response) if scope["method"] in SAFE_METHODS else response
+        make = partial(self._make, scope, receive, deps, live, caller)
+        return await live.answers.answer((scope["path"], scope["query_string"]), make, kept=self.shared == "log")
+
+    async def _call(self, call: Call) -> Response:
+        arguments: dict[str, Any] = {name: self._path_value(name, call.request) for name in self.path_names}
         if "query" in self.reads:
-            arguments["query"] = read_query(request.query_params, self.reads["query"])
+            arguments["query"] = read_query(call.request.query_params, self.reads["query"])
         if self.decode is not None:
-            body = screened(await read_body(request, deps.limits.body_bytes), self.secrets, deps.screen)
-            arguments["body"] = decode_body(body, self.decode)
-        return await self.handler(Call(request, deps, live, caller), **arguments)
+            body = await read_body(call.request, call.deps.limits.body_bytes)
+            arguments["body"] = decode_body(screened(body, self.secrets, call.deps.screen), self.decode)
+        return await self.handler(call, **arguments)
+
+    async def _make(self, scope: Scope, receive: Receive, deps: ApiDeps, live: Live, caller: Identity) -> Packed:
+        made = _packed(await self._call(Call(Request(scope, receive), deps, live, caller)))
+        assert isinstance(made, Packed), "only successful JSON is shared"
+        return made
 
     def _path_value(self, name: str, request: Request) -> Any:
         text = request.path_params[name]
@@ -76,12 +96,21 @@ class Resource:
             allow = ", ".join(sorted(self._endpoints))
             raise MethodNotAllowed(f"{scope['method']} is not possible here; {allow} is", allow=allow)
         try:
-            request = Request(scope, receive, send)
-            response = spare(request, await endpoint.answer(request, self._deps, self._live))
+            answer = await endpoint.answer(scope, receive, self._deps, self._live)
         except ElRusoError as refusal:
             refusal.detail = self._deps.screen.redact(refusal.detail)  # it may quote what was asked
             raise
-        await response(scope, receive, send)
+        if isinstance(answer, Packed):
+            await answer.send(scope["headers"], send)
+        else:
+            await answer(scope, receive, send)
+
+
+def _packed(response: Response) -> Response | Packed:
+    """A successful answer in JSON as it is sent to those who may have it already; any other as it is."""
+    if response.status_code == 200 and isinstance(response, JsonResponse):
+        return Packed(bytes(response.body))
+    return response
 
 
 def read_query(parameters: Mapping[str, str], struct: Any) -> Any:

@@ -9,6 +9,7 @@ import structlog
 from api.broadcast import Broadcast
 from api.deps import ApiDeps
 from api.lookup import TaskLookup
+from api.sharing import SharedAnswers
 from api.waiting import WaitingLine
 from projections.board import Board
 
@@ -23,6 +24,7 @@ class Live:
         self.closing = asyncio.Event()
         self._chores: set[asyncio.Task[Any]] = set()
         self.tasks = TaskLookup(deps.views)
+        self.answers = SharedAnswers(deps.views.state)
         self.board = Board(deps.pool, deps.views)
         self.waiting = WaitingLine(deps.listener)
         self.broadcast = Broadcast(deps.pool, deps.listener, limits.viewers, limits.viewer_events)

@@ -20,6 +20,7 @@ from events.listener import Intervals, Listener
 from events.notifier import Notifier
 from ops.actions import LocalActions
 from ops.config import Config
+from ops.logs import request_writer
 from ops.migrate import migrate
 from ops.planning import known_requests, make_planner
 from ops.vault.desk import Desk, definitions_of
@@ -79,6 +80,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             planner=planner,
             approval=config.approval,
             known_requests=known_requests(config),
+            log_requests=request_writer(config),
         )
         try:
             async with (

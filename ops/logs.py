@@ -7,19 +7,23 @@ Everything goes to one stream, the standard library's loggers (uvicorn, asyncpg)
 
 import logging
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from api.request_log import EVENT, RequestLine, Write, write_singly
 from ops.config import Config
 from ops.vault.keyring import Keyring
 
 
 def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
     """Set up structlog and the standard library's logging for this process; call once, before the first line."""
-    level = logging.getLevelNamesMapping()[config.log_level.upper()]
+    level = _level(config)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -45,6 +49,38 @@ def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
 
 
+def request_writer(config: Config, stream: TextIO = sys.stderr) -> Write:
+    """What writes the lines about requests, as configure_logs has all others written: many at once, for less."""
+    if _is_console(config, stream):
+        return write_singly
+    if _level(config) > logging.INFO:
+        return lambda _lines: None
+    redact = Keyring.of(config).redactor.redact
+    encode = msgspec.json.Encoder().encode_lines
+
+    def write(lines: Sequence[RequestLine]) -> None:
+        told = "\n".join([f"{line.path}\n{line.request_id}" for line in lines])
+        if redact(told) != told:
+            lines = [replace(line, path=redact(line.path), request_id=redact(line.request_id)) for line in lines]
+        stream.write(encode([_entry(line) for line in lines]).decode())
+        stream.flush()
+
+    return write
+
+
+def _entry(line: RequestLine) -> dict[str, Any]:
+    return {
+        "method": line.method,
+        "path": line.path,
+        "status": line.status,
+        "duration_ms": line.duration_ms,
+        "event": EVENT,
+        "request_id": line.request_id,
+        "level": "info",
+        "timestamp": datetime.fromtimestamp(line.at, UTC),
+    }
+
+
 def redaction(config: Config) -> Processor:
     """A processor that hides the secrets this process knows, and whatever has the shape of one, in every field."""
     redactor = Keyring.of(config).redactor
@@ -56,13 +92,20 @@ def redaction(config: Config) -> Processor:
 
 
 def _renderer(config: Config, stream: TextIO) -> Processor:
-    console = config.log_format == "console" or (config.log_format == "auto" and stream.isatty())
-    if console:
+    if _is_console(config, stream):
         # The plain traceback: the pretty one prints local variables, and with them secrets.
         return structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
         )
     return structlog.processors.JSONRenderer(serializer=_json)
+
+
+def _is_console(config: Config, stream: TextIO) -> bool:
+    return config.log_format == "console" or (config.log_format == "auto" and stream.isatty())
+
+
+def _level(config: Config) -> int:
+    return logging.getLevelNamesMapping()[config.log_level.upper()]
 
 
 def _json(event: EventDict, **_options: Any) -> str:

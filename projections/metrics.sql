@@ -12,7 +12,7 @@ WITH RECURSIVE priority AS (  -- the first of each priority, by one probe of the
     CROSS JOIN LATERAL (SELECT r.id FROM view.ready r WHERE r.priority = priority.value ORDER BY r.priority, r.position LIMIT 1) first
     CROSS JOIN LATERAL (SELECT t.ready_at FROM view.tasks t WHERE t.id = first.id OFFSET 0) t
     WHERE priority.value IS NOT NULL
-), newest AS MATERIALIZED (
+), newest AS MATERIALIZED (  -- read as far as those below ask: in most systems some dozens of rows
     SELECT r.id, r.task_id, r.status, r.claimed_at, r.finished_at FROM view.runs r ORDER BY r.id DESC LIMIT 1000
 ), ended AS (
     SELECT n.status FROM newest n WHERE n.status <> 'running' ORDER BY n.id DESC LIMIT 20
@@ -35,7 +35,7 @@ SELECT json_build_object(
         'draining', count(*) FILTER (WHERE r.draining_since IS NOT NULL AND r.last_seen_at > log.now() - $1::float8 * interval '1 second'),
         'total', count(*)) FROM view.runners r),
     'runs', json_build_object(
-        'last_run_at', (SELECT max(n.claimed_at) FROM newest n),
+        'last_run_at', (SELECT max(n.claimed_at) FROM (SELECT claimed_at FROM newest LIMIT 100) n),
         'fail_rate_last_20', (SELECT avg((e.status = 'failed')::integer)::float8 FROM ended e),
         'avg_ready_to_done_seconds_last_20', (SELECT avg(s.seconds) FROM succeeded s),
         'last_24h', (SELECT day.ended FROM day),

@@ -28,9 +28,12 @@ def bench(terminal: Terminal, /, name: str | None, as_json: bool, runs: int, **c
     suite = _suite()
     address = choices["database"] or terminal.config.database_url
     _refuse_unknown(suite, name, given=address is not None)
+    if name is None and suite.lacking():
+        terminal.say("bench.left_out", names=", ".join(suite.lacking()))
     sizes = suite.FULL if name or choices["full"] else suite.MODEST
     if choices["tasks"]:
-        sizes = replace(sizes, lifecycle_tasks=choices["tasks"], cost_tasks=choices["tasks"])
+        tasks = choices["tasks"]
+        sizes = replace(sizes, lifecycle_tasks=tasks, cost_tasks=tasks, api_tasks=(tasks,))
     soaked = {"histories": choices["histories"], "first_seed": choices["seed"]}
     sizes = replace(sizes, **{size: number for size, number in soaked.items() if number is not None})
     asked = suite.Asked(
@@ -60,3 +63,5 @@ def _refuse_unknown(suite: Any, name: str | None, given: bool) -> None:
         raise OperatorError("bench.unknown", name=name, known=", ".join(suite.BENCHMARKS))
     if given and name in suite.OWN_SERVER_ONLY:
         raise OperatorError("bench.own_only", name=name)
+    if name in suite.lacking():
+        raise OperatorError("bench.no_wrk", name=name)

@@ -12,8 +12,8 @@ TEXTS = {
     "help.bench.json": Text(es="Un documento JSON en lugar de tablas.", en="One JSON document instead of tables."),
     "help.bench.runs": Text(es="Cuántas veces se mide cada lado.", en="How often each side is measured."),
     "help.bench.tasks": Text(
-        es="Cuántas tareas en lifecycle y cost.",
-        en="How many tasks in lifecycle and cost.",
+        es="Cuántas tareas en lifecycle, cost y api.",
+        en="How many tasks in lifecycle, cost and api.",
     ),
     "help.bench.full": Text(
         es="Con los tamaños de docs/benchmarks.md, como cuando se nombra uno.",
@@ -43,6 +43,16 @@ TEXTS = {
     "bench.no_hypothesis": Text(
         es="soak necesita Hypothesis, que se instala con lo que piden las pruebas: ./elruso test --co",
         en="soak needs Hypothesis, which is installed with what the tests require: ./elruso test --co",
+    ),
+    "bench.no_wrk": Text(
+        es="La medición «{name}» necesita el generador de carga wrk, que aquí no está: «apt-get install wrk» en "
+        "Debian y Ubuntu, «brew install wrk» en macOS.",
+        en="The benchmark `{name}` needs the load generator wrk, which is not here: `apt-get install wrk` on Debian "
+        "and Ubuntu, `brew install wrk` on macOS.",
+    ),
+    "bench.left_out": Text(
+        es="Sin medir, porque falta wrk («apt-get install wrk»): {names}.",
+        en="Not measured, for want of wrk (`apt-get install wrk`): {names}.",
     ),
     "bench.failed": Text(
         es="Alguna comprobación no se cumple; las marcadas con ✗.",

@@ -31,6 +31,10 @@ TINY = Sizes(
     news_gap_seconds=0.002,
     histories=6,
     history_steps=5,
+    api_tasks=(40, 60),
+    api_kinds=("GET /ops/tasks, 304",),
+    api_connections=2,
+    api_seconds=1.0,
 )
 
 

@@ -34,6 +34,10 @@ class Sizes(Struct, frozen=True):
     histories: int = 20_000
     history_steps: int = 50
     first_seed: int = 1
+    api_tasks: tuple[int, ...] = (1_000, 100_000, 1_000_000)
+    api_kinds: tuple[str, ...] = ()  # none: all of them
+    api_connections: int = 32
+    api_seconds: float = 2.0  # of each kind of request, each side, each run
 
 
 FULL = Sizes()
@@ -48,6 +52,7 @@ MODEST = Sizes(
     idle_seconds=30.0,
     cost_tasks=10_000,
     news=50,
+    api_tasks=(1_000, 100_000),
 )
 
 

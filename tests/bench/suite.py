@@ -12,13 +12,14 @@ from rich.console import Console
 
 from ops.postgres.control import Announce
 from ops.postgres.server import Server
-from tests.bench import claim, cost, create, idle, lifecycle, rebuild, soak, viewers, wakeup, wakeup_http
+from tests.bench import api, claim, cost, create, idle, lifecycle, rebuild, soak, viewers, wakeup, wakeup_http
 from tests.bench.machine import circumstances
 from tests.bench.plan import FULL, MODEST, Plan, Sizes, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
 from tests.bench.server import Bench, own_server, prepared
+from tests.bench.wrk import is_installed
 
-__all__ = ["BENCHMARKS", "FULL", "MODEST", "OWN_SERVER_ONLY", "Asked", "perform"]
+__all__ = ["BENCHMARKS", "FULL", "MODEST", "OWN_SERVER_ONLY", "Asked", "lacking", "perform"]
 
 Benchmark = Callable[[Bench, Plan], Awaitable[Result]]
 
@@ -32,11 +33,13 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "cost": cost.run,
     "idle": idle.run,
     "viewers": viewers.run,
+    "api": api.run,
     "soak": soak.run,
 }
 PAGE_COLUMNS = 120  # where no terminal says how wide it is
 OWN_SERVER_ONLY = {"idle", "soak"}  # they read the server's log, or need to be its superuser
 BY_NAME_ONLY = {"soak"}  # too long for "all of them"
+NEEDS_WRK = {"api"}
 
 
 class Asked(Struct, frozen=True):
@@ -63,11 +66,15 @@ def perform(asked: Asked, announce: Announce) -> bool:
     return report.well
 
 
+def lacking() -> set[str]:
+    """The benchmarks that cannot be made for want of a load generator."""
+    return set() if is_installed() else NEEDS_WRK
+
+
 def chosen(name: str | None, own: bool) -> list[str]:
-    """The benchmark that was asked for, or all that this server allows."""
-    if name:
-        return [name]
-    return [each for each in BENCHMARKS if each not in BY_NAME_ONLY and (own or each not in OWN_SERVER_ONLY)]
+    """The benchmark that was asked for, or all that this server and this machine allow."""
+    left_out = BY_NAME_ONLY | lacking() | (set() if own else OWN_SERVER_ONLY)
+    return [name] if name else [name for name in BENCHMARKS if name not in left_out]
 
 
 async def _perform(asked: Asked, server: Server | None) -> Report:

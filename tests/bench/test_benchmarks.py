@@ -11,10 +11,10 @@ from rich.console import Console
 from ops.postgres.server import Server
 from tests.bench import viewers
 from tests.bench.machine import circumstances
-from tests.bench.plan import Plan
+from tests.bench.plan import FULL, Plan, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
 from tests.bench.server import Bench, prepared
-from tests.bench.suite import BENCHMARKS
+from tests.bench.suite import BENCHMARKS, lacking
 
 ROWS = {
     "lifecycle": ["2 runners"],
@@ -35,12 +35,18 @@ ROWS = {
     ],
     "viewers": ["fan-out p50", "fan-out p99", "fan-out max", "sessions that LISTEN", "memory per viewer"],
     "soak": ["histories", "steps"],
+    "api": [
+        *("GET /ops/tasks, 304, 40", "  p50", "  p99", "GET /ops/tasks, 304, 60", "  p50", "  p99"),
+        "GET /ops/tasks, 304, 60 against 40",
+    ],
 }
 
 
 @pytest.mark.parametrize("name", ROWS)
 async def test_benchmark_measures_every_row_in_every_run(bench: Bench, plan: Plan, name: str) -> None:
     """Each row has a sample per run of both sides, and every check of exactly once and the like holds."""
+    if name in lacking():
+        pytest.skip("there is no wrk here; apt-get install wrk")
     result = await BENCHMARKS[name](bench, plan)
     assert ROWS[name] == [row.what for row in result.rows]
     assert [plan.runs] * len(result.rows) == [len(row.ours) for row in result.rows]
@@ -67,6 +73,14 @@ async def test_idle_names_who_said_what(bench: Bench, plan: Plan) -> None:
     assert {"runner", "api"} <= {row.what for row in result.rows}
     assert result.checks["nobody else spoke"]
     await _shown(bench, plan, result)
+
+
+@pytest.mark.soak
+async def test_idle_minute(bench: Bench) -> None:
+    """With the defaults neither an idle runner nor an idle API says more than 12 things a minute, or looks for work."""
+    with voice() as silent:
+        result = await BENCHMARKS["idle"](bench, Plan(1, FULL, silent))
+    assert result.well, result.checks
 
 
 def test_every_benchmark_is_tried() -> None:

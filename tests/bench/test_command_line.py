@@ -44,3 +44,12 @@ def test_log_of_a_given_server_cannot_be_read(tmp_path: Path) -> None:
     refused = elruso(tmp_path, "bench", "idle", "--database", "postgresql://me@127.0.0.1:1/db")
     assert 1 == refused.returncode
     assert "server of our own" in refused.stderr
+
+
+def test_load_generator_is_asked_for(tmp_path: Path) -> None:
+    """Without wrk `api` is refused, and says how to get it."""
+    own = {"HOME": str(tmp_path), "PATH": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-P", "-m", "ops", "bench", "api"]
+    refused = subprocess.run(command, env=own, cwd=tmp_path, capture_output=True, text=True, timeout=110)
+    assert 1 == refused.returncode
+    assert "apt-get install wrk" in refused.stderr

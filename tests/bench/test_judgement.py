@@ -6,9 +6,11 @@ import pytest
 
 from events.connect import Database
 from events.statements import load_statements
-from tests.bench import idle
+from tests.bench import api, idle
 from tests.bench.adapter import AdapterError
+from tests.bench.command import serving
 from tests.bench.measure import Row, Spread, by_turns, percentile
+from tests.bench.plan import Plan
 from tests.bench.server import Bench, in_database, observe
 from tests.bench.statement_log import Statement, StatementLog, parse
 from tests.bench.workloads import BASELINE, drain, ours
@@ -82,6 +84,19 @@ async def test_a_worker_that_dies_ends_the_benchmark(bench: Bench) -> None:
     """A worker that cannot start is an error at once, not a wait."""
     with pytest.raises(AdapterError):
         await drain(bench, ours(concurrency="many"), 1)
+
+
+async def test_every_kind_of_request_is_answered(bench: Bench, plan: Plan) -> None:
+    """What the API is loaded with is what it answers well, the pages with as many tasks as were asked for."""
+    async with bench.database() as database:
+        run_id = await api.fill(database, 100, plan)
+        token = await api.make_token(database)
+        async with serving(database) as address:
+            for kind in api.kinds(run_id, token):
+                answer, request = await api.ask(address, kind)
+                assert kind.status == answer.status, kind
+                assert bool(answer.content) == (kind.status != 304), kind
+                assert kind.known == ("If-None-Match" in request.headers)
 
 
 def test_numbers() -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 import structlog
+from msgspec.structs import replace
 
+from api.request_log import RequestLine, write_singly
 from ops.config import Config, read_config
-from ops.logs import configure_logs
+from ops.logs import configure_logs, request_writer
 from ops.vault.vault import Vault, vault_folder
 
 SECRET = "correct-horse-battery"
@@ -64,6 +66,48 @@ def test_level_is_honoured() -> None:
     structlog.get_logger().info("quiet")
     structlog.get_logger().warning("loud")
     assert ["loud"] == [line["event"] for line in lines(stream)]
+
+
+REQUEST = RequestLine(1_795_000_000.25, "GET", "/ops/tasks", 200, 1.5, "r-7")
+
+
+@pytest.fixture
+def _fresh_logger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module's own logger keeps the settings with which it wrote its first line."""
+    monkeypatch.setattr("api.request_log.log", structlog.get_logger())
+
+
+@pytest.mark.usefixtures("_fresh_logger")
+def test_requests_are_lines_like_others() -> None:
+    """Written many at once, they say what they would say one by one; the time is when each request ended."""
+    config, many = read_config({}), io.StringIO()
+    singly = logged(config)
+    write_singly([REQUEST])
+    request_writer(config, many)([REQUEST, replace(REQUEST, status=404)])
+    [like], [one, two] = lines(singly), lines(many)
+    assert "2026-11-18T11:06:40.250000Z" == one.pop("timestamp")
+    assert like.pop("timestamp")
+    assert (like, 404) == (one, two["status"])
+
+
+@pytest.mark.usefixtures("_fresh_logger")
+@pytest.mark.parametrize("given", [{"ELRUSO_LOG_LEVEL": "warning"}, {"ELRUSO_LOG_FORMAT": "console"}])
+def test_requests_follow_level_and_format(given: dict[str, str]) -> None:
+    """Nothing above the level; for a person, as all lines for a person."""
+    config, stream = read_config(given), io.StringIO()
+    configure_logs(config, stream)
+    request_writer(config, stream)([REQUEST])
+    assert ("path=/ops/tasks" in stream.getvalue()) == ("ELRUSO_LOG_FORMAT" in given)
+
+
+def test_requests_hide_secrets() -> None:
+    """A secret in an address, or one given as the id of a request, is hidden, in that line and in no other."""
+    config, stream = read_config({"DATABASE_URL": f"postgresql://me:{SECRET}@there/db"}), io.StringIO()
+    write = request_writer(config, stream)
+    write([replace(REQUEST, path=f"/ops/tasks/{SECRET}"), REQUEST, replace(REQUEST, request_id=SECRET)])
+    one, two, three = lines(stream)
+    assert ("/ops/tasks/[redacted]", "/ops/tasks", "[redacted]") == (one["path"], two["path"], three["request_id"])
+    assert SECRET not in stream.getvalue()
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])

@@ -137,15 +137,19 @@ async def test_an_event_no_fold_can_read_is_a_difference(connection: Connection,
 
 
 async def test_a_scheduled_task_that_fell_due_may_be_in_either_queue(connection: Connection, opens: Opens) -> None:
-    """Moving a due task from `scheduled` to `ready` is no difference; moving one that is not due is."""
+    """Moving a due task from `scheduled` to `ready` is no difference, also when the clock is set back a little after
+    that; moving one that is not due is."""
     past = await connection.fetchval("SELECT now() - interval '1 minute'")
+    soon = await connection.fetchval("SELECT now() + interval '30 seconds'")
     future = await connection.fetchval("SELECT now() + interval '1 hour'")
     await create(connection, "due", next_run_at=past)
+    await create(connection, "due before the clock was set back", next_run_at=soon)
     await create(connection, "later", next_run_at=future)
     move = """WITH gone AS (DELETE FROM view.scheduled WHERE id = $1 RETURNING priority, position, id)
               INSERT INTO view.ready SELECT * FROM gone"""
 
     await connection.execute(move, "due")
+    await connection.execute(move, "due before the clock was set back")
     assert (await audit(opens, silent)).identical
     await connection.execute(move, "later")
     assert "due_at" == (await audit(opens, silent)).differences[0].column

@@ -1,5 +1,6 @@
 """The SQL of the read side: it parses, and its work does not grow with the history."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from importlib.resources import files
@@ -9,8 +10,10 @@ import pytest
 from asyncpg import Connection
 
 from events.statements import load_statements
+from ops.postgres.server import Server
 from projections.page import FROM_THE_NEWEST, WINDOW
 from tests.projections.history import connect
+from tests.support.postgres import create_database, drop_database, ensure_template
 
 TASKS = 50_000
 SCRIPTS = {"rebuild.sql"}  # several statements at once, or of tables that exist only then: the rebuild's tests run them
@@ -175,14 +178,30 @@ async def test_every_statement_is_understood(connection: Connection, file: str, 
     await connection.prepare(load_statements("projections", file)[name])
 
 
-@pytest.fixture
-async def big(database: str) -> AsyncIterator[Connection]:
-    """A database with TASKS tasks behind it, analysed."""
-    connection = await connect(database)
+@pytest.fixture(scope="module")
+def long_history(postgres: Server) -> Iterator[str]:
+    """The address of a database with TASKS tasks behind it, analysed. To be read only."""
+    name = asyncio.run(_live_long(postgres))
+    yield postgres.url(name)
+    asyncio.run(drop_database(postgres, name))
+
+
+async def _live_long(postgres: Server) -> str:
+    await ensure_template(postgres)
+    name = await create_database(postgres)
+    connection = await connect(postgres.url(name))
     for statement in (CREATE, CLAIM, END, CLAIM, END):
         await connection.execute(statement, TASKS)
     await connection.execute(TRACES)
     await connection.execute("VACUUM ANALYZE")
+    await connection.close()
+    return name
+
+
+@pytest.fixture
+async def big(long_history: str) -> AsyncIterator[Connection]:
+    """A connection to it."""
+    connection = await connect(long_history)
     yield connection
     await connection.close()
 

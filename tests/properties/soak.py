@@ -11,8 +11,10 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from itertools import islice
+from typing import Any
 
 import hypothesis
+from hypothesis import Phase
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec import Struct
 
@@ -26,6 +28,11 @@ HISTORIES = 20_000
 STEPS = 50
 BATCH = 250  # histories: some ten seconds, and enough for Hypothesis to vary what it has played
 FIRST_SEED = 1
+NOTHING_MORE: dict[str, Any] = {
+    "database": None,  # what earlier runs found would come before the seed's
+    "report_multiple_bugs": False,  # one way to fail is enough to stop for
+    "phases": [Phase.generate, Phase.shrink],  # explaining a failure traces every line, for minutes
+}
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -100,8 +107,7 @@ def play_batch(server: Server, batch: Batch, schema: Schema | None = None) -> Pl
             counted[1] += 1
 
     begun = time.monotonic()
-    # What earlier runs found would come before the seed's; and one way to fail is enough to stop for.
-    how = histories(batch.histories, batch.steps, database=None, report_multiple_bugs=False)
+    how = histories(batch.histories, batch.steps, **NOTHING_MORE)
     failure = None
     with a_world(server, schema) as world:
         seeded = hypothesis.seed(batch.seed)(lambda: Counted(world))

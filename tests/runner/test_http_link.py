@@ -5,12 +5,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from events.errors import LeaseLost
 from events.reports import Report
 from events.task import Step, TaskCreated, TaskDone, TaskStarted
 from runner.http_link import HttpLink
 from tests.api.serving import serving
-from tests.runner.working import Ledger, Working, settings, working
+from tests.runner.conftest import GitCommand
+from tests.runner.working import Ledger, Working, runner_process, settings, working
 from tests.support.proxy import proxy_before
 from tests.support.waiting import eventually
 
@@ -36,6 +39,27 @@ async def test_task_is_done_over_http(database: str, tasks: Ledger) -> None:
     assert [("one", 0), ("two", 0)] == [(step["name"], step["exit_code"]) for step in told["steps"]]
     assert ["made.txt"] == [change["path"] for change in told["file_changes"]]
     assert [("stdout", "hello\n"), ("stderr", "there\n")] == [(piece["stream"], piece["data"]) for piece in output]
+
+
+async def test_three_steps_in_a_workspace(
+    database: str, tasks: Ledger, repository: Path, git: GitCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is posted is done in the git workspace: a run, three steps with exit codes and output, the lines changed."""
+    monkeypatch.setenv("ELRUSO_WORKSPACE", str(repository))
+    commands = {"one": "echo hello", "two": "printf 'a\\nb\\n' > new; sed -i 1d README.md", "three": "cat new"}
+    steps = [{"name": name, "cmd": command} for name, command in commands.items()]
+    async with serving(database) as api, runner_process(database, tmp_path / "home"):
+        await api.post("/ops/tasks", {"id": "t1", "title": "three steps", "steps": steps})
+        await eventually(lambda: tasks.count("done"))
+        [run] = await api.get("/runs")
+        told = await api.get(f"/runs/{run['id']}")
+    assert [("one", 0, "hello\n"), ("two", 0, ""), ("three", 0, "a\nb\n")] == [
+        (step["name"], step["exit_code"], step["output_excerpt"]) for step in told["steps"]
+    ]
+    assert [("README.md", 0, 1), ("new", 2, 0)] == sorted(
+        (change["path"], change["added"], change["removed"]) for change in told["file_changes"]
+    )
+    assert "a\nb" == git("show", "task/t1:new").strip()
 
 
 async def test_sleeping_claim_is_woken(database: str, tasks: Ledger) -> None:

@@ -6,12 +6,17 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
+from events.connect import Database
 from events.errors import LeaseLost
 from events.reports import Report
 from events.task import TaskDone
 from ops.postgres.server import Server
 from runner.handlers import Handlers, Task
-from tests.runner.working import Ledger, is_alive, runner_process, working_on
+from runner.postgres_link import PostgresLink
+from runner.settings import Settings
+from tests.runner.working import Ledger, is_alive, runner_process, working, working_on
 from tests.support.proxy import proxy_before
 from tests.support.waiting import eventually
 
@@ -29,6 +34,21 @@ async def test_killed_runner_loses_its_tasks(database: str, tasks: Ledger, tmp_p
         await eventually(lambda: _done(tasks, 20), deadline=30)
     late = [Report(run["id"], run["run_id"], TaskDone(run["run_id"]), "runner:dead") for run in runs]
     assert {LeaseLost} == {type(answer) for answer in await tasks.commands.report(late)}
+    assert [] == await tasks.ended_twice()
+
+
+@pytest.mark.soak
+async def test_killed_runner_on_default_settings(database: str, tasks: Ledger, tmp_path: Path) -> None:
+    """With the default lease and heartbeats all 20 are done by another runner within 30 s of the kill."""
+    await tasks.shell(20, f"[ -e {tmp_path}/go ] || exec sleep 60")
+    async with runner_process(database, tmp_path / "home", lease={}) as process:
+        await eventually(lambda: _holds_twenty(tasks), deadline=20)
+        (tmp_path / "go").touch()
+        chosen = Settings()
+        async with PostgresLink(Database(database), chosen) as link, working(link, None, chosen):
+            process.kill()
+            await process.wait()
+            await eventually(lambda: _done(tasks, 20), deadline=30)
     assert [] == await tasks.ended_twice()
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -135,13 +135,15 @@ async def ledger(url: str) -> AsyncIterator[Ledger]:
 
 
 @asynccontextmanager
-async def runner_process(url: str, home: Path, drain: str = "0") -> AsyncIterator[asyncio.subprocess.Process]:
+async def runner_process(
+    url: str, home: Path, drain: str = "0", lease: Mapping[str, str] = LEASE
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """`elruso runner run` in a process of its own, with 20 slots and a short lease; killed with the block.
 
-    Its log is home/log.
+    Its log is home/log. `lease`: other settings of its lease.
     """
     place = {"DATABASE_URL": url, "ELRUSO_HOME": str(home), "PYTHONPATH": str(ROOT)}
-    environment = os.environ | LEASE | place | {"ELRUSO_DRAIN_SECONDS": drain}
+    environment = os.environ | dict(lease) | place | {"ELRUSO_DRAIN_SECONDS": drain}
     log = _open_log(home)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ops", "runner", "run", "--concurrency", "20"),

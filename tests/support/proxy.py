@@ -1,7 +1,7 @@
 """A TCP proxy that can fall silent, as a network does: nothing is forwarded any more, nothing is closed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -11,11 +11,13 @@ CHUNK = 65_536
 class Proxy:
     """Forwards every connection to `port` until `freeze()`; connections made after that are forwarded again.
 
-    `url` is the address of what lies behind it, by way of the proxy.
+    `url` is the address of what lies behind it, by way of the proxy. `turns` counts how often a client spoke after its
+    server had: each is a round trip.
     """
 
     def __init__(self, port: int) -> None:
         self.url = ""
+        self.turns = 0
         self._target = port
         self._frozen = asyncio.Event()
         self._is_cut = False
@@ -44,8 +46,9 @@ class Proxy:
             return
         onward, outward = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers += [writer, outward]
-        for source, sink in ((reader, outward), (onward, writer)):
-            task = asyncio.create_task(_pump(source, sink, self._frozen))
+        talk = Talk(self)
+        for source, sink, spoke in ((reader, outward, talk.asked), (onward, writer, talk.answered)):
+            task = asyncio.create_task(_pump(source, sink, self._frozen, spoke))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -56,6 +59,23 @@ class Proxy:
         for writer in self._writers:
             writer.close()
         await asyncio.gather(*(writer.wait_closed() for writer in self._writers), *self._tasks, return_exceptions=True)
+
+
+class Talk:
+    """Who spoke last on one connection."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._is_answered = True
+
+    def asked(self) -> None:
+        """The client spoke."""
+        self._proxy.turns += self._is_answered
+        self._is_answered = False
+
+    def answered(self) -> None:
+        """The server spoke."""
+        self._is_answered = True
 
 
 @asynccontextmanager
@@ -74,9 +94,12 @@ async def proxy_before(url: str) -> AsyncIterator[Proxy]:
         await server.wait_closed()
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, frozen: asyncio.Event) -> None:
+async def _pump(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, frozen: asyncio.Event, spoke: Callable[[], None]
+) -> None:
     try:
         while chunk := await source.read(CHUNK):
+            spoke()
             if not frozen.is_set():
                 sink.write(chunk)
                 await sink.drain()
