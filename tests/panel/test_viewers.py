@@ -80,7 +80,8 @@ async def test_a_hundred_pages_cost_the_database_what_one_costs(database: str) -
     async with serving(database) as api, AsyncExitStack() as pages:
         broadcast: Broadcast = api.app.state.live.broadcast
         connection = await asyncpg.connect(database)
-        await asyncio.gather(*(api.get("/ops/metrics") for _ in range(20)))  # the pool is as large as it gets
+        await asyncio.gather(*(api.get("/ops/metrics") for _ in range(20)))  # the pool is as large as it gets,
+        await create(api, 1)  # and the connection for many tasks at once is open
         readers = [await pages.enter_async_context(open_page(api))]
         await eventually(lambda: broadcast.live == 1)
         before = await connection.fetchval(SESSIONS)
