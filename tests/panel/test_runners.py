@@ -13,13 +13,14 @@ async def test_a_runner_is_drained_by_a_form(api: Served) -> None:
     await api.commands.create_tasks([("t", TaskCreated("T"))], "human:ana")
     shown = await page(api, "/panel/runners")
     assert re.search(
-        r'<details class="confirm" id="drain-r/ü">\s*<summary>Drain…</summary>\s*<form method="post"', shown
+        r'<details class="confirm" id="drain-r/ü">\s*<summary class="button">Drain…</summary>\s*<form',
+        shown,
     )
     answer = await post(api, "/panel/runners/r/%C3%BC/drain", {"reason": "new <disk>"})
     assert (303, "/panel/runners") == (answer.status_code, answer.headers["location"])
     shown = await page(api, "/panel/runners")
     assert 'class="pill is-drained"' in shown
-    assert "Drained by human:local since" in shown
+    assert "Told to drain by human:local at" in shown
     assert "new &lt;disk&gt;" in shown
     assert "Every runner that is online is draining (1), and 1 tasks wait." in await page(api, "/panel")
     assert "Every runner that is online is draining (1)." in await page(api, "/panel/tasks/t")

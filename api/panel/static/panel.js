@@ -307,6 +307,13 @@ for (const here of document.querySelectorAll(".places [aria-current], .tabs [ari
   strip.scrollLeft = here.offsetLeft - (strip.clientWidth - here.clientWidth) / 2;
 }
 
+// A picture that is wider than its place shows the task it is about.
+for (const box of document.querySelectorAll(".scroll .box.chosen")) {
+  const place = box.closest(".scroll");
+  const [around, chosen] = [place.getBoundingClientRect(), box.getBoundingClientRect()];
+  place.scrollLeft += chosen.left + chosen.width / 2 - (around.left + around.width / 2);
+}
+
 followOldAddress();
 addEventListener("hashchange", followOldAddress);
 document.addEventListener("keydown", onKey);

@@ -99,7 +99,7 @@ TEXTS = {
     ),
     "runner.drain_do": Text(es="Sí, vaciarlo", en="Yes, drain it"),
     "runner.drains": Text(es="El runner {id} se vacía.", en="Runner {id} is draining."),
-    "runner.draining_by": Text(es="Lo vacía {by} desde", en="Drained by {by} since"),
+    "runner.draining_by": Text(es="Lo vacía {by} desde", en="Told to drain by {by} at"),
     "runner.resume": Text(es="Volver a darle trabajo", en="Hand it work again"),
     "runner.resumed": Text(es="El runner {id} vuelve a tomar tareas.", en="Runner {id} takes tasks again."),
     "runner.gone": Text(es="Fuera de línea", en="Offline"),

@@ -88,10 +88,41 @@ OVERFLOW = r"""
 }
 """
 
+# Controls whose focus ring is missing, or cut off above or below by something around them that clips.
+UNSEEN = r"""
+() => {
+  const complaints = [];
+  const say = (element, what) => complaints.push(what + ': ' + element.outerHTML.slice(0, 120));
+  const shown = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+  const controls = 'a[href], button:enabled, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]';
+  for (const control of document.querySelectorAll(controls)) {
+    if (!shown(control) || control.closest('dialog, svg')) continue;
+    control.focus({ focusVisible: true });
+    const style = getComputedStyle(control);
+    const width = parseFloat(style.outlineWidth);
+    if (document.activeElement !== control) say(control, 'takes no focus');
+    else if (style.outlineStyle === 'none' || width < 2) say(control, 'no ring');
+    const reach = width + parseFloat(style.outlineOffset) - 0.5;
+    const ring = control.getBoundingClientRect();
+    for (let around = control.parentElement; around !== document.body; around = around.parentElement) {
+      const frame = around.getBoundingClientRect();
+      if (getComputedStyle(around).overflowY === 'visible') continue;
+      if (ring.top - reach < frame.top || ring.bottom + reach > frame.bottom) say(control, 'its ring is cut');
+    }
+  }
+  return complaints;
+}
+"""
+
 
 def complaints_about(page: Page) -> Any:
     """What is wrong with a page for somebody who cannot see it well, or at all."""
     return page.evaluate(COMPLAIN)
+
+
+def unseen_focus_of(page: Page) -> Any:
+    """Which controls somebody who uses the keyboard could not see the focus of."""
+    return page.evaluate(UNSEEN)
 
 
 def overflow_of(page: Page) -> Any:

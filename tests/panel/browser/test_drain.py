@@ -2,6 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
+from tests.panel.browser.looks import complaints_about, overflow_of, unseen_focus_of
 from tests.panel.browser.stage import Stage
 from tests.panel.browser.test_walk import remember, wait_until_live, was_not_reloaded
 
@@ -28,7 +29,7 @@ def test_a_runner_is_drained_before_ones_eyes_and_goes_on(page: Page, panel: Sta
     sure.click()
     expect(page.locator(".notice")).to_have_text("Runner taller-1 is draining.")
     expect(pill).to_have_text("draining")
-    expect(card).to_contain_text("Drained by human:local since")
+    expect(card).to_contain_text("Told to drain by human:local at")
     expect(card.locator(".quote")).to_have_text("new disk")
     wait_until_live(page)
     remember(page)
@@ -38,6 +39,8 @@ def test_a_runner_is_drained_before_ones_eyes_and_goes_on(page: Page, panel: Sta
     expect(card).to_contain_text("Drained: stopped now, it gives nothing back.")
     expect(card).not_to_contain_text("The last one in hand")
     assert was_not_reloaded(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert [] == complaints_about(page) + overflow_of(page) + unseen_focus_of(page)
     card.get_by_role("button", name="Hand it work again").click()
     expect(page.locator(".notice")).to_have_text("Runner taller-1 takes tasks again.")
     expect(pill).to_have_text("online")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from events.task import Step, TaskCreated
-from tests.panel.browser.looks import complaints_about, overflow_of
+from tests.panel.browser.looks import complaints_about, overflow_of, unseen_focus_of
 from tests.panel.browser.stage import Stage
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202eexe.\u05e9\u05dc\u05d5\u05dd\x1b[31m" + "w" * 400
@@ -17,7 +17,13 @@ def pages(panel: Stage) -> Iterator[str]:
     run = panel.fetch("SELECT max(id) FROM view.runs WHERE task_id = 'invoice-model'")
     failed = panel.fetch("SELECT max(id) FROM view.runs WHERE status = 'failed'")
     blocked = panel.fetch("SELECT max(seq) FROM log.events WHERE type = 'task.blocked'")
-    yield from ("/panel", "/panel/tasks", "/panel/tasks?status=running", "/panel/tasks/new", "/panel/tasks/invoice-api")
+    yield from (
+        "/panel",
+        "/panel/tasks",
+        "/panel/tasks?status=blocked&sort=oldest",
+        "/panel/tasks/new",
+        "/panel/tasks/invoice-api",
+    )
     yield from ("/panel/tasks/bulk?deed=cancel&all=1", "/panel/runs", f"/panel/runs/{run}?find=passed")
     yield from ("/panel/directives", "/panel/directives/D-2026-11-24-b", "/panel/requests", "/panel/requests/REQ-020")
     yield from (f"/panel/runs/{failed}", "/panel/runners", "/panel/log", f"/panel/log/{blocked}")
@@ -40,11 +46,12 @@ def hostile(panel: Stage) -> str:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_read_it(page: Page, panel: Stage, scheme: str) -> None:
-    """Every control has a name, every page its landmarks and one heading, every text enough contrast."""
+    """Every control has a name and a ring in focus, every page its landmarks and a heading, every text contrast."""
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     for path in pages(panel):
         page.goto(path)
         assert [] == complaints_about(page), path
+        assert [] == unseen_focus_of(page), path
 
 
 def test_it_fits_on_a_phone(page: Page, panel: Stage, hostile: str) -> None:
@@ -56,6 +63,7 @@ def test_it_fits_on_a_phone(page: Page, panel: Stage, hostile: str) -> None:
     for path in [*pages(panel), f"/panel/tasks/{hostile}", f"/panel/runs/{run}", "/panel/log?id=" + hostile]:
         page.goto(path)
         assert [] == overflow_of(page), path
+        assert [] == unseen_focus_of(page), path
 
 
 def test_hostile_text_does_nothing(page: Page, panel: Stage, hostile: str) -> None:
