@@ -100,3 +100,12 @@ async def test_of_many_runners_a_page_is_shown(api: Served) -> None:
     assert ('id="runner-r00"' in first, 'id="runner-r60"' in first) == (True, False)
     second = await page(api, further(first))
     assert ('id="runner-r59"' in second, 'id="runner-r69"' in second) == (False, True)
+
+
+async def test_of_many_parents_the_first_are_named_and_the_others_counted(api: Served) -> None:
+    """The page of a task that waits for 23 names 20 of them and says that there are 3 more, in either language."""
+    parents = [f"parent-{place:02}" for place in range(23)]
+    named = [(name, TaskCreated(name)) for name in parents]
+    await api.commands.create_tasks([*named, ("child", TaskCreated("C", depends_on=parents))], "human:ana")
+    assert "and 3 more" in (await api.client.get("/panel/tasks/child")).text
+    assert "y 3 más" in (await api.client.get("/panel/tasks/child", headers={"Accept-Language": "es"})).text
