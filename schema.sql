@@ -396,8 +396,9 @@ END $$;
 -- function to the schema it was born in.
 
 -- One row per task: what changes about it. What was asked for stays in the log, at `created_seq`.
--- No index covers a column that transitions change, so every transition is a heap-only (HOT) update. Half a page is
--- left free, because one batch of claims moves whole pages at once, and their old versions go only afterwards.
+-- No index covers a column that transitions change, so every transition is a heap-only (HOT) update. Three
+-- fifths of a page are left free, because one batch of claims moves whole pages at once, each row a little wider than it
+-- was, and their old versions go only afterwards.
 CREATE TABLE tasks (
     id              text COLLATE "C" PRIMARY KEY,
     created_seq     bigint NOT NULL,
@@ -425,7 +426,7 @@ CREATE TABLE tasks (
     title           text NOT NULL,
     CONSTRAINT a_run_while_running CHECK ((status = 'running') = (run_id IS NOT NULL)),
     CONSTRAINT finished_says_when CHECK (status NOT IN ('done', 'failed', 'cancelled') OR finished_at IS NOT NULL)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX tasks_by_creation ON tasks (created_seq);
 CREATE INDEX tasks_by_directive ON tasks (directive_id, created_seq) WHERE directive_id IS NOT NULL;
 
@@ -488,7 +489,7 @@ CREATE TABLE runs (
     summary     text,
     error       text,
     CONSTRAINT ended_says_when CHECK ((status = 'running') = (finished_at IS NULL))
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE TABLE steps (
     run_id         bigint NOT NULL,

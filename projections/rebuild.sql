@@ -70,8 +70,8 @@ TRUNCATE rebuild.strand_1_intake;
 
 -- name: feed_others
 -- Of tasks only what ties them together (children as they are created, and ends as long as there are any) and what sets
--- them aside. A fold that is
--- not known here sees everything. Answers how many of them were no task's. $1 after this seq, $2 up to this one
+-- them aside. A fold that is not known here sees everything. Answers how many of them were no task's.
+-- $1 after this seq, $2 up to this one
 WITH fed AS (
     INSERT INTO rebuild.intake
     SELECT * FROM log.events

@@ -6,16 +6,19 @@ from io import StringIO
 
 import asyncpg
 import pytest
+import uvloop
 from rich.console import Console
 
+from ops.postgres.server import Server
 from projections.audit import audit
+from tests.bench import viewers
 from tests.bench.history import World
 from tests.bench.lives import Extent, fill
 from tests.bench.loading import load_history
 from tests.bench.machine import circumstances
 from tests.bench.plan import FULL, Plan, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
-from tests.bench.server import Bench, observe
+from tests.bench.server import Bench, observe, prepared
 from tests.bench.suite import BENCHMARKS, lacking
 
 ROWS = {
@@ -55,6 +58,18 @@ async def test_benchmark_measures_every_row_in_every_run(bench: Bench, plan: Pla
     assert {0, plan.runs} >= {len(row.baseline) for row in result.rows}
     assert result.well, result.checks
     await _shown(bench, plan, result)
+
+
+def test_viewers_are_told_on_the_loop_that_bench_uses(postgres: Server, plan: Plan) -> None:
+    """uvloop's transports are of a kind of their own."""
+
+    async def measure() -> Result:
+        async with prepared(postgres, None) as bench:
+            return await viewers.run(bench, plan)
+
+    result = uvloop.run(measure())
+    assert result.well, result.checks
+    assert [1.0] == result.rows[3].ours
 
 
 async def test_idle_names_who_said_what(bench: Bench, plan: Plan) -> None:
