@@ -20,6 +20,7 @@
 --                                  the same UPDATE writes the new state: an illegal history cannot be written
 --                                  (fold_creations, fold_claims, fold_endings: the same for the hot kinds of statement)
 --     view.fold_dependencies       a child counts the parents that are not done; a parent's end counts it down
+--     view.fold_aside              tasks that failed, are blocked, cancelled or wait for parents; runs that did not end well
 --     view.fold_runs, fold_steps, fold_runners, fold_system, fold_requests, fold_directives, fold_planner_runs
 --     log.react                    a parent that ended badly blocks its waiting children, with the reason
 --     log.react_directives         a directive whose tasks are all done is applied; one whose last credential came starts
@@ -72,6 +73,10 @@ CREATE TABLE log.events (
     CONSTRAINT events_stream_version UNIQUE (id, kind, version)  -- the id first: kinds are few, and compared in vain
 );
 CREATE UNIQUE INDEX events_command ON log.events (command_id) WHERE command_id IS NOT NULL;
+-- What happens seldom, for those who look for it: what happens often pays one comparison for it. The same six stand in
+-- events/log.py, and in the statements that read by it.
+CREATE INDEX events_seldom ON log.events (type, seq)
+    WHERE type <> ALL ('{task.created,task.claimed,task.started,task.step,task.done,runner.heartbeat}');
 
 COMMENT ON TABLE log.events IS 'The only place where domain state is written. Append-only.';
 
@@ -391,8 +396,9 @@ END $$;
 -- function to the schema it was born in.
 
 -- One row per task: what changes about it. What was asked for stays in the log, at `created_seq`.
--- No index covers a column that transitions change, so every transition is a heap-only (HOT) update. Half a page is
--- left free, because one batch of claims moves whole pages at once, and their old versions go only afterwards.
+-- No index covers a column that transitions change, so every transition is a heap-only (HOT) update. Three
+-- fifths of a page are left free, because one batch of claims moves whole pages at once, each row a little wider than it
+-- was, and their old versions go only afterwards.
 CREATE TABLE tasks (
     id              text COLLATE "C" PRIMARY KEY,
     created_seq     bigint NOT NULL,
@@ -420,7 +426,7 @@ CREATE TABLE tasks (
     title           text NOT NULL,
     CONSTRAINT a_run_while_running CHECK ((status = 'running') = (run_id IS NOT NULL)),
     CONSTRAINT finished_says_when CHECK (status NOT IN ('done', 'failed', 'cancelled') OR finished_at IS NOT NULL)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX tasks_by_creation ON tasks (created_seq);
 CREATE INDEX tasks_by_directive ON tasks (directive_id, created_seq) WHERE directive_id IS NOT NULL;
 
@@ -446,6 +452,20 @@ CREATE TABLE running (
     runner text COLLATE "C" NOT NULL
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
+-- Two lists for readers, of what is rare: looked for here, it need not be looked for in all of history. No hot statement
+-- writes to them. aside: tasks that are neither in the queue nor in flight nor done. lost_runs: those that did not end well.
+CREATE TABLE aside (
+    why         text COLLATE "C" NOT NULL CHECK (why IN ('waiting', 'failed', 'blocked', 'cancelled')),  -- waiting: for parents
+    created_seq bigint NOT NULL,
+    id          text COLLATE "C" NOT NULL,
+    PRIMARY KEY (why, created_seq, id)
+);
+CREATE TABLE lost_runs (
+    status text COLLATE "C" NOT NULL CHECK (status IN ('failed', 'requeued', 'blocked', 'cancelled')),
+    id     bigint NOT NULL,
+    PRIMARY KEY (status, id)
+);
+
 CREATE TABLE task_deps (
     parent text COLLATE "C" NOT NULL,
     child  text COLLATE "C" NOT NULL,
@@ -469,7 +489,7 @@ CREATE TABLE runs (
     summary     text,
     error       text,
     CONSTRAINT ended_says_when CHECK ((status = 'running') = (finished_at IS NULL))
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE TABLE steps (
     run_id         bigint NOT NULL,
@@ -556,6 +576,7 @@ CREATE TABLE directives (
     CONSTRAINT decided_says_when CHECK ((status = 'PENDING') = (decided_at IS NULL))
 );
 CREATE INDEX directives_by_proposal ON directives (proposed_seq);
+CREATE INDEX directives_by_status ON directives (status, proposed_seq);
 CREATE INDEX directives_pending ON directives (digest) WHERE status = 'PENDING';
 
 -- One row per run of the planner that has ended. `cost` is in dollars.
@@ -580,6 +601,7 @@ CREATE TABLE planner_runs (
     started_by        text NOT NULL
 );
 CREATE INDEX planner_runs_by_seq ON planner_runs (seq);
+CREATE INDEX planner_runs_by_status ON planner_runs (status, seq);
 CREATE INDEX planner_runs_by_end ON planner_runs (ended_at);
 
 -- Counts, sharded by session so that writers do not queue for one row; a reader adds the shards up.
@@ -1055,7 +1077,9 @@ BEGIN
                 FROM unnest(freed, ended) AS f (child, ended)
                 CROSS JOIN LATERAL (SELECT k.ctid AS place FROM tasks k WHERE k.id = f.child OFFSET 0) k
                 WHERE t.ctid = k.place
-                RETURNING t.id, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
+                RETURNING t.id, t.created_seq, t.status, t.priority, t.position, t.waiting_on, t.next_run_at
+            ), left_aside AS (
+                DELETE FROM aside a USING counted c WHERE c.waiting_on = 0 AND a.why = 'waiting' AND a.created_seq = c.created_seq AND a.id = c.id
             ), into_ready AS (
                 INSERT INTO ready (priority, position, id)
                 SELECT priority, position, id FROM counted WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NULL
@@ -1064,6 +1088,35 @@ BEGIN
             SELECT next_run_at, id, priority, position FROM counted WHERE waiting_on = 0 AND status = 'ready' AND next_run_at IS NOT NULL;
         END IF;
     END IF;
+    RETURN NULL;
+END $$;
+
+-- What is set aside, and what was lost. A child that waits is also taken off the list by fold_dependencies, when the
+-- last of its parents is done.
+CREATE FUNCTION fold_aside() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
+BEGIN
+    IF current_setting('elruso.children') = 'false' AND (is_hot() OR NOT holds('task.')) THEN
+        RETURN NULL;
+    END IF;
+    WITH touched AS (
+        SELECT DISTINCT b.id FROM batch b
+        WHERE b.type IN ('task.failed', 'task.blocked', 'task.cancelled', 'task.requeued')
+           OR b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL
+    ), placed AS MATERIALIZED (
+        SELECT t.id, t.created_seq, CASE WHEN t.status IN ('failed', 'blocked', 'cancelled') THEN t.status
+                                         WHEN t.status = 'ready' AND t.waiting_on > 0 THEN 'waiting' END AS why
+        FROM touched CROSS JOIN LATERAL (SELECT k.* FROM tasks k WHERE k.id = touched.id OFFSET 0) t
+    ), came_back AS (
+        DELETE FROM aside a USING placed p CROSS JOIN (VALUES ('waiting'), ('failed'), ('blocked'), ('cancelled')) AS other (why)
+        WHERE other.why IS DISTINCT FROM p.why AND a.why = other.why AND a.created_seq = p.created_seq AND a.id = p.id
+    )
+    INSERT INTO aside (why, created_seq, id)
+    SELECT p.why, p.created_seq, p.id FROM placed p WHERE p.why IS NOT NULL ORDER BY p.created_seq ON CONFLICT DO NOTHING;
+
+    INSERT INTO lost_runs (status, id)
+    SELECT substr(b.type, 6), (b.data->>'run_id')::bigint FROM batch b
+    WHERE b.type IN ('task.failed', 'task.requeued', 'task.blocked', 'task.cancelled') AND b.data->>'run_id' IS NOT NULL ORDER BY b.seq;
     RETURN NULL;
 END $$;
 

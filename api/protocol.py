@@ -1,5 +1,7 @@
 """uvicorn's HTTP protocol on httptools, with two things it lacks: a limit on headers, and a way to cut a connection."""
 
+import asyncio
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES_MAX = 64 * 1024
@@ -11,11 +13,15 @@ class BoundedProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = True
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "cut_connection": transport.abort}  # becomes the state of each request
+
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
         self._in_head = True
-        self.scope["state"] = {**self.scope.get("state", {}), "cut_connection": self.transport.abort}
 
     def on_headers_complete(self) -> None:
         """All headers are there."""

@@ -4,7 +4,7 @@ Reading in `seq` order here is for lists and pages. Whoever must not miss an eve
 `events.follower`: seqs are drawn before the commit, so a lower one may appear after a higher one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +18,10 @@ from events.event import Event
 from events.statements import load_statements
 
 LIMIT = 1000
+WINDOW = 20_000
+"""Events that are looked at, at most, for one page of a kind."""
+OFTEN = frozenset({"task.created", "task.claimed", "task.started", "task.step", "task.done", "runner.heartbeat"})
+"""What nearly all events are. All others are found by an index of their own (schema.sql, events_seldom)."""
 KINDS = sorted({kind_of(event_type) for event_type in EVENT_TYPES})
 
 _sql = load_statements("events", "log.sql")
@@ -92,15 +96,48 @@ async def read_after(
     kind: str | None = None,
     id: str | None = None,  # noqa: A002
 ) -> list[Event]:
-    """The visible events after `seq` in seq order, at most `limit`; of one kind, or of the streams called `id`."""
+    """The visible events after `seq` in seq order, at most `limit`; of one kind, or of the streams called `id`.
+
+    Of a kind that happens often the next WINDOW events are looked at, and no more.
+    """
     if id is not None:
         kinds = KINDS if kind is None else [kind]
         rows = await connection.fetch(_sql["read_log_of_stream"], seq, limit, kinds, id)
-    elif kind is not None:
-        rows = await connection.fetch(_sql["read_log_of_kind"], seq, limit, kind)
-    else:
+    elif kind is None:
         rows = await connection.fetch(_sql["read_log"], seq, limit)
+    elif types := seldom_types(kind):
+        rows = await connection.fetch(_sql["read_log_of_types"], seq, limit, types)
+    else:
+        rows = await connection.fetch(_sql["read_log_of_kind"], seq, limit, kind, WINDOW)
     return [event_of(row) for row in rows]
+
+
+async def read_page(
+    connection: Connection,
+    seq: int,
+    limit: int = LIMIT,
+    kind: str | None = None,
+    id: str | None = None,  # noqa: A002
+) -> tuple[list[Event], int | None]:
+    """As read_after, and the seq behind which it goes on; None: there is no more. A page may be short and yet go on."""
+    events = await read_after(connection, seq, limit, kind, id)
+    if len(events) == limit:
+        return events, events[-1].seq
+    if id is not None or kind is None or seldom_types(kind):
+        return events, None
+    last: int | None = await connection.fetchval(_sql["last_of_log"], seq, WINDOW)
+    return events, last
+
+
+def seldom_types(
+    kind: str | None = None, event_type: str | None = None, without: Container[str] = ()
+) -> list[str] | None:
+    """The types that are asked for, if all of them happen seldom and can be found by them; else None."""
+    if kind is None and event_type is None:
+        return None
+    named = EVENT_TYPES if event_type is None else [event_type]
+    types = [name for name in named if name not in without and kind in (None, kind_of(name))]
+    return None if OFTEN.intersection(types) else types
 
 
 async def last_seq(connection: Connection) -> int:

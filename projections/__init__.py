@@ -18,6 +18,7 @@
     activity     what happened of late
     page         parts of lists: windows and cursors
     ask          one question to the database, its answer in JSON
+    hot_connection  a connection that is kept while it is asked again and again
 
     rebuild      the views anew from the log, beside the live ones, while everybody works on
     rows         the rows of the views, as Structs

@@ -1,9 +1,16 @@
 """One question to the database, its answer in JSON."""
 
-from asyncpg import Pool
+from typing import Any, Protocol
 
 
-async def ask(pool: Pool, statement: str, *arguments: object) -> bytes:
+class Asked(Protocol):
+    """What is asked: a pool, or a connection of it."""
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        """The first value of the first row."""
+
+
+async def ask(asked: Asked, statement: str, *arguments: object) -> bytes:
     """The JSON that a statement answers with, as bytes to be passed on; empty when it answers null or nothing."""
-    text: str | None = await pool.fetchval(statement, *arguments)
+    text: str | None = await asked.fetchval(statement, *arguments)
     return b"" if text is None else text.encode()

@@ -74,6 +74,8 @@ TABLES = (
     Table("task_deps", rows.DependencyRow, ("parent", "child"), Fold.dependencies),
     Table("queue", rows.QueueRow, ("id",), Fold.queue),
     Table("running", rows.RunningRow, ("id",), Fold.running),
+    Table("aside", rows.AsideRow, ("id",), Fold.aside),
+    Table("lost_runs", rows.LostRunRow, ("id",), Fold.lost_runs),
     Table("runs", rows.RunRow, ("id",), Fold.runs),
     Table("steps", rows.StepRow, ("run_id", "number"), Fold.steps),
     Table("file_changes", rows.FileChangeRow, ("run_id", "path"), Fold.file_changes),

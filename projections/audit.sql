@@ -22,6 +22,12 @@ SELECT id, priority, position, due_at FROM view.scheduled;
 -- name: audit_running
 SELECT id, run_id, runner FROM view.running;
 
+-- name: audit_aside
+SELECT id, why, created_seq FROM view.aside;
+
+-- name: audit_lost_runs
+SELECT id, status FROM view.lost_runs;
+
 -- name: audit_runs
 SELECT id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error FROM view.runs;
 

@@ -13,7 +13,7 @@ from projections.neighbours import Neighbours
 from projections.output import Artifact, Piece
 from projections.runs import RunQuery
 from projections.story import EventBrief, EventDetail, StoryQuery
-from projections.tasks import TaskQuery
+from projections.tasks import Found, TaskQuery
 from projections.views import Views
 from projections.why import Why
 
@@ -49,19 +49,23 @@ class Board:
         self, query: TaskQuery, limit: int, cursor: str | None = None
     ) -> tuple[list[TaskBrief], int | None, str | None]:
         """A page of tasks, how many there are (None: not counted), and the cursor of the next page."""
-        found = await tasks.find_tasks(self._pool, query, limit, cursor, WINDOW)
+        found = await self._find_tasks(query, limit, cursor, WINDOW)
         return await briefs.brief_tasks(self._pool, found.ids), found.total, found.next
 
-    async def task_ids(self, query: TaskQuery, limit: int) -> tuple[list[str], bool]:
-        """The ids of the tasks that agree with the query, `limit` at most; and whether there may be more."""
-        ids: list[str] = []
-        cursor: str | None = None
-        while len(ids) < limit:
-            found = await tasks.find_tasks(self._pool, query, limit - len(ids), cursor)
-            ids, cursor = ids + found.ids, found.next
-            if cursor is None:
-                return ids, False
-        return ids, True
+    async def task_ids(
+        self, query: TaskQuery, limit: int, cursor: str | None = None, window: int = WINDOW
+    ) -> tuple[list[str], str | None]:
+        """The ids of the tasks that agree with the query, `limit` at most, and where to go on; looks at `window`."""
+        found = await self._find_tasks(query, limit, cursor, window)
+        return found.ids, found.next
+
+    async def _find_tasks(self, query: TaskQuery, limit: int, cursor: str | None, window: int) -> Found:
+        """A page; the one task that is called as the text says comes first, however old it is."""
+        found = await tasks.find_tasks(self._pool, query, limit, cursor, window)
+        named = await tasks.find_named(self._pool, query) if query.text and cursor is None else None
+        if named is None:
+            return found
+        return Found([named, *(each for each in found.ids if each != named)], found.total, found.next)
 
     async def tasks_named(self, ids: list[str]) -> list[TaskBrief]:
         """These tasks, in that order."""
@@ -89,10 +93,14 @@ class Board:
         ids, following = await runs.find_runs(self._pool, query, limit, cursor, WINDOW)
         return await briefs.brief_runs(self._pool, ids), following
 
-    async def run(self, run_id: int) -> dict[str, Any] | None:
-        """One run with its steps, file changes and the kinds of its artifacts."""
-        data = await self._views.run(run_id)
+    async def run(self, run_id: int, steps: int, changes: int) -> dict[str, Any] | None:
+        """One run with its last `steps`, its first `changes` of files, and the kinds of its artifacts."""
+        data = await runs.find_run(self._pool, run_id, steps, changes)
         return None if data is None else _plain(data)
+
+    async def count_traces(self, run_id: int) -> tuple[int, int]:
+        """How many steps and file changes a run has."""
+        return await runs.count_traces(self._pool, run_id)
 
     async def run_brief(self, run_id: int) -> RunBrief | None:
         """One run as a line."""
@@ -121,15 +129,20 @@ class Board:
         """One event with its data, its cause and its effects."""
         return await story.find_event(self._pool, seq)
 
+    async def count_undecided(self, most: int) -> int:
+        """How many of the newest pending directives wait for somebody's decision."""
+        return await briefs.count_undecided(self._pool, most)
+
     async def pending_directives(self, limit: int) -> list[DirectiveBrief]:
         """The directives that wait for a decision, newest first."""
-        return await briefs.pending_directives(self._pool, limit)
+        return (await briefs.list_directives(self._pool, ["PENDING"], limit))[0]
 
     async def decided_directives(
         self, status: str | None, limit: int, before: int | None
     ) -> tuple[list[DirectiveBrief], int | None]:
         """The other directives, newest first, and where to go on."""
-        return await briefs.decided_directives(self._pool, status, limit, before)
+        statuses = ["APPLIED", "REJECTED"] if status is None else [status]
+        return await briefs.list_directives(self._pool, statuses, limit, before)
 
     async def directive(self, directive_id: str) -> dict[str, Any] | None:
         """One directive with all that was proposed and decided."""

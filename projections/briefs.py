@@ -9,9 +9,8 @@ from msgspec import Struct
 from events.statements import load_statements
 from projections.page import FROM_THE_NEWEST
 
-WINDOW = 5_000  # directives that are looked at, at most, for one page
-
 _sql = load_statements("projections", "briefs.sql")
+_directives = load_statements("projections", "directives.sql")
 
 
 class TaskBrief(Struct, frozen=True):
@@ -91,20 +90,20 @@ async def brief_runs(pool: Pool, ids: Sequence[int]) -> list[RunBrief]:
     return [RunBrief(*row.values()) for row in await pool.fetch(_sql["briefs_of_runs"], ids)] if ids else []
 
 
-async def pending_directives(pool: Pool, limit: int) -> list[DirectiveBrief]:
-    """The directives that wait for a decision, newest first."""
-    return await _brief_directives(pool, [row["id"] for row in await pool.fetch(_sql["list_pending"], limit)])
+async def count_undecided(pool: Pool, most: int) -> int:
+    """How many of the newest `most` pending directives wait for somebody's decision."""
+    count: int = await pool.fetchval(_directives["count_undecided"], most)
+    return count
 
 
-async def decided_directives(
-    pool: Pool, status: str | None, limit: int, before: int | None
+async def list_directives(
+    pool: Pool, statuses: Sequence[str], limit: int, before: int | None = None
 ) -> tuple[list[DirectiveBrief], int | None]:
-    """The directives that were decided on, newest first, and what to pass as `before` for those after them."""
+    """The directives in these statuses, newest first, and what to pass as `before` for those after them."""
     start = FROM_THE_NEWEST if before is None else before
-    rows = await pool.fetch(_sql["list_decided"], start, WINDOW, status, limit + 1)
-    briefs = await _brief_directives(pool, [row["id"] for row in rows[:limit]])
+    rows = await pool.fetch(_directives["list_directives"], start, statuses, limit + 1)
+    ids = [row["id"] for row in rows[:limit]]
+    briefs = (
+        [DirectiveBrief(*row.values()) for row in await pool.fetch(_sql["briefs_of_directives"], ids)] if ids else []
+    )
     return briefs, rows[limit - 1]["proposed_seq"] if len(rows) > limit else None
-
-
-async def _brief_directives(pool: Pool, ids: Sequence[str]) -> list[DirectiveBrief]:
-    return [DirectiveBrief(*row.values()) for row in await pool.fetch(_sql["briefs_of_directives"], ids)] if ids else []

@@ -25,16 +25,6 @@ CROSS JOIN LATERAL (SELECT * FROM view.runs k WHERE k.id = wanted.id OFFSET 0) r
 LEFT JOIN LATERAL (SELECT k.title FROM view.tasks k WHERE k.id = r.task_id OFFSET 0) t ON true
 ORDER BY wanted.place;
 
--- name: list_pending
--- The directives that wait for a decision, newest first. $1 limit
-SELECT d.id FROM view.directives d WHERE d.status = 'PENDING' ORDER BY d.proposed_seq DESC LIMIT $1;
-
--- name: list_decided
--- The others, newest first; looks at $2 directives at most. $1 before this proposal, $3 status or null, $4 limit
-SELECT d.id, d.proposed_seq
-FROM (SELECT id, status, proposed_seq FROM view.directives WHERE proposed_seq < $1 ORDER BY proposed_seq DESC LIMIT $2) d
-WHERE d.status <> 'PENDING' AND ($3::text IS NULL OR d.status = $3) ORDER BY d.proposed_seq DESC LIMIT $4;
-
 -- name: briefs_of_directives
 -- $1 ids; in that order, those unknown left out
 SELECT d.id, left(d.title, 300) AS title, d.status, d.approval, d.required, d.proposed_at, d.proposed_by, d.decided_at, d.decided_by,

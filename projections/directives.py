@@ -12,6 +12,9 @@ from events.task import Acceptance, Phase, Step
 from projections.ask import ask
 from projections.page import FROM_THE_NEWEST, Cursor, Page
 
+STATUSES = ("PENDING", "APPLIED", "REJECTED")
+COUNTED_MAX = 10_000
+
 _sql = load_statements("projections", "directives.sql")
 
 
@@ -66,10 +69,11 @@ async def find_directive(pool: Pool, directive_id: str) -> bytes | None:
 
 
 async def list_directives(pool: Pool, status: str | None, limit: int, cursor: str | None) -> Page:
-    """Directives, newest first. Raises InvalidInput for a cursor of another list."""
+    """Directives, newest first; more than COUNTED_MAX are not counted. Raises InvalidInput for another cursor."""
     before = FROM_THE_NEWEST if cursor is None else Cursor.read(cursor, ["directives"]).first
-    rows = await pool.fetch(_sql["list_directives"], before, status, limit + 1)
-    total = await pool.fetchval(_sql["count_directives"], status)
+    statuses = STATUSES if status is None else [status]
+    rows = await pool.fetch(_sql["list_directives"], before, statuses, limit + 1)
+    total = await pool.fetchval(_sql["count_directives"], statuses, COUNTED_MAX)
     ids = [row["id"] for row in rows[:limit]]
     following = str(Cursor("directives", rows[limit - 1]["proposed_seq"])) if len(rows) > limit else None
     return Page(await directives_by_id(pool, ids) if ids else b"[]", total, following)

@@ -25,13 +25,26 @@ CROSS JOIN LATERAL (
 ) directive;
 
 -- name: list_directives
--- The newest first. $1 before this proposal, $2 status or null, $3 limit
-SELECT d.id, d.proposed_seq FROM view.directives d
-WHERE d.proposed_seq < $1 AND ($2::text IS NULL OR d.status = $2) ORDER BY d.proposed_seq DESC LIMIT $3;
+-- The newest first. $1 before this proposal, $2 statuses, $3 limit
+SELECT d.id, d.proposed_seq
+FROM unnest($2::text[]) AS s (status)
+CROSS JOIN LATERAL (SELECT k.id, k.proposed_seq FROM view.directives k
+                    WHERE k.status = s.status AND k.proposed_seq < $1 ORDER BY k.proposed_seq DESC LIMIT $3) d
+ORDER BY d.proposed_seq DESC LIMIT $3;
+
+-- name: count_undecided
+-- How many of the newest $1 pending directives wait for somebody's decision.
+SELECT count(*)
+FROM (SELECT 'PENDING' AS status OFFSET 0) s
+CROSS JOIN LATERAL (SELECT k.approval FROM view.directives k WHERE k.status = s.status ORDER BY k.proposed_seq DESC LIMIT $1) d
+WHERE d.approval = 'manual';
 
 -- name: count_directives
--- $1 status or null
-SELECT count(*) FROM view.directives d WHERE $1::text IS NULL OR d.status = $1;
+-- How many there are in the statuses $1; null when there are more than $2: they are not counted then.
+SELECT CASE WHEN count(*) <= $2::bigint THEN count(*) END
+FROM (SELECT FROM unnest($1::text[]) AS s (status)
+      CROSS JOIN LATERAL (SELECT FROM view.directives k WHERE k.status = s.status ORDER BY k.proposed_seq LIMIT $2::bigint + 1) d
+      LIMIT $2::bigint + 1) d;
 
 -- name: planned_tasks
 -- The tasks that the directive $1 plans, in the order in which they are created, beside what there is of them by now.

@@ -22,9 +22,11 @@ from events.catalog import decode
 from events.event import Event
 from events.lifecycle import Placed
 from projections.rows import (
+    AsideRow,
     DependencyRow,
     DirectiveRow,
     FileChangeRow,
+    LostRunRow,
     PlannerRunRow,
     QueueRow,
     RequestRow,
@@ -212,6 +214,19 @@ class Fold:
         for id, state in self._tasks.items():  # noqa: A001
             if state.run_id is not None:
                 yield RunningRow(id, state.run_id, self._runs[state.run_id].runner)
+
+    def aside(self) -> Iterator[AsideRow]:
+        """What is neither in the queue nor in flight nor done."""
+        for id, state in self._tasks.items():  # noqa: A001
+            waits = state.status == "ready" and self._waiting_on(id)
+            if waits or state.status in ("failed", "blocked", "cancelled"):
+                yield AsideRow(id, "waiting" if waits else state.status, self._definitions[id].created_seq)
+
+    def lost_runs(self) -> Iterator[LostRunRow]:
+        """The runs that ended, but not well."""
+        for run in self._runs.values():
+            if run.status not in ("running", "done"):
+                yield LostRunRow(run.id, run.status)
 
     def runs(self) -> Iterator[RunRow]:
         """Every run."""

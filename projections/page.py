@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from events.errors import InvalidInput
 
-WINDOW = 100_000
-"""Rows that are looked at, at most, for one page. A rare status or phase may give a short page with a `next`."""
+WINDOW = 50_000
+"""Rows that are looked at, at most, for one page. A rare word or phase may give a short page with a `next`."""
 FROM_THE_NEWEST = 2**63 - 1
 
 _CURSOR = re.compile(r"([a-z_]{1,20})-([0-9]{1,18})(?:-([0-9]{1,18}))?")

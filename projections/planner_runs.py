@@ -6,15 +6,18 @@ from events.statements import load_statements
 from projections.ask import ask
 from projections.page import FROM_THE_NEWEST, Cursor, Page
 
+STATUSES = ("completed", "failed")
+
 _sql = load_statements("projections", "planner_runs.sql")
 
 
 async def list_planner_runs(pool: Pool, status: str | None, limit: int, cursor: str | None) -> Page:
     """The runs that have ended, newest first. Raises InvalidInput for a cursor of another list."""
     before = FROM_THE_NEWEST if cursor is None else Cursor.read(cursor, ["planner"]).first
-    places = await pool.fetch(_sql["planner_run_places"], before, status, limit + 1)
+    statuses = STATUSES if status is None else [status]
+    places = await pool.fetch(_sql["planner_run_places"], before, statuses, limit + 1)
     following = str(Cursor("planner", places[limit - 1]["seq"])) if len(places) > limit else None
-    return Page(await ask(pool, _sql["list_planner_runs"], before, status, limit), next=following)
+    return Page(await ask(pool, _sql["list_planner_runs"], before, statuses, limit), next=following)
 
 
 async def show_planner(pool: Pool) -> bytes:

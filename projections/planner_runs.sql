@@ -1,7 +1,7 @@
 -- Runs of the planner: those that ended, and the one that is under way.
 
 -- name: list_planner_runs
--- The newest first, as a JSON array of at most $3, those before the seq $1, of the status $2 (null: any).
+-- The newest first, as a JSON array of at most $3, those before the seq $1, of the statuses $2.
 -- What each created stands in its event.
 SELECT coalesce(json_agg(run ORDER BY run.seq DESC), '[]')::text FROM (
     SELECT r.id, r.status, r.outcome, r.error, r.model, r.environment,
@@ -10,14 +10,18 @@ SELECT coalesce(json_agg(run ORDER BY run.seq DESC), '[]')::text FROM (
            r.cost, r.duration_ms, r.rounds, r.ended_at, r.started_by, r.directives AS directives_created, r.tasks AS tasks_created,
            d.prompt_hash, coalesce(d.directives, '[]') AS directives, coalesce(d.tasks, '[]') AS tasks, coalesce(d.requests, '[]') AS requests,
            coalesce(d.refused, '[]') AS refused, coalesce(d.notes, '[]') AS notes, r.seq
-    FROM (SELECT * FROM view.planner_runs WHERE seq < $1 AND ($2::text IS NULL OR status = $2) ORDER BY seq DESC LIMIT $3) r
+    FROM (SELECT k.* FROM unnest($2::text[]) AS s (status)
+          CROSS JOIN LATERAL (SELECT * FROM view.planner_runs k WHERE k.status = s.status AND k.seq < $1 ORDER BY k.seq DESC LIMIT $3) k
+          ORDER BY k.seq DESC LIMIT $3) r
     JOIN log.events e ON e.seq = r.seq
     CROSS JOIN LATERAL json_to_record(e.data) AS d (prompt_hash text, directives json, tasks json, requests json, refused json, notes json)
 ) run;
 
 -- name: planner_run_places
 -- Where the rows of a page of list_planner_runs stand, and the one after it. Parameters as there.
-SELECT seq FROM view.planner_runs WHERE seq < $1 AND ($2::text IS NULL OR status = $2) ORDER BY seq DESC LIMIT $3;
+SELECT k.seq FROM unnest($2::text[]) AS s (status)
+CROSS JOIN LATERAL (SELECT k.seq FROM view.planner_runs k WHERE k.status = s.status AND k.seq < $1 ORDER BY k.seq DESC LIMIT $3) k
+ORDER BY k.seq DESC LIMIT $3;
 
 -- name: show_planner
 -- The run under way (null: none), the last one that ended, and what was spent today (UTC), in dollars.
@@ -36,9 +40,10 @@ SELECT json_build_object(
         SELECT id AS run_id, status, outcome, error, cost, directives AS directives_created, tasks AS tasks_created, ended_at
         FROM view.planner_runs ORDER BY seq DESC LIMIT 1) r),
     'spent_today', (SELECT coalesce(sum(cost), 0)::float8 FROM view.planner_runs
-                    WHERE ended_at >= date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')
+                    WHERE ended_at >= (SELECT date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')
+                      AND ended_at < (SELECT date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '2 days'))
 )::text;
 
 -- name: spent_today
 SELECT coalesce(sum(cost), 0)::float8 FROM view.planner_runs
-WHERE ended_at >= date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC';
+WHERE ended_at >= (SELECT date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC') AND ended_at < (SELECT date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + interval '2 days');

@@ -69,16 +69,18 @@ SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 AND kind = 'task' AND hash
 TRUNCATE rebuild.strand_1_intake;
 
 -- name: feed_others
--- Of tasks only what ties them together: children as they are created, and ends as long as there are any. A fold that is
--- not known here sees everything. Answers how many of them were no task's. $1 after this seq, $2 up to this one
+-- Of tasks only what ties them together (children as they are created, and ends as long as there are any) and what sets
+-- them aside. A fold that is not known here sees everything. Answers how many of them were no task's.
+-- $1 after this seq, $2 up to this one
 WITH fed AS (
     INSERT INTO rebuild.intake
     SELECT * FROM log.events
     WHERE seq > $1 AND seq <= $2
-      AND (kind <> 'task' OR type = 'task.created' AND data->'depends_on' IS NOT NULL OR type = 'task.done' AND EXISTS (SELECT FROM rebuild.task_deps)
+      AND (kind <> 'task' OR type IN ('task.failed', 'task.blocked', 'task.cancelled', 'task.requeued')
+           OR type = 'task.created' AND data->'depends_on' IS NOT NULL OR type = 'task.done' AND EXISTS (SELECT FROM rebuild.task_deps)
            OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
                       WHERE t.tgrelid = 'rebuild.intake'::regclass AND p.proname LIKE 'fold\_%'
-                        AND p.proname NOT IN ('fold_dependencies', 'fold_runners', 'fold_system', 'fold_requests', 'fold_directives', 'fold_planner_runs')))
+                        AND p.proname NOT IN ('fold_dependencies', 'fold_aside', 'fold_runners', 'fold_system', 'fold_requests', 'fold_directives', 'fold_planner_runs')))
     ORDER BY seq
     RETURNING kind
 )

@@ -65,6 +65,21 @@ class RunningRow(Struct, frozen=True, gc=False):
     runner: str
 
 
+class AsideRow(Struct, frozen=True, gc=False):
+    """view.aside."""
+
+    id: str
+    why: str
+    created_seq: int
+
+
+class LostRunRow(Struct, frozen=True, gc=False):
+    """view.lost_runs."""
+
+    id: int
+    status: str
+
+
 class RunRow(Struct, frozen=True, gc=False):
     """view.runs."""
 

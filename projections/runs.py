@@ -9,6 +9,9 @@ from events.statements import load_statements
 from projections.ask import ask
 from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page
 
+LOST = ("failed", "requeued", "blocked", "cancelled")
+"""How runs end otherwise than done; those stand in a list of their own."""
+
 _sql = load_statements("projections", "runs.sql")
 
 
@@ -27,6 +30,8 @@ class RunQuery(Struct, frozen=True):
         """The narrowest list that holds all of what is asked for."""
         if self.task_id is not None:
             return "task_oldest" if self.oldest else "task"
+        if self.status in LOST:
+            return "lost_oldest" if self.oldest else "lost"
         if self.status == "running":
             return "longest" if self.oldest else "running"
         return "oldest" if self.oldest else "newest"
@@ -37,9 +42,15 @@ async def runs_by_id(pool: Pool, ids: Sequence[int], status: str | None = None) 
     return await ask(pool, _sql["runs_by_id"], ids, status)
 
 
-async def find_run(pool: Pool, run_id: int) -> bytes | None:
-    """One run with its steps, file changes and the kinds of its artifacts, or None."""
-    return await ask(pool, _sql["run_with_steps"], run_id) or None
+async def find_run(pool: Pool, run_id: int, steps: int | None = None, changes: int | None = None) -> bytes | None:
+    """One run with its (last `steps`) steps, its (first `changes`) file changes and its artifacts' kinds, or None."""
+    return await ask(pool, _sql["run_with_steps"], run_id, steps, changes) or None
+
+
+async def count_traces(pool: Pool, run_id: int) -> tuple[int, int]:
+    """How many steps and file changes a run has."""
+    steps, changes = await pool.fetchrow(_sql["count_traces"], run_id)
+    return steps, changes
 
 
 async def list_runs(pool: Pool, query: RunQuery, limit: int, cursor: str | None) -> Page:

@@ -11,7 +11,7 @@ CROSS JOIN LATERAL (
 ) run;
 
 -- name: run_with_steps
--- One run with its steps, the files it changed, and the names of its artifacts.
+-- One run with its last $2 steps, the first $3 files it changed (null: all), and the names of its artifacts.
 -- A step's event is written when the step has ended; when it began follows from how long it took.
 SELECT row_to_json(run)::text FROM (
     SELECT r.id::text AS id, r.task_id, r.status, r.started_at, r.claimed_at, r.finished_at, r.branch, r.commit_hash, r.summary,
@@ -19,13 +19,18 @@ SELECT row_to_json(run)::text FROM (
            (SELECT coalesce(json_agg(step ORDER BY step.number), '[]') FROM (
                 SELECT s.number, s.name, s.name AS step_name, s.cmd, s.exit_code, s.output_excerpt, s.output_bytes, s.truncated, s.duration_ms,
                        s.at - s.duration_ms * interval '1 millisecond' AS started_at, s.at AS finished_at, s.error
-                FROM view.steps s WHERE s.run_id = r.id) step) AS steps,
+                FROM view.steps s WHERE s.run_id = r.id ORDER BY s.number DESC LIMIT $2) step) AS steps,
            (SELECT coalesce(json_agg(changed ORDER BY changed.path), '[]') FROM (
                 SELECT c.path, c.change, c.change AS change_type, c.added, c.removed, c.renamed_from
-                FROM view.file_changes c WHERE c.run_id = r.id) changed) AS file_changes,
+                FROM view.file_changes c WHERE c.run_id = r.id ORDER BY c.path LIMIT $3) changed) AS file_changes,
            (SELECT coalesce(json_agg(a.kind ORDER BY a.kind), '[]') FROM log.artifacts a WHERE a.run_id = r.id) AS artifacts
     FROM view.runs r WHERE r.id = $1
 ) run;
+
+-- name: count_traces
+-- How many steps a run has, and how many files it changed. $1 run
+SELECT (SELECT count(*) FROM view.steps s WHERE s.run_id = $1) AS steps,
+       (SELECT count(*) FROM view.file_changes c WHERE c.run_id = $1) AS file_changes;
 
 -- name: list_newest
 -- The newest runs first; looks at $2 of them at most.
@@ -42,6 +47,16 @@ WHERE ($3::text IS NULL OR r.status = $3) AND $5::text IS NULL ORDER BY r.id LIM
 -- The runs in flight, the newest first. Parameters as in list_newest.
 SELECT g.run_id AS id FROM view.running g
 WHERE g.run_id < $1 AND $2::bigint IS NOT NULL AND $3 = 'running' AND $5::text IS NULL ORDER BY g.run_id DESC LIMIT $4;
+
+-- name: list_lost
+-- The runs that ended otherwise than done, as $3 says, the newest first. Other parameters as in list_newest.
+SELECT l.id FROM view.lost_runs l
+WHERE l.status = $3 AND l.id < $1 AND $2::bigint IS NOT NULL AND $5::text IS NULL ORDER BY l.id DESC LIMIT $4;
+
+-- name: list_lost_oldest
+-- As list_lost, the oldest first. $1 after this run
+SELECT l.id FROM view.lost_runs l
+WHERE l.status = $3 AND l.id > $1 AND $2::bigint IS NOT NULL AND $5::text IS NULL ORDER BY l.id LIMIT $4;
 
 -- name: list_longest
 -- As list_running, the oldest first. $1 after this run

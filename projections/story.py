@@ -7,6 +7,7 @@ import msgspec
 from asyncpg import Pool, Record
 from msgspec import Struct
 
+from events.log import seldom_types
 from events.statements import load_statements
 from projections.page import FROM_THE_NEWEST
 
@@ -42,6 +43,11 @@ class StoryQuery(Struct, frozen=True):
     actor: str | None = None
     without_heartbeats: bool = False
 
+    @property
+    def seldom(self) -> list[str] | None:
+        """The types that are asked for, if they happen seldom: those are found at once, without a window."""
+        return seldom_types(self.kind, self.type, {"runner.heartbeat"} if self.without_heartbeats else ())
+
 
 class EventDetail(Struct, frozen=True):
     """One event with its data (JSON, cut to DATA_CHARACTERS of its `characters`), its cause and its effects."""
@@ -59,14 +65,17 @@ async def read_story(
 ) -> tuple[list[EventBrief], int | None]:
     """Events, newest first, and what to pass as `before` for those after them (None: there are no more).
 
-    Of the whole log that is a seq, of one stream a version. A page may be short although there is a next one: it
-    looks at WINDOW events at most.
+    Of the whole log that is a seq, of one stream a version. A page may be short although there is a next one: of an
+    actor, or of what happens often, it looks at WINDOW events at most.
     """
     start = FROM_THE_NEWEST if before is None else before
     if query.kind is not None and query.id is not None:
         version = min(start, 2**31 - 1)
         events = _briefs(await pool.fetch(_sql["list_stream"], query.kind, query.id, version, limit + 1))
         return events[:limit], events[limit - 1].version if len(events) > limit else None
+    if query.actor is None and (types := query.seldom) is not None:
+        events = _briefs(await pool.fetch(_sql["list_seldom"], start, types, limit + 1))
+        return events[:limit], events[limit - 1].seq if len(events) > limit else None
     filters = (query.kind, query.type, query.actor, query.without_heartbeats)
     events = _briefs(await pool.fetch(_sql["list_latest"], start, WINDOW, *filters, limit + 1))
     if len(events) > limit:

@@ -10,6 +10,16 @@ FROM (SELECT * FROM (SELECT * FROM log.events WHERE seq < $1 ORDER BY seq DESC L
 CROSS JOIN LATERAL (SELECT json_object_agg(k.key, left(k.value, 300))::text AS facts FROM json_each_text(e.data) k) f
 ORDER BY e.seq DESC;
 
+-- name: list_seldom
+-- Of types that happen seldom. $1 before this seq, $2 types, $3 limit
+SELECT e.seq, e.kind, e.id, e.version, e.type, e.actor, e.at, e.cause, f.facts
+FROM (SELECT k.* FROM unnest($2::text[]) AS t (type) CROSS JOIN LATERAL (
+          SELECT * FROM log.events k WHERE k.type = t.type AND k.type <> ALL ('{task.created,task.claimed,task.started,task.step,task.done,runner.heartbeat}')
+            AND k.seq < $1 ORDER BY k.seq DESC LIMIT $3) k
+      ORDER BY k.seq DESC LIMIT $3) e
+CROSS JOIN LATERAL (SELECT json_object_agg(k.key, left(k.value, 300))::text AS facts FROM json_each_text(e.data) k) f
+ORDER BY e.seq DESC;
+
 -- name: last_of_latest
 -- Where the window of list_latest ends, if the log goes on there. $1 before this seq, $2 window
 SELECT seq FROM log.events WHERE seq < $1 ORDER BY seq DESC OFFSET $2::bigint - 1 LIMIT 1;

@@ -3,7 +3,7 @@
 from asyncpg import Pool
 
 from events.statements import load_statements
-from projections.ask import ask
+from projections.ask import Asked, ask
 
 _sql = load_statements("projections", "system.sql")
 
@@ -13,6 +13,6 @@ async def show_system(pool: Pool) -> bytes:
     return await ask(pool, _sql["show_system"])
 
 
-async def show_state(pool: Pool) -> str:
+async def show_state(asked: Asked) -> str:
     """Two equal answers mean that every question about what the database holds is answered alike."""
-    return str(await pool.fetchval(_sql["show_state"]))
+    return str(await asked.fetchval(_sql["show_state"]))

@@ -14,15 +14,18 @@ from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page
 QUEUE = ("ready", "scheduled", "waiting")
 """The tasks that are ready stand in three lists: claimable now, due later, held back by their parents."""
 
+ASIDE = ("failed", "blocked", "cancelled")
+"""Statuses of which few tasks are, beside all those that are done: they stand in a list of their own."""
+
 Order = Literal["", "newest", "oldest", "longest", "priority"]
-"""The empty one suits the list: ready tasks as they will be claimed, others newest first.
+"""The empty one suits the list: ready tasks as they will be claimed, done ones by their run, others newest first.
 
 "longest" (in progress) and "priority" are for running tasks only: those are few, and read whole. No index of tasks
 holds a column that a transition changes, so history can be gone through by creation and in no other order.
 """
 RUNNING_ONLY: frozenset[Order] = frozenset({"longest", "priority"})
 IN_FLIGHT = ("running", "longest", "urgent")
-ASCENDING = ("oldest", "longest", "urgent", "directive_oldest")
+ASCENDING = ("oldest", "longest", "urgent", "directive_oldest", "aside_oldest")
 
 Listed = tuple[list[str], Cursor | None]
 """The ids of one page, and where the next one begins."""
@@ -57,11 +60,15 @@ class TaskQuery(Struct, frozen=True):
             raise InvalidInput(f"sort: {self.order} is for running tasks; newest and oldest are for all")
         if self.directive_id is not None:
             return ("directive_oldest",) if self.order == "oldest" else ("directive",)
+        if self.status in ASIDE:
+            return ("aside_oldest",) if self.order == "oldest" else ("aside",)
         if self.order == "oldest":
             return ("oldest",)
         if self.status == "running" and self.order != "newest":
             return ({"longest": "longest", "priority": "urgent"}.get(self.order, "running"),)
-        return QUEUE if self.status == "ready" and self.is_counted and not self.order else ("newest",)
+        if self.is_counted and not self.order:
+            return {"ready": QUEUE, "done": ("done",)}.get(self.status or "", ("newest",))
+        return ("newest",)
 
     @property
     def is_counted(self) -> bool:
@@ -102,6 +109,13 @@ async def find_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | Non
     return Found(ids, total, None if following is None else str(following))
 
 
+async def find_named(pool: Pool, query: TaskQuery) -> str | None:
+    """The task whose id is the text that is looked for, or None. It may stand beyond every window."""
+    filters = (query.status, query.phase, query.directive_id)
+    found: str | None = await pool.fetchval(_sql["find_named"], query.text, *filters)
+    return found
+
+
 async def _find_queued(pool: Pool, limit: int, after: Cursor | None) -> Listed:
     """The next `limit` ready tasks, over the lists of the queue."""
     cursor = after or Cursor("ready", 0)
@@ -130,6 +144,6 @@ async def _find_listed(
     if len(rows) > limit:
         return ids, Cursor(section, rows[limit - 1]["first"], rows[limit - 1].get("second", 0))
     if len(rows) < most and section not in IN_FLIGHT:
-        last = await pool.fetchval(_sql[f"last_of_{section}"], before, window, query.directive_id)
+        last = await pool.fetchval(_sql[f"last_of_{section}"], before, window, query.directive_id, query.status)
         return ids, None if last is None else Cursor(section, last)
     return ids, None

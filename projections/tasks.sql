@@ -18,6 +18,12 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) task;
 
+-- name: find_named
+-- The task whose id is $1, if it agrees. $2 status or null, $3 phase or null, $4 directive or null
+SELECT t.id FROM view.tasks t
+WHERE t.id = $1 AND ($2::text IS NULL OR t.status = $2) AND ($3::text IS NULL OR t.phase = $3)
+  AND ($4::text IS NULL OR t.directive_id = $4);
+
 -- name: list_ready
 -- What can be claimed now, in claim order. $1 after this priority, $2 and position, $3 limit
 SELECT r.id, r.priority AS first, r.position AS second FROM view.ready r
@@ -32,17 +38,27 @@ WHERE s.due_at >= timestamptz 'epoch' + $1::bigint * interval '1 microsecond'
 ORDER BY s.due_at, s.position LIMIT $3;
 
 -- name: list_waiting
--- What waits for parents, the oldest first. Whatever waits does so, in the end, for something that is ready,
--- scheduled or running: so it is found from there, and not in all of history. $1 after this created_seq, $2 unused, $3 limit
-WITH RECURSIVE held AS (
-    SELECT d.child FROM (SELECT id FROM view.ready UNION ALL SELECT id FROM view.scheduled UNION ALL SELECT id FROM view.running) active
-    CROSS JOIN LATERAL (SELECT k.child FROM view.task_deps k WHERE k.parent = active.id OFFSET 0) d
-  UNION
-    SELECT d.child FROM held CROSS JOIN LATERAL (SELECT k.child FROM view.task_deps k WHERE k.parent = held.child OFFSET 0) d
-)
-SELECT t.id, t.created_seq AS first, $2::bigint AS second
-FROM held CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = held.child OFFSET 0) t
-WHERE t.status = 'ready' AND t.waiting_on > 0 AND t.created_seq > $1 ORDER BY t.created_seq LIMIT $3;
+-- What waits for parents, the oldest first. $1 after this created_seq, $2 unused, $3 limit
+SELECT a.id, a.created_seq AS first, $2::bigint AS second
+FROM view.aside a WHERE a.why = 'waiting' AND a.created_seq > $1 ORDER BY a.created_seq LIMIT $3;
+
+-- name: list_aside
+-- What failed, is blocked or was cancelled ($3), the newest first; looks at $2 of them at most. As list_newest.
+SELECT a.id, a.created_seq AS first
+FROM (SELECT id, created_seq FROM view.aside WHERE why = $3 AND created_seq < $1 ORDER BY created_seq DESC LIMIT $2) a
+CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = a.id OFFSET 0) t
+WHERE t.status = $3 AND ($4::text IS NULL OR t.phase = $4) AND $7::text IS NULL
+  AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY a.created_seq DESC LIMIT $6;
+
+-- name: list_aside_oldest
+-- As list_aside, the oldest first. $1 after this created_seq
+SELECT a.id, a.created_seq AS first
+FROM (SELECT id, created_seq FROM view.aside WHERE why = $3 AND created_seq > $1 ORDER BY created_seq LIMIT $2) a
+CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = a.id OFFSET 0) t
+WHERE t.status = $3 AND ($4::text IS NULL OR t.phase = $4) AND $7::text IS NULL
+  AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
+ORDER BY a.created_seq LIMIT $6;
 
 -- name: list_running
 -- What is in flight, the newest claim first.
@@ -104,21 +120,47 @@ WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4)
   AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
 ORDER BY t.created_seq LIMIT $6;
 
+-- name: list_done
+-- What is done, the newest run first: of a task that is done, one run is. As list_newest. $1 before this run, $4 and $5 null
+SELECT r.task_id AS id, r.id AS first
+FROM (SELECT id, task_id, status FROM view.runs WHERE id < $1 ORDER BY id DESC LIMIT $2) r
+WHERE r.status = $3 AND $4::text IS NULL AND $5::text IS NULL AND $7::text IS NULL ORDER BY r.id DESC LIMIT $6;
+
 -- name: last_of_newest
--- Where the window of list_newest ends, if the list goes on there. $1 before this created_seq, $2 window, $3 unused
-SELECT created_seq FROM view.tasks WHERE created_seq < $1 AND $3::text IS NULL ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
+-- Where the window of list_newest ends, if the list goes on there.
+-- $1 before this created_seq, $2 window, $3 and $4 unused
+SELECT created_seq FROM view.tasks
+WHERE created_seq < $1 AND $3::text IS NULL AND ($4::text IS NULL OR true) ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
 
 -- name: last_of_oldest
 -- As last_of_newest, of list_oldest. $1 after this created_seq
-SELECT created_seq FROM view.tasks WHERE created_seq > $1 AND $3::text IS NULL ORDER BY created_seq OFFSET $2::bigint - 1 LIMIT 1;
+SELECT created_seq FROM view.tasks
+WHERE created_seq > $1 AND $3::text IS NULL AND ($4::text IS NULL OR true) ORDER BY created_seq OFFSET $2::bigint - 1 LIMIT 1;
+
+-- name: last_of_aside
+-- As last_of_newest, of list_aside. $4 status
+SELECT created_seq FROM view.aside
+WHERE why = $4 AND created_seq < $1 AND $3::text IS NULL ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
+
+-- name: last_of_aside_oldest
+-- As last_of_newest, of list_aside_oldest. $1 after this created_seq, $4 status
+SELECT created_seq FROM view.aside
+WHERE why = $4 AND created_seq > $1 AND $3::text IS NULL ORDER BY created_seq OFFSET $2::bigint - 1 LIMIT 1;
 
 -- name: last_of_directive
 -- As last_of_newest. $3 directive
-SELECT created_seq FROM view.tasks WHERE directive_id = $3 AND created_seq < $1 ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
+SELECT created_seq FROM view.tasks
+WHERE directive_id = $3 AND created_seq < $1 AND ($4::text IS NULL OR true) ORDER BY created_seq DESC OFFSET $2::bigint - 1 LIMIT 1;
 
 -- name: last_of_directive_oldest
 -- As last_of_oldest. $3 directive
-SELECT created_seq FROM view.tasks WHERE directive_id = $3 AND created_seq > $1 ORDER BY created_seq OFFSET $2::bigint - 1 LIMIT 1;
+SELECT created_seq FROM view.tasks
+WHERE directive_id = $3 AND created_seq > $1 AND ($4::text IS NULL OR true) ORDER BY created_seq OFFSET $2::bigint - 1 LIMIT 1;
+
+-- name: last_of_done
+-- As last_of_newest, of list_done. $1 before this run
+SELECT id FROM view.runs
+WHERE id < $1 AND $3::text IS NULL AND ($4::text IS NULL OR true) ORDER BY id DESC OFFSET $2::bigint - 1 LIMIT 1;
 
 -- name: count_tasks
 -- How many tasks there are in the status $1 (null: in any), from the counters.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from asyncpg import Pool
 
 from projections import directives, metrics, output, planner_runs, requests, runners, runs, system, tasks
+from projections.hot_connection import HotConnection
 from projections.page import Page
 from projections.runs import RunQuery
 from projections.tasks import TaskQuery
@@ -15,11 +16,12 @@ class Views:
 
     def __init__(self, pool: Pool, online_seconds: float = runners.ONLINE_SECONDS) -> None:
         self._pool = pool
+        self._hot = HotConnection(pool)  # for what is asked most often
         self._online_seconds = online_seconds
 
     async def metrics(self) -> bytes:
         """The numbers of GET /ops/metrics."""
-        return await metrics.show_metrics(self._pool, self._online_seconds)
+        return await metrics.show_metrics(self._hot, self._online_seconds)
 
     async def runners(self) -> bytes:
         """All runners, as an array."""
@@ -35,7 +37,7 @@ class Views:
 
     async def state(self) -> str:
         """Differs from what it was whenever anything was committed in between."""
-        return await system.show_state(self._pool)
+        return await system.show_state(self._hot)
 
     async def requests(self) -> bytes:
         """All requests for credentials that stand in the log, as an array."""

@@ -5,6 +5,7 @@ on, the beginning of a sequence) is a State, short enough to travel in an addres
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -45,25 +46,30 @@ def to_html(text: str, state: State = State()) -> tuple[Markup, State]:  # noqa:
     if torn and len(torn[0]) <= TORN_MAX:
         text, rest = text[: torn.start()], torn[0]
     text = LINE_ENDS.sub("\n", text).replace("\r", "\n")
-    classes, parts, place = state.classes.split(), [], 0
+    classes, parts, place = tuple(state.classes.split()), list[str](), 0
     for match in SEQUENCE.finditer(text):
         parts.append(_dress(text[place : match.start()], classes))
         place = match.end()
         if match[2] == "m":
             classes = _apply(classes, match[1])
     parts.append(_dress(text[place:], classes))
-    return Markup("").join(parts), State(" ".join(classes), rest)
+    return Markup("".join(parts)), State(" ".join(classes), rest)
 
 
-def _dress(text: str, classes: list[str]) -> Markup:
-    if not text:
-        return Markup("")
-    body = harmless(text)
-    names = " ".join(f"sgr-{name}" for name in classes)
-    return Markup('<span class="{}">{}</span>').format(names, body) if classes else body
+def _dress(text: str, classes: tuple[str, ...]) -> str:
+    """HTML. The names of the classes are our own, or were checked by State.read; the text is made harmless."""
+    if not text or not classes:
+        return harmless(text) if text else ""
+    return f'<span class="{_names(classes)}">{harmless(text)}</span>'
 
 
-def _apply(classes: list[str], codes: str) -> list[str]:
+@lru_cache(1000)
+def _names(classes: tuple[str, ...]) -> str:
+    return " ".join(f"sgr-{name}" for name in classes)
+
+
+@lru_cache(1000)  # an output has thousands of sequences, and few that differ
+def _apply(classes: tuple[str, ...], codes: str) -> tuple[str, ...]:
     """The classes after one SGR sequence."""
     numbers = [int(code) if code.isdigit() else 0 for code in re.split("[;:]", codes or "0")]
     place = 0
@@ -77,18 +83,18 @@ def _apply(classes: list[str], codes: str) -> list[str]:
     return classes
 
 
-def _with(classes: list[str], code: int) -> list[str]:
+def _with(classes: tuple[str, ...], code: int) -> tuple[str, ...]:
     if code == 0:
-        return []
+        return ()
     if code in WEIGHTS:
-        return [*(name for name in classes if name != WEIGHTS[code]), WEIGHTS[code]]
+        return (*(name for name in classes if name != WEIGHTS[code]), WEIGHTS[code])
     if code in ENDS:
-        return [name for name in classes if name not in ENDS[code]]
+        return tuple(name for name in classes if name not in ENDS[code])
     for letter, base in (("f", 30), ("f", 90), ("b", 40), ("b", 100)):
         if base <= code <= base + 7:
             colour = f"{letter}{code - base + (8 if base >= 90 else 0)}"
-            return [*(name for name in classes if not re.fullmatch(rf"{letter}\d+", name)), colour]
+            return (*(name for name in classes if not re.fullmatch(rf"{letter}\d+", name)), colour)
     if code in (39, 49):
         letter = "f" if code == 39 else "b"
-        return [name for name in classes if not re.fullmatch(rf"{letter}\d+", name)]
+        return tuple(name for name in classes if not re.fullmatch(rf"{letter}\d+", name))
     return classes

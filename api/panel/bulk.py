@@ -6,7 +6,7 @@ from msgspec import Meta, Struct, field
 from starlette.responses import Response
 
 from api.panel.paper import address, render
-from api.panel.tasks import Word
+from api.panel.tasks import Cursor, Word
 from api.panel.visit import Visit
 from api.wire.field import Priority, TaskId, Text
 from api.wire.task import Status
@@ -14,6 +14,7 @@ from events.errors import InvalidInput
 from projections.tasks import TaskQuery
 
 MOST = 10_000
+WINDOW = 50_000  # tasks that are looked at for one deed, where a filter has no list of its own
 SHOWN = 10
 
 Deed = Literal["requeue", "priority", "cancel"]
@@ -36,6 +37,7 @@ class BulkForm(Struct, frozen=True, forbid_unknown_fields=True):
     phase: Word | None = None
     directive: Word | None = None
     text: Word | None = None
+    cursor: Cursor | None = None
     reason: Text | None = None
     priority: Priority = 100
 
@@ -53,7 +55,7 @@ class BulkForm(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def preview(visit: Visit, query: BulkForm) -> Response:
     """How many tasks it would be, and the first of them."""
-    ids, more = await _chosen(visit, query)
+    ids, following = await _chosen(visit, query)
     counts = await visit.board.count_statuses(ids)
     possible = sum(counts.get(status, 0) for status in POSSIBLE[query.deed])
     return render(
@@ -61,12 +63,14 @@ async def preview(visit: Visit, query: BulkForm) -> Response:
         "bulk.html",
         form=query,
         count=len(ids),
-        more=more,
+        more=following is not None,
+        next=following and address("/panel/tasks/bulk", deed=query.deed, all="1", **query.filter, cursor=following),
         counts=counts,
         possible=possible,
         first=await visit.board.tasks_named(ids[:SHOWN]),
         back=address("/panel/tasks", **query.filter),
         most=MOST,
+        window=WINDOW,
     )
 
 
@@ -84,9 +88,10 @@ async def carry_out(visit: Visit, form: BulkForm) -> Response:
     return visit.go(address("/panel/tasks", **form.filter), notice)
 
 
-async def _chosen(visit: Visit, form: BulkForm) -> tuple[list[str], bool]:
+async def _chosen(visit: Visit, form: BulkForm) -> tuple[list[str], str | None]:
+    """The tasks, and where those begin that are not among them."""
     if form.task and not form.all:
-        return list(dict.fromkeys(form.task)), False
+        return list(dict.fromkeys(form.task)), None
     if not form.all:
         raise InvalidInput(visit.text("bulk.nothing"))
-    return await visit.board.task_ids(form.query, MOST)
+    return await visit.board.task_ids(form.query, MOST, form.cursor, WINDOW)

@@ -1,5 +1,6 @@
 """Directives: what waits for a decision, what applying one would create, and what became of it."""
 
+import asyncio
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, field
@@ -21,6 +22,7 @@ from projections.story import StoryQuery
 
 PER_PAGE = 50
 DRAWN_MAX = 60  # tasks of a directive that are drawn
+SHOWN_MAX = 150  # tasks that are listed; a proposal over the API has 100 at most (events/proposal.py)
 STORY = 20
 KEY_NAME = "OPENAI_API_KEY"
 
@@ -68,7 +70,7 @@ async def _page_of_the_key(visit: Visit) -> str:
 async def show_directive(visit: Visit, directive_id: DirectiveId) -> Response:
     """One directive: what it says, what applying it creates, what was decided, how far it is."""
     board, seq = visit.board, await last_seq(visit.deps.pool)
-    directive, preview = await board.directive(directive_id), await board.preview(directive_id)
+    directive, preview = await asyncio.gather(board.directive(directive_id), board.preview(directive_id))
     if directive is None or preview is None:
         raise NotFound(f"there is no directive {directive_id}")
     events, _ = await board.story(StoryQuery("directive", directive_id), STORY)
@@ -78,6 +80,7 @@ async def show_directive(visit: Visit, directive_id: DirectiveId) -> Response:
         seq=seq,
         directive=directive,
         preview=preview,
+        shown=preview["tasks"][:SHOWN_MAX],
         picture=_picture(preview),
         story=[tell(visit, event) for event in reversed(events)],
     )

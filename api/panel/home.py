@@ -36,19 +36,15 @@ async def show_home(visit: Visit) -> Response:
     board = visit.board
     seq = await last_seq(visit.deps.pool)
     metrics, system, runners = await asyncio.gather(board.metrics(), board.system(), board.runners())
-    activity, running, latest, pending = await asyncio.gather(
+    activity, running, latest, undecided = await asyncio.gather(
         board.activity(),
         board.tasks(TaskQuery(status="running"), LATEST),
         board.runs(RunQuery(), LATEST),
-        board.pending_directives(COUNTED_MAX),
+        board.count_undecided(COUNTED_MAX),
     )
     requests = await visit.deps.credentials.list_requests()
     asked = [
-        (
-            "need.pending",
-            len([each for each in pending if each.approval == "manual"]),
-            "/panel/directives?status=PENDING",
-        ),
+        ("need.pending", undecided, "/panel/directives?status=PENDING"),
         (
             "need.requests",
             sum(each["status"] == "WAITING" and each["opened_at"] is not None for each in requests),

@@ -12,7 +12,7 @@ from api.panel.visit import Visit
 from events.catalog import EVENT_TYPES, kind_of
 from events.errors import NotFound
 from events.log import last_seq
-from projections.story import StoryQuery
+from projections.story import WINDOW, StoryQuery
 
 PER_PAGE = 100
 TYPES = tuple(EVENT_TYPES)
@@ -36,7 +36,7 @@ class LogFilter(Struct, frozen=True, forbid_unknown_fields=True):
     def query(self) -> StoryQuery:
         """The question behind it. An id alone is a task's."""
         kind = self.kind or ("task" if self.id else None)
-        return StoryQuery(kind, self.id, self.type, self.actor, not self.heartbeats)
+        return StoryQuery(kind, self.id, self.type, self.actor, not self.heartbeats and self.type != "runner.heartbeat")
 
     @property
     def fields(self) -> dict[str, str]:
@@ -58,6 +58,8 @@ async def list_events(visit: Visit, query: LogFilter) -> Response:
         kinds=KINDS,
         types=TYPES,
         filter=query,
+        per_page=PER_PAGE,
+        window=WINDOW,
         next=following and address("/panel/log", **query.fields, before=following),
         first=query.before and address("/panel/log", **query.fields),
     )

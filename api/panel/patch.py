@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)")
-LINES_MAX = 4000
+LINES_MAX = 1500
 LINE_CHARACTERS = 2000
 
 

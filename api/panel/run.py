@@ -1,5 +1,6 @@
 """One run: its steps, its output as it arrives, what it changed, and its task once more."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import quote
@@ -19,11 +20,11 @@ from events.errors import NotFound
 from events.log import last_seq
 from projections.output import Piece
 
-OUTPUT_CHARACTERS = 300_000  # of the output that are shown at once; all of it can be downloaded
-PATCH_CHARACTERS = 400_000
+OUTPUT_CHARACTERS = 150_000  # of the output that are shown at once; all of it can be downloaded
+PATCH_CHARACTERS = 200_000
 ALL = 1 << 26
-STEPS_MAX = 500
-CHANGES_MAX = 500
+STEPS_MAX = 200  # the last ones: there a run goes on, or has failed
+CHANGES_MAX = 200
 
 
 class RunView(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,11 +53,14 @@ async def show_run(visit: Visit, run_id: RunId, query: RunView) -> Response:
     """One run."""
     number, board = int(run_id), visit.board
     seq = await last_seq(visit.deps.pool)
-    run, brief = await board.run(number), await board.run_brief(number)
+    run, brief = await asyncio.gather(board.run(number, STEPS_MAX, CHANGES_MAX), board.run_brief(number))
     if run is None or brief is None:
         raise NotFound(f"there is no run {run_id}")
-    pieces, whole = await board.tail_output(number, OUTPUT_CHARACTERS)
-    patch = await board.artifact(number, "patch", PATCH_CHARACTERS)
+    (pieces, whole), patch, (step_count, change_count) = await asyncio.gather(
+        board.tail_output(number, OUTPUT_CHARACTERS),
+        board.artifact(number, "patch", PATCH_CHARACTERS),
+        board.count_traces(number),
+    )
     files, all_read = read_patch(patch.content) if patch else ([], True)
     longest = max((step["duration_ms"] or 0 for step in run["steps"]), default=0)
     return render(
@@ -65,9 +69,10 @@ async def show_run(visit: Visit, run_id: RunId, query: RunView) -> Response:
         seq=seq,
         run=run,
         brief=brief,
-        steps=[(step, share(step["duration_ms"] or 0, longest)) for step in run["steps"][:STEPS_MAX]],
-        changes=run["file_changes"][:CHANGES_MAX],
-        changes_left=max(0, len(run["file_changes"]) - CHANGES_MAX),
+        steps=[(step, share(step["duration_ms"] or 0, longest)) for step in run["steps"]],
+        steps_left=max(0, step_count - STEPS_MAX),
+        changes=run["file_changes"],
+        changes_left=max(0, change_count - CHANGES_MAX),
         output=dress(visit, pieces, State()),
         whole=whole,
         found=find_lines(pieces, query.find),

@@ -1,12 +1,12 @@
 """Runners: who is there, since when, and what each holds."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from starlette.responses import Response
 
-from api.panel.paper import render
+from api.panel.paper import address, render
 from api.panel.visit import Visit
 from api.wire.field import Line, RunnerId
 from events.log import last_seq
@@ -14,11 +14,18 @@ from projections.briefs import TaskBrief
 from projections.tasks import TaskQuery
 
 HELD_MAX = 200
+PER_PAGE = 60  # of those that are online
 OFFLINE_SHOWN = 50
 
 
-async def list_runners(visit: Visit) -> Response:
-    """All runners with what they hold; those long gone are counted, not listed."""
+class RunnerView(Struct, frozen=True, forbid_unknown_fields=True):
+    """Behind how many of those that are online the page begins."""
+
+    after: Annotated[int, Meta(ge=0, le=1000)] = 0
+
+
+async def list_runners(visit: Visit, query: RunnerView) -> Response:
+    """A page of the runners that are online with what they hold, by name; those long gone are counted, not listed."""
     seq = await last_seq(visit.deps.pool)
     runners, (running, _, _) = await asyncio.gather(
         visit.board.runners(), visit.board.tasks(TaskQuery(status="running"), HELD_MAX)
@@ -26,13 +33,16 @@ async def list_runners(visit: Visit) -> Response:
     held: dict[str, list[TaskBrief]] = {}
     for task in running:
         held.setdefault(task.claimed_by or "", []).append(task)
-    online = [runner for runner in runners if runner["status"] == "online"]
+    online = sorted((each for each in runners if each["status"] == "online"), key=lambda each: str(each["id"]))
+    end = query.after + PER_PAGE
     offline = [runner for runner in runners if runner["status"] != "online"]
     return render(
         visit,
         "runners.html",
         seq=seq,
-        online=online,
+        online=online[query.after : end],
+        next=len(online) > end and address("/panel/runners", after=end),
+        first=query.after and address("/panel/runners"),
         drain_state=drain_state,
         offline=offline[:OFFLINE_SHOWN],
         left_out=max(0, len(offline) - OFFLINE_SHOWN),

@@ -10,6 +10,7 @@ from api.panel.paper import address, render
 from api.panel.visit import Visit
 from api.wire.field import TaskId
 from events.log import last_seq
+from projections.board import WINDOW
 from projections.runs import RunQuery
 
 PER_PAGE = 50
@@ -45,6 +46,8 @@ async def list_runs(visit: Visit, query: RunFilter) -> Response:
         runs=[(run, share(run.duration_ms, longest)) for run in runs],
         statuses=STATUSES,
         filter=query,
+        per_page=PER_PAGE,
+        window=WINDOW,
         next=following and address("/panel/runs", **query.fields, cursor=following),
         first=query.cursor and address("/panel/runs", **query.fields),
     )

@@ -15,6 +15,7 @@ from api.wire.task import Status
 from events.errors import InvalidInput, NotFound
 from events.log import last_seq
 from events.task import Step, TaskCreated
+from projections.board import WINDOW
 from projections.briefs import TaskBrief
 from projections.runs import RunQuery
 from projections.story import StoryQuery
@@ -84,6 +85,8 @@ async def list_tasks(visit: Visit, query: TaskFilter) -> Response:
         counts=metrics["tasks"],
         statuses=STATUSES,
         filter=query,
+        per_page=PER_PAGE,
+        window=WINDOW,
         next=following and address("/panel/tasks", **query.fields, cursor=following),
         first=query.cursor and address("/panel/tasks", **query.fields),
     )

@@ -8,16 +8,15 @@ from api.envelope import answer
 from api.event_stream import EventStream
 from api.wire.event import EventFilter, StreamStart
 from events.errors import InvalidInput
-from events.log import read_after
+from events.log import read_page
 
 _encoder = msgspec.json.Encoder()
 
 
 async def list_events(call: Call, query: EventFilter) -> Response:
     """A page of the log in order of position. For following it use the stream: a page may miss what commits late."""
-    events = await read_after(call.deps.pool, query.after, query.limit, query.kind, query.id)
-    more = str(events[-1].seq) if len(events) == query.limit else None
-    return answer(_encoder.encode(events), meta=_encoder.encode({"next": more}))
+    events, following = await read_page(call.deps.pool, query.after, query.limit, query.kind, query.id)
+    return answer(_encoder.encode(events), meta=_encoder.encode({"next": following and str(following)}))
 
 
 async def stream_events(call: Call, query: StreamStart) -> Response:

@@ -22,18 +22,21 @@ from ops.terminal import Terminal, command, option
 @option("--seed", type=click.IntRange(0), help="help.bench.seed")
 @option("--full", is_flag=True, help="help.bench.full")
 @option("--database", metavar="URL", help="help.bench.database")
+@option("--keep", is_flag=True, help="help.bench.keep")
 @click.pass_obj
 def bench(terminal: Terminal, /, name: str | None, as_json: bool, runs: int, **choices: Any) -> None:
     """Measure; exit status 1 if something was not done exactly once, or an idle process asked for work."""
     suite = _suite()
     address = choices["database"] or terminal.config.database_url
     _refuse_unknown(suite, name, given=address is not None)
+    if choices["keep"] and not address:
+        raise OperatorError("bench.keep_given")
     if name is None and suite.lacking():
         terminal.say("bench.left_out", names=", ".join(suite.lacking()))
     sizes = suite.FULL if name or choices["full"] else suite.MODEST
     if choices["tasks"]:
         tasks = choices["tasks"]
-        sizes = replace(sizes, lifecycle_tasks=tasks, cost_tasks=tasks, api_tasks=(tasks,))
+        sizes = replace(sizes, lifecycle_tasks=tasks, cost_tasks=tasks, api_tasks=(tasks,), page_tasks=tasks)
     soaked = {"histories": choices["histories"], "first_seed": choices["seed"]}
     sizes = replace(sizes, **{size: number for size, number in soaked.items() if number is not None})
     asked = suite.Asked(
@@ -44,6 +47,7 @@ def bench(terminal: Terminal, /, name: str | None, as_json: bool, runs: int, **c
         home=terminal.config.home,
         postgres_major=terminal.config.postgres_major,
         database_url=driver_address(address) if address else None,
+        keep=choices["keep"],
     )
     if not suite.perform(asked, terminal.say):
         raise OperatorError("bench.failed")

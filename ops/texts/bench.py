@@ -12,8 +12,8 @@ TEXTS = {
     "help.bench.json": Text(es="Un documento JSON en lugar de tablas.", en="One JSON document instead of tables."),
     "help.bench.runs": Text(es="Cuántas veces se mide cada lado.", en="How often each side is measured."),
     "help.bench.tasks": Text(
-        es="Cuántas tareas en lifecycle, cost y api.",
-        en="How many tasks in lifecycle, cost and api.",
+        es="Cuántas tareas en lifecycle, cost, api y pages.",
+        en="How many tasks in lifecycle, cost, api and pages.",
     ),
     "help.bench.full": Text(
         es="Con los tamaños de docs/benchmarks.md, como cuando se nombra uno.",
@@ -27,6 +27,14 @@ TEXTS = {
     "help.bench.database": Text(
         es="Otro servidor PostgreSQL, en el que se puedan crear bases de datos; por defecto DATABASE_URL.",
         en="Another PostgreSQL server, where databases may be created; by default DATABASE_URL.",
+    ),
+    "help.bench.keep": Text(
+        es="Deja en el servidor dado el gran historial de pages, para usarlo otra vez.",
+        en="Leave the large history of pages on the given server, to be used again.",
+    ),
+    "bench.keep_given": Text(
+        es="--keep deja algo en un servidor dado: di cuál con --database.",
+        en="--keep leaves something on a given server: say which with --database.",
     ),
     "bench.no_checkout": Text(
         es="Las mediciones están en tests/bench, y aquí no hay repositorio: clónalo y usa ./elruso bench.",

@@ -27,6 +27,9 @@ class Sizes(Struct, frozen=True):
     idle_seconds: float = 60.0
     idle_settle_seconds: float = 12.0  # until the first heartbeat's connection is open too
     cost_tasks: int = 20_000
+    page_tasks: int = 1_000_000  # some ten events each
+    page_requests: int = 200  # of each address, in each run
+    page_warm_up: int = 6  # more: a connection plans a statement anew for its first few calls
     viewers: int = 500
     listeners: int = 150  # sessions that listen themselves; the server has room for 200
     news: int = 100
@@ -51,6 +54,7 @@ MODEST = Sizes(
     rebuilt_tasks=50_000,
     idle_seconds=30.0,
     cost_tasks=10_000,
+    page_tasks=20_000,
     news=50,
     api_tasks=(1_000, 100_000),
 )

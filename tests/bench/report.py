@@ -13,7 +13,8 @@ from tests.bench.measure import Row, Spread
 
 class Result(Struct, frozen=True):
     """Of one benchmark. `baseline` says what it was compared with; `checks` are facts that must hold whatever the
-    speed, such as exactly once; `facts` are sizes and whatever else belongs beside the numbers.
+    speed, such as exactly once; `facts` are sizes and whatever else belongs beside the numbers. Where rows come in
+    groups ("x, p50", "x, p99") `grouped` names their last words, and a line of the table shows a whole group.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Result(Struct, frozen=True):
     rows: list[Row]
     checks: dict[str, bool] = {}
     facts: dict[str, Any] = {}
+    grouped: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:
@@ -73,6 +75,16 @@ def show_circumstances(about: Circumstances, runs: int, console: Console) -> Non
 
 def show_result(result: Result, console: Console) -> None:
     """Print one benchmark's table."""
+    table = _grouped(result) if result.grouped else _table(result)
+    console.print(f"\n[bold]{result.name}[/bold]: {result.title}", highlight=False, soft_wrap=True)
+    console.print(table)
+    marks = [f"{'✓' if held else '✗ NOT'} {check}" for check, held in result.checks.items()]
+    facts = [f"{name}: {value}" for name, value in result.facts.items()]
+    for line in (f"baseline: {result.baseline}", ", ".join(facts), *marks):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(result: Result) -> Table:
     table = Table()
     table.add_column("")
     for heading in ("ours", "baseline", "ratio"):
@@ -81,12 +93,22 @@ def show_result(result: Result, console: Console) -> None:
     for row in result.rows:
         cells = [_cell(Spread.of(values)) for values in (row.ours, row.baseline, row.ratios)]
         table.add_row(row.what, *cells, f"{row.unit} {'↑' if row.better == 'higher' else '↓'}")
-    console.print(f"\n[bold]{result.name}[/bold]: {result.title}", highlight=False, soft_wrap=True)
-    console.print(table)
-    marks = [f"{'✓' if held else '✗ NOT'} {check}" for check, held in result.checks.items()]
-    facts = [f"{name}: {value}" for name, value in result.facts.items()]
-    for line in (f"baseline: {result.baseline}", ", ".join(facts), *marks):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return table
+
+
+def _grouped(result: Result) -> Table:
+    """A line per group: ours for each of its rows, then the baseline."""
+    table = Table()
+    table.add_column(f"{result.rows[0].unit}")
+    for side in ("ours", "baseline"):
+        for name in result.grouped:
+            table.add_column(f"{side} {name}", justify="right")
+    size = len(result.grouped)
+    for low in range(0, len(result.rows), size):
+        group = result.rows[low : low + size]
+        cells = [_cell(Spread.of(values)) for values in [*(r.ours for r in group), *(r.baseline for r in group)]]
+        table.add_row(group[0].what.removesuffix(f", {result.grouped[0]}"), *cells)
+    return table
 
 
 def _row(row: Row) -> dict[str, Any]:

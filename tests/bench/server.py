@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -15,17 +15,23 @@ from events.connect import Database
 from ops.migrate import migrate
 from ops.postgres import control
 from ops.postgres.server import ROLE, SUPERUSER, Server
+from projections.rebuild import rebuild
 
 CONNECT_SECONDS = 20.0
+KEPT = "elruso_bench_kept_"
 OBSERVER = "bench-observer"  # the application name of sessions that only look
 
 
 class Bench(Struct, frozen=True):
-    """A server to measure on. `admin_url` may create databases; `server` is None when it was given to us."""
+    """A server to measure on. `admin_url` may create databases; `server` is None when it was given to us.
+
+    `keep`: what takes long to make stays there.
+    """
 
     admin_url: str
     template: str
     server: Server | None = None
+    keep: bool = False
 
     @property
     def own(self) -> bool:
@@ -42,6 +48,33 @@ class Bench(Struct, frozen=True):
             yield Database(self._url(name), application="elruso-bench")
         finally:
             await self.administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    @asynccontextmanager
+    async def kept(self, name: str, fill: Callable[[Database], Awaitable[None]]) -> AsyncIterator[Database]:
+        """A database that takes long to fill. With `keep` it stays on the server, and is used again the next time."""
+        if not self.keep:
+            async with self.database() as database:
+                await fill(database)
+                await self.settle(database)
+                yield database
+            return
+        database = Database(self._url(f"{KEPT}{name}"), application="elruso-bench")
+        if not await self._has(f"{KEPT}{name}"):
+            begun = f"{KEPT}{name}_begun"
+            await self.administer(f"DROP DATABASE IF EXISTS {begun} WITH (FORCE)")
+            await self.administer(f"CREATE DATABASE {begun} TEMPLATE {self.template}{self._owner()}")
+            await fill(Database(self._url(begun), application="elruso-bench"))
+            await self.administer(f"ALTER DATABASE {begun} RENAME TO {KEPT}{name}")
+        await migrate(database.connect, rebuild=rebuild)  # it may have been made by another commit
+        await self.settle(database)
+        yield database
+
+    async def _has(self, name: str) -> bool:
+        connection = await asyncpg.connect(self.admin_url, timeout=CONNECT_SECONDS)
+        try:
+            return bool(await connection.fetchval("SELECT $1::text IN (SELECT datname FROM pg_database)", name))
+        finally:
+            await connection.close()
 
     async def settle(self, database: Database) -> None:
         """Statistics, visibility and a checkpoint: the state a database in use is in anyway."""
@@ -98,11 +131,11 @@ def own_server(home: Path, major: int, announce: control.Announce) -> Iterator[S
 
 
 @asynccontextmanager
-async def prepared(server: Server | None, given_url: str | None) -> AsyncIterator[Bench]:
+async def prepared(server: Server | None, given_url: str | None, keep: bool = False) -> AsyncIterator[Bench]:
     """The bench on that server, with a migrated template for its databases."""
     template = f"elruso_bench_template_{secrets.token_hex(4)}"
     admin_url = server.url("postgres", SUPERUSER) if server else given_url or ""
-    bench = Bench(admin_url, template, server)
+    bench = Bench(admin_url, template, server, keep)
     await bench.administer(f"CREATE DATABASE {template} TEMPLATE template0{bench._owner()}")
     try:
         url = server.url(template) if server else in_database(admin_url, template)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ops.postgres.control import Announce
 from ops.postgres.server import Server
-from tests.bench import api, claim, cost, create, idle, lifecycle, rebuild, soak, viewers, wakeup, wakeup_http
+from tests.bench import api, claim, cost, create, idle, lifecycle, pages, rebuild, soak, viewers, wakeup, wakeup_http
 from tests.bench.machine import circumstances
 from tests.bench.plan import FULL, MODEST, Plan, Sizes, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
@@ -32,6 +32,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "rebuild": rebuild.run,
     "cost": cost.run,
     "idle": idle.run,
+    "pages": pages.run,
     "viewers": viewers.run,
     "api": api.run,
     "soak": soak.run,
@@ -43,7 +44,10 @@ NEEDS_WRK = {"api"}
 
 
 class Asked(Struct, frozen=True):
-    """What the operator asked for. Without `database_url` a server of our own is made under `home`."""
+    """What the operator asked for. Without `database_url` a server of our own is made under `home`.
+
+    `keep`: what takes long to make stays on a given server.
+    """
 
     name: str | None
     runs: int
@@ -52,6 +56,7 @@ class Asked(Struct, frozen=True):
     home: Path
     postgres_major: int
     database_url: str | None = None
+    keep: bool = False
 
 
 def perform(asked: Asked, announce: Announce) -> bool:
@@ -79,7 +84,7 @@ def chosen(name: str | None, own: bool) -> list[str]:
 
 async def _perform(asked: Asked, server: Server | None) -> Report:
     console = Console(quiet=asked.as_json, width=None if sys.stdout.isatty() else PAGE_COLUMNS)
-    async with prepared(server, asked.database_url) as bench:
+    async with prepared(server, asked.database_url, asked.keep) as bench:
         connection = await asyncpg.connect(bench.admin_url)
         about = await circumstances(connection, bench.own)
         await connection.close()

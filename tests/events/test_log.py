@@ -1,5 +1,6 @@
 """The log: what is appended is what is read."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -7,7 +8,7 @@ from msgspec import Raw
 
 from events import catalog
 from events.errors import Conflict, IllegalTransition, InvalidInput, Unavailable, WrongVersion
-from events.log import NewEvent, append, last_seq, read_after, read_stream
+from events.log import OFTEN, NewEvent, append, last_seq, read_after, read_page, read_stream, seldom_types
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.system import SystemPaused, SystemResumed
 from events.task import TaskCreated
@@ -72,6 +73,39 @@ async def test_reading_is_bounded_and_narrowed(connect: Connect) -> None:
     assert [created[1], others[0], others[2]] == await read_after(connection, 0, id="t1")
     assert [others[2]] == await read_stream(connection, "runner", "t1", after_version=1)
     assert [others[0]] == await read_stream(connection, "runner", "t1", limit=1)
+
+
+async def test_a_stream_is_read_from_any_place(connect: Connect) -> None:
+    """Whatever seq one names, the streams of that id go on with their first event behind it; the page says where."""
+    connection = await connect()
+    written = []
+    for version in range(1, 24):
+        written += await append(connection, heartbeat("x", version), heartbeat("other", version))
+        if version % 5 == 0:
+            written += await append(connection, NewEvent.of(TaskCreated(title="x"), f"t{version}", 1, ACTOR))
+    written += await append(connection, NewEvent.of(TaskCreated(title="x"), "x", 1, ACTOR))
+    for seq in range(written[-1].seq + 2):
+        for kinds, kind in ((("task", "runner"), None), (("runner",), "runner"), (("system",), "system")):
+            behind = [event for event in written if event.seq > seq and event.id == "x" and event.kind in kinds]
+            assert behind[:7] == await read_after(connection, seq, limit=7, kind=kind, id="x")
+    assert (written[:3], written[2].seq) == await read_page(connection, 0, limit=3)
+    assert (written[-1:], None) == await read_page(connection, written[-2].seq, limit=3)
+
+
+async def test_what_happens_seldom_is_found_at_once(connect: Connect) -> None:
+    """The index over seldom types leaves out the six listed in events/log.py; a page of such a kind is whole."""
+    connection = await connect()
+    definition = await connection.fetchval("SELECT pg_get_indexdef('log.events_seldom'::regclass)")
+    assert OFTEN == set(re.findall(r"(?:task|runner)\.\w+", definition))
+    paused = await append(connection, NewEvent.of(SystemPaused(), "main", 1, ACTOR))
+    beats = await append(connection, *(heartbeat("x", version) for version in range(1, 6)))
+    assert (paused, None) == await read_page(connection, 0, kind="system")
+    assert (beats, None) == await read_page(connection, 0, kind="runner")
+    assert (["system.paused"], None, []) == (
+        seldom_types("system", "system.paused"),
+        seldom_types("task"),
+        seldom_types("task", "system.paused"),
+    )
 
 
 async def test_a_version_that_is_taken_is_refused(connect: Connect) -> None:

@@ -35,6 +35,7 @@ BEFORE_THE_FIRST_MIGRATION = """
     DELETE FROM log.transitions WHERE kind NOT IN ('task', 'runner', 'system')
         OR type IN ('task.prioritized', 'runner.draining', 'runner.resumed');
     DROP TABLE log.planner_progress;
+    DROP INDEX log.events_seldom;
     DROP TRIGGER append_3_directives ON log.events;
     DROP FUNCTION log.react_directives(), log.planned_tasks(text, bigint), log.note_types();
     DROP PROCEDURE log.create_and_tell;

@@ -10,7 +10,7 @@ from events.planner import PlannerFailed
 from events.request import RequestDefinition, RequestOpened
 from events.runner import RunnerHeartbeat
 from events.system import SystemPaused
-from events.task import TaskRequeued
+from events.task import TaskCancelled, TaskRequeued
 from projections.audit import AuditReport, audit
 from tests.projections.history import Chance, append, claim, create, execute
 
@@ -48,7 +48,8 @@ async def _everything(connection: Connection) -> None:
     await execute(connection, "parent")
     await execute(connection, "second", fails=True)
     await claim(connection, "child")
-    await create(connection, "waiting")
+    await create(connection, "waiting", "dropped")
+    await append(connection, "dropped", TaskCancelled())
     await append(connection, "r1", RunnerHeartbeat({"host": "here"}))
     await append(connection, "main", SystemPaused("lunch"))
     await append(connection, "REQ-009", RequestOpened(RequestDefinition("OpenAI", scopes=["OPENAI_API_KEY"])))
@@ -64,6 +65,8 @@ PLANTED = {
     "queue": ("UPDATE view.ready SET priority = 5", "priority"),
     "queue, twice": ("INSERT INTO view.ready SELECT priority, position, 'second' FROM view.ready", None),
     "running": ("UPDATE view.running SET runner = 'r9'", "runner"),
+    "aside": ("UPDATE view.aside SET created_seq = created_seq + 1 WHERE id = 'dropped'", "created_seq"),
+    "lost_runs": ("UPDATE view.lost_runs SET status = 'blocked'", "status"),
     "runs": ("UPDATE view.runs SET status = 'done', error = null WHERE status = 'failed'", "status"),
     "steps": ("UPDATE view.steps SET exit_code = 9 WHERE run_id = (SELECT max(run_id) FROM view.steps)", "exit_code"),
     "file_changes": ("UPDATE view.file_changes SET added = added + 1", "added"),

@@ -8,7 +8,7 @@ import pytest
 from asyncpg import Connection
 
 from events.errors import InvalidInput
-from events.task import Acceptance, Step, TaskCreated, TaskRequeued
+from events.task import Acceptance, Step, TaskCancelled, TaskCreated, TaskRequeued
 from projections.views import Views
 from tests.projections.history import append, claim, create, execute, ids
 
@@ -172,19 +172,40 @@ async def test_all_others_are_listed_newest_first(connection: Connection, views:
     ]
 
 
-async def test_a_rare_status_is_found_window_by_window(
+async def test_a_rare_word_is_found_window_by_window(
     connection: Connection, views: Views, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page looks at so many tasks and no more; its `next` leads on to what lies behind them."""
     monkeypatch.setattr("projections.tasks.WINDOW", 3)
-    await create(connection, *"abcdefgh")
-    await execute(connection, "a")
+    await create(connection, "needle", *"abcdefgh")
 
-    page = await views.tasks(status="done")
-    assert ([], 1) == (ids(page), page.total)
+    page = await views.tasks(text="eedl")
+    assert ([], None) == (ids(page), page.total)
     assert page.next
-    assert ["a"] == await all_ids(views, 10, status="done")
+    assert ["needle"] == await all_ids(views, 10, text="eedl")
     assert [] == await all_ids(views, 10, phase="nowhere")
+
+
+async def test_a_rare_status_is_found_at_once(
+    connection: Connection, views: Views, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done, stopped or waits is found without looking at what is newer, until it comes back."""
+    monkeypatch.setattr("projections.tasks.WINDOW", 3)
+    await create(connection, "a", "b", "parent")
+    await create(connection, "child", depends_on=["parent"])
+    await execute(connection, "a")
+    await append(connection, "b", TaskCancelled())
+    await create(connection, *"cdefgh")
+    for status, expected in (("done", ["a"]), ("cancelled", ["b"])):
+        page = await views.tasks(status=status)
+        assert (expected, 1, None) == (ids(page), page.total, page.next)
+    waiting = await all_ids(views, 2, status="ready")
+    assert "child" == waiting[-1]
+    await append(connection, "b", TaskRequeued("after all"))
+    await execute(connection, "parent")
+    assert [] == await all_ids(views, 2, status="cancelled")
+    assert {"b", "child", *"cdefgh"} == set(await all_ids(views, 2, status="ready"))
+    assert [] == await connection.fetch("SELECT * FROM view.aside")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ under way, what was spent). A body is JSON whatever its Content-Type says; none 
 and parameters are refused by name. `GET /openapi.json` says the same for machines.
 
 Lists are bounded: `limit` is how much is given at once, `meta.next` is the `cursor` (for events and output: `after`) of
-the next part, null at the end. A short part with a `next` is not the last one.
+the next part, null at the end. A short part with a `next` is not the last one: a word, a phase, or what happens often
+is looked for in so many rows at a time. `meta.total` is the length of the whole list, or null where nobody counts.
 
 Tokens go into the header `Authorization: Bearer elr_…` and nowhere else. Their roles: a viewer reads, an operator also
 steers, a runner claims and reports, an admin may do all of it. Until the first token is made everything is open, but

@@ -37,6 +37,10 @@ TEXTS = {
     "directive.creates": Text(es="Lo que crea al aplicarla", en="What applying it creates"),
     "directive.size": Text(es="{tasks} tareas, {commands} comandos", en="{tasks} tasks, {commands} commands"),
     "directive.left_out": Text(es="descartada al aplicar", en="left out"),
+    "directive.more_tasks": Text(
+        es="Y {count} más, que aquí no caben y que también se crean.",
+        en="And {count} more, for which there is no room here, and which are created too.",
+    ),
     "directive.wave": Text(es="tanda {wave}", en="wave {wave}"),
     "directive.after": Text(es="después de {ids}", en="after {ids}"),
     "directive.secrets": Text(es="usa {names}", en="uses {names}"),

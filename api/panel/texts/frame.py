@@ -67,10 +67,11 @@ TEXTS = {
     "list.first": Text(es="Al principio", en="Back to the start"),
     "list.next": Text(es="Siguientes", en="Next page"),
     "list.window": Text(es="Aquí no hay ninguna", en="None of them here"),
-    "list.window_text": Text(
-        es="En esta parte de la lista ninguna coincide. Sigue en la página siguiente.",
-        en="Nothing in this part of the list agrees with the filter. Go on with the next page.",
+    "list.looked": Text(
+        es="Para esta página se han mirado {window}; en el resto puede haber más.",
+        en="For this page {window} were looked at; there may be more among the rest.",
     ),
+    "list.further": Text(es="Buscar más allá", en="Search further"),
     "time.before": Text(es="hace ", en=""),
     "time.after": Text(es="", en=" ago"),
     "filter.status": Text(es="Estado", en="Status"),

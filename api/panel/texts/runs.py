@@ -25,6 +25,7 @@ TEXTS = {
     "run.exit": Text(es="salida {code}", en="exit {code}"),
     "run.no_exit": Text(es="sin salida", en="no exit"),
     "run.no_steps": Text(es="No se informó de ningún paso.", en="No step was reported."),
+    "run.steps_left": Text(es="{count} pasos anteriores no se muestran.", en="{count} earlier steps are not shown."),
     "run.no_steps_yet": Text(es="Ningún paso ha terminado aún.", en="No step has ended yet."),
     "run.output": Text(es="Salida", en="Output"),
     "run.output_size": Text(es="Salida: {size}", en="Output: {size}"),

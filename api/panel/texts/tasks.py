@@ -115,9 +115,14 @@ TEXTS = {
     "bulk.ask_one.requeue": Text(es="¿Reencolar una tarea?", en="Requeue one task?"),
     "bulk.ask_one.cancel": Text(es="¿Cancelar una tarea?", en="Cancel one task?"),
     "bulk.more": Text(
-        es="El filtro encuentra más; se toman {most} de una vez. Repítelo para el resto.",
-        en="The filter finds more; {most} are taken at a time. Repeat it for the rest.",
+        es="El filtro encuentra más; se toman {most} de una vez.",
+        en="The filter finds more; {most} are taken at a time.",
     ),
+    "bulk.window": Text(
+        es="Se han mirado {window} tareas; puede que entre las demás haya más.",
+        en="{window} tasks were looked at; there may be more among the others.",
+    ),
+    "bulk.next": Text(es="Ver las siguientes", en="See those that come next"),
     "bulk.left": Text(
         es="{count} se quedan como están: su estado no lo permite.",
         en="{count} stay as they are: their status does not allow it.",
