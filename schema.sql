@@ -339,7 +339,7 @@ DECLARE
 BEGIN
     EXECUTE format('CREATE OR REPLACE TRIGGER append_1_guard AFTER INSERT ON %s REFERENCING NEW TABLE AS batch FOR EACH STATEMENT '
                    'EXECUTE FUNCTION log.%I()', target, CASE WHEN target = 'log.events'::regclass THEN 'guard_append' ELSE 'note_types' END);
-    FOR fold IN SELECT p.proname, row_number() OVER (ORDER BY p.oid) AS place,
+    FOR fold IN SELECT p.proname, lpad(row_number() OVER (ORDER BY p.oid)::text, 2, '0') AS place,
                        CASE p.proname WHEN 'fold_creations' THEN 'task.created' WHEN 'fold_claims' THEN 'task.claimed' ELSE '' END AS brought
                 FROM pg_proc p WHERE p.pronamespace = view_schema::regnamespace AND p.proname LIKE 'fold\_%' ORDER BY p.oid LOOP
         EXECUTE format('CREATE OR REPLACE TRIGGER append_2_%s AFTER INSERT ON %s REFERENCING NEW TABLE AS batch FOR EACH STATEMENT '

@@ -6,7 +6,7 @@ when they are needed, so that nothing else waits for them.
 
 After a commit that made something claimable it says so through `wake` (events/hint.py has the words); the hint is sent
 by the notifier, never inside the writing transaction. A task that is created alone brings its hint along
-(log.create_and_tell), and this process is told of it through `tell`.
+(log.create_and_tell), and this process is told of it by the notifier.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +26,7 @@ from events.creation import Answer, CreatedTask, Creation, create_and_tell, crea
 from events.directives import Directives
 from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound, Paused
 from events.hint import Hint
+from events.notifier import Notifier
 from events.reports import Report, write_reports
 from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
@@ -75,12 +76,12 @@ class Commands:
         database: Database,
         wake: Callable[[Hint | str], None] = lambda hint: None,
         patient: bool = False,
-        tell: Callable[[Hint, Connection], None] | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable.
-        `tell`: Notifier.tell; without it, as through a pooler, every hint goes through `wake`."""
+        `notifier`: whose voice a lone creation shares; without it, or through a pooler, all hints go through `wake`."""
         self.wake = wake
-        self._tell = None if database.pooled else tell
+        self._notifier = None if database.pooled else notifier
         self.requests = Requests(self._call, self._announce, self._made_ready)
         self.runners = Runners(self._call, lambda hint: self.wake(hint))
         self._writes = Committer(database.connect_writer, patient)
@@ -282,10 +283,11 @@ class Commands:
     async def _create_singly(
         self, connection: Connection, creations: Sequence[Creation], resent: bool
     ) -> Sequence[Answer]:
-        if self._tell and not resent and len(creations) == 1 and creations[0].is_lone:
+        if self._notifier and not resent and len(creations) == 1 and creations[0].is_lone:
+            self._notifier.share_voice(connection)
             answer = await create_and_tell(connection, creations[0])
             if answer is not None:
-                self._tell(news_of([answer]), connection)
+                self._notifier.tell(news_of([answer]))
                 return [answer]
         return self._with_news(await create_singly(connection, creations))
 

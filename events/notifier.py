@@ -72,9 +72,12 @@ class Notifier:
         self.subscribers.tell(hint)
         self.send(hint)
 
-    def tell(self, hint: Hint, writer: Connection) -> None:
-        """Say it to this process only: a statement of `writer` has told the others."""
+    def share_voice(self, writer: Connection) -> None:
+        """Statements of `writer` will notify as well; `tell` says here what they say to others."""
         self._writer = writer
+
+    def tell(self, hint: Hint) -> None:
+        """Say it to this process only: the others have been told."""
         self.subscribers.tell(hint)
 
     def send(self, hint: Hint) -> None:

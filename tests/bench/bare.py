@@ -24,4 +24,10 @@ def application(folder: Path) -> Starlette:
 
 
 if __name__ == "__main__":
-    uvicorn.run(application(Path(sys.argv[2])), port=int(sys.argv[1]), http="httptools", log_config=None)
+    uvicorn.run(
+        application(Path(sys.argv[2])),
+        port=int(sys.argv[1]),
+        http="httptools",
+        log_config=None,
+        timeout_keep_alive=600,  # seconds; the other side is measured meanwhile
+    )

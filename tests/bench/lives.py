@@ -86,7 +86,7 @@ class Extent(Struct, frozen=True):
     @property
     def heartbeats(self) -> int:
         """Of all runners: what is missing to ten events for each task."""
-        return self.tasks * 23 // 10
+        return self.tasks * 28 // 10
 
 
 class Fate(Struct, frozen=True):

@@ -68,7 +68,7 @@ LINKS = [
     [True] * 9 + [False],
     list(task.EVENT_TYPES.values()),
     (False, True),
-    [False] * 5 + [True],
+    [False] * 3 + [True],
 ]
 
 

@@ -116,9 +116,17 @@ class Model:
         return sorted(task_id for task_id, known in self.tasks.items() if known.state.run_id is not None)
 
     def due_in(self) -> list[float]:
-        """In how many seconds tasks fall due."""
-        times = (known.state.next_run_at for known in self.tasks.values())
-        return sorted((at - self.now).total_seconds() for at in times if at is not None and at > self.now)
+        """In how many seconds the scheduled tasks fall due."""
+        times = [
+            known.state.next_run_at or self.now
+            for task_id, known in self.tasks.items()
+            if self.is_eligible(task_id, known, known.state.next_run_at or self.now)
+        ]
+        return sorted((at - self.now).total_seconds() for at in times if at > self.now)
+
+    def fell_due(self) -> list[str]:
+        """The tasks that were scheduled and may be claimed now."""
+        return [task_id for task_id in self.claimable() if self.tasks[task_id].state.next_run_at is not None]
 
     # ------------------------------------------------------------------ what happened
 

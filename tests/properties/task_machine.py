@@ -305,8 +305,9 @@ class TaskMachine(Player):
     @precondition(lambda self: self.model.tasks)
     @rule(place=places, reason=texts)
     def block(self, place: int, reason: str) -> None:
-        command = self.commands.block(self.known(place), reason, HUMAN)
-        self._stop(self.known(place), command, "blocked", lambda run: task.TaskBlocked(reason, run))
+        task_id = self.one_of(self.model.fell_due(), place)
+        command = self.commands.block(task_id, reason, HUMAN)
+        self._stop(task_id, command, "blocked", lambda run: task.TaskBlocked(reason, run))
 
     @precondition(lambda self: self.model.tasks)
     @rule(place=places, error=texts)
@@ -397,7 +398,7 @@ class TaskMachine(Player):
         self.model.time_passes(seconds)
         self.run(self.world.steer(self.model.now))
 
-    @precondition(lambda self: len(self.model.due_in()) > 1)
+    @precondition(lambda self: self.model.due_in())
     @rule(name=runner_ids)
     def all_falls_due(self, name: str) -> None:
         """Whatever was put off may be claimed now; a claim of one moves all of it among the ready tasks."""
@@ -417,7 +418,7 @@ class TaskMachine(Player):
 
         Backwards it is refused: within a stream seq must rise with version, or the log could not be read in order.
         """
-        task_id = self.one_of(self.model.held() if drawn[0].retry else [], place)
+        task_id = self.one_of(self.model.held() if drawn[0].retry else self.model.fell_due(), place)
         trial = self.model.fork()
         seq = self.look().next_seq
         chain = []

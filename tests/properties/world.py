@@ -218,7 +218,7 @@ class World:
             batches.append((batch,))
         feed = "INSERT INTO log.intake SELECT * FROM log.events WHERE seq = ANY ($1::bigint[])"
         await self.connection.executemany(feed, batches)  # one round trip
-        differing = await self.connection.fetch(DIFFERENCES)
+        differing = await self._auditors[0].fetch(DIFFERENCES)
         return [f"{name}: live {live}, rebuilt {again}" for name, live, again in differing]
 
 
