@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.commands import Commands
+from events.notifier import Notifier
 from events.reports import Report, RunEvent
 from events.task import TaskCreated, TaskDone, TaskStarted
 from ops.migrate import migrate
@@ -162,7 +163,7 @@ async def workshop() -> AsyncIterator[Workshop]:
         await migrate(lambda: asyncpg.connect(server.url()))
         async with (
             metered(server.tcp_url(), superuser) as meter,
-            Commands(meter.database, tell=lambda _hint, _connection: None) as commands,
+            Commands(meter.database, notifier=Notifier(meter.database)) as commands,
         ):
             workshop = Workshop(meter, commands, Views(meter.pool))
             for _ in range(3):
