@@ -109,10 +109,10 @@ async def _output_of(process: asyncio.subprocess.Process, verb: str, limit: int 
     finally:
         if process.returncode is None:
             await end_group(process.pid)
-            await process.wait()
-        with suppress(TimeoutError):  # an unread pipe would stay open until the garbage is collected
+        with suppress(TimeoutError):  # the exit is not told before the pipe is read to its end
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 await process.stdout.read()
+                await process.wait()
 
 
 async def _read_up_to(reader: asyncio.StreamReader, limit: int) -> bytes:
