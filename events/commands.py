@@ -79,8 +79,8 @@ class Commands:
         notifier: Notifier | None = None,
     ) -> None:
         """`patient`: wait for a database that is away for as long as it takes, instead of raising Unavailable.
-        `notifier`: whose voice a lone creation shares; without it, or through a pooler, all hints go through `wake`."""
-        self.wake = wake
+        `notifier`: takes the hints in place of `wake`, and, but for a pooler, shares its voice with lone creations."""
+        self.wake = notifier.wake if notifier else wake
         self._notifier = None if database.pooled else notifier
         self.requests = Requests(self._call, self._announce, self._made_ready)
         self.runners = Runners(self._call, lambda hint: self.wake(hint))

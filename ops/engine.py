@@ -54,7 +54,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
     listener = Listener(database, notifier, Intervals(ping=config.ping_seconds, poll=config.deaf_poll_seconds))
     async with (
         database.pool(config.pool_size, config.query_seconds) as pool,
-        Commands(database, notifier.wake, notifier=notifier) as commands,
+        Commands(database, notifier=notifier) as commands,
     ):
         tokens = TokenStore(pool)
         check_binding(config.host, await tokens.any_tokens())

@@ -161,7 +161,7 @@ def _tell(terminal: Terminal, key: str, news: Callable[[Desk], Awaitable[list[st
 
 async def _at_desk(terminal: Terminal, database: Database, news: Callable[[Desk], Awaitable[list[str]]]) -> list[str]:
     notifier = Notifier(database)
-    async with database.pool(1) as pool, Commands(database, notifier.wake, notifier=notifier) as commands:
+    async with database.pool(1) as pool, Commands(database, notifier=notifier) as commands:
         notifier.start()
         try:
             config = terminal.config

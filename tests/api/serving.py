@@ -99,7 +99,7 @@ async def serving(
         listener = Listener(database, notifier)
         listener.start()
         stack.push_async_callback(listener.stop)
-        commands = await stack.enter_async_context(Commands(database, notifier.wake, notifier=notifier))
+        commands = await stack.enter_async_context(Commands(database, notifier=notifier))
         listener.subscribe(commands.hear)
         pool = await stack.enter_async_context(database.pool(4))
         tokens = TokenStore(pool)

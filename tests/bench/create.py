@@ -67,7 +67,7 @@ async def _create_heard(bench: Bench, tasks: Sequence[Task]) -> float:
     async with bench.database() as database:
         notifier = Notifier(database)
         listener = Listener(database, notifier)
-        async with Commands(database, notifier.wake, notifier=notifier) as commands:
+        async with Commands(database, notifier=notifier) as commands:
             notifier.start()
             listener.start()
             rate = await _rate(commands, tasks, 1, SINGLE_CALLERS)

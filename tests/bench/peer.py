@@ -96,7 +96,7 @@ async def producer(count: int, low_ms: float, high_ms: float) -> None:
 async def _produce(count: int, low_ms: float, high_ms: float) -> None:
     notifier = Notifier(DATABASE)
     notifier.start()
-    async with Commands(DATABASE, notifier.wake, notifier=notifier) as commands:
+    async with Commands(DATABASE, notifier=notifier) as commands:
 
         async def send(number: int, at: int) -> None:
             await commands.create_tasks([(f"w-{number}", _numbered(number, at))], ACTOR)

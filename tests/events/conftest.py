@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from asyncpg import Connection
 
+from events.commands import Commands
 from events.connect import Database
 from events.session import hang_up
 from ops.postgres.server import Server
@@ -26,6 +27,13 @@ async def connect(database: str) -> AsyncIterator[Connect]:
             return connection
 
         yield open_one
+
+
+@pytest.fixture
+async def commands(database: str) -> AsyncIterator[Commands]:
+    """All writes of one process, on the test's database."""
+    async with Commands(Database(database)) as commands:
+        yield commands
 
 
 @pytest.fixture

@@ -17,13 +17,6 @@ ACTOR = "runner:r"
 
 
 @pytest.fixture
-async def commands(database: str) -> AsyncIterator[Commands]:
-    """The writes of one process."""
-    async with Commands(Database(database)) as commands:
-        yield commands
-
-
-@pytest.fixture
 async def connection(database: str) -> AsyncIterator[Connection]:
     """A session that looks."""
     connection = await Database(database).connect()

@@ -26,7 +26,7 @@ class Engine:
     def __init__(self, database: Database) -> None:
         self.notifier = Notifier(database)
         self.listener = Listener(database, self.notifier, Intervals())
-        self.commands = Commands(database, self.notifier.wake, notifier=self.notifier)
+        self.commands = Commands(database, notifier=self.notifier)
         self.told: list[Hint] = []
         self.heard: list[Hint] = []
         self.listener.subscribe(self.told.append)

@@ -8,7 +8,6 @@ import pytest
 from asyncpg import Connection
 
 from events.commands import Commands
-from events.connect import Database
 from events.errors import DependencyCycle, NotEligible, UnknownDependency
 from events.reports import Report
 from events.task import TaskCreated, TaskDone, TaskFailed
@@ -19,13 +18,6 @@ LAST_DONE_FIRST_CLAIMED = """
     SELECT max(seq) FILTER (WHERE id <> 'last' AND type = 'task.done'),
            min(seq) FILTER (WHERE id = 'last' AND type = 'task.claimed') FROM log.events
 """
-
-
-@pytest.fixture
-async def commands(database: str) -> AsyncIterator[Commands]:
-    """The commands on a new database."""
-    async with Commands(Database(database)) as commands:
-        yield commands
 
 
 @pytest.fixture

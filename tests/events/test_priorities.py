@@ -8,7 +8,6 @@ import pytest
 from asyncpg import Connection
 
 from events.commands import Commands
-from events.connect import Database
 from events.errors import IllegalTransition, NotFound
 from events.task import TaskCreated
 
@@ -21,13 +20,6 @@ async def connection(database: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(database)
     yield connection
     await connection.close()
-
-
-@pytest.fixture
-async def commands(database: str) -> AsyncIterator[Commands]:
-    """All writes."""
-    async with Commands(Database(database)) as commands:
-        yield commands
 
 
 async def queue(connection: Connection) -> list[tuple[str, int]]:

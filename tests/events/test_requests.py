@@ -1,7 +1,6 @@
 """Credentials are asked for, provided and withdrawn; each change is one event, and the same again is none."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -19,13 +18,6 @@ from projections.views import Views
 OPENAI = RequestDefinition("OpenAI", scopes=["OPENAI_API_KEY"], purpose="plan", validation_cmd="true")
 PROVIDED = RequestProvided(["OPENAI_API_KEY"], "vault")
 ANA = "human:ana"
-
-
-@pytest.fixture
-async def commands(database: str) -> AsyncIterator[Commands]:
-    """The commands on a database of the test's own."""
-    async with Commands(Database(database)) as commands:
-        yield commands
 
 
 async def look(database: str, request_id: str = "REQ-009") -> Any:
