@@ -604,7 +604,7 @@ CREATE INDEX planner_runs_by_seq ON planner_runs (seq);
 CREATE INDEX planner_runs_by_status ON planner_runs (status, seq);
 CREATE INDEX planner_runs_by_end ON planner_runs (ended_at);
 
--- Counts, sharded by session so that writers do not queue for one row; a reader adds the shards up.
+-- Counts, sharded by session and time so that writers do not queue for one row; a reader adds the shards up.
 CREATE TABLE task_counts (
     shard     integer PRIMARY KEY,
     ready     bigint NOT NULL DEFAULT 0,
@@ -625,9 +625,10 @@ CREATE TABLE run_counts (
     PRIMARY KEY (bucket, shard)
 ) WITH (fillfactor = 50);
 
--- The two sessions of a rebuild must not meet in one: they say which they take.
+-- A session takes the next shard every minute: while a forgotten transaction keeps dead rows, an update passes all the
+-- versions that its row has had. The two sessions of a rebuild must not meet in one: they say which they take.
 CREATE FUNCTION counter_shard() RETURNS integer LANGUAGE sql STABLE
-RETURN coalesce(nullif(current_setting('elruso.shard', true), '')::integer, pg_backend_pid()) % 32;
+RETURN coalesce(nullif(current_setting('elruso.shard', true), '')::bigint, pg_backend_pid() + extract(epoch FROM now())::bigint / 60) % 32;
 
 -- Whether the statement holds events whose type has this in it, from the guard's note: '{task.done,task.started}'.
 CREATE FUNCTION holds(part text) RETURNS boolean LANGUAGE sql STABLE RETURN position(part IN current_setting('elruso.types')) > 0;

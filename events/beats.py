@@ -1,11 +1,13 @@
 """Heartbeats: one event, and in the same statement everything an idle runner needs to know."""
 
+import time
 from collections.abc import Sequence
 
 from asyncpg import Connection
 from msgspec import Struct
 
 from events import catalog
+from events.looks import Looks
 from events.statements import load_statements
 
 SQL = load_statements("events", "commands.sql")
@@ -23,27 +25,38 @@ class Life(Struct, frozen=True):
 class Beat(Struct, frozen=True):
     """What a heartbeat answers: is there work, when does some fall due, is anything stuck, is the system paused?
 
-    `held`: the runs that are the runner's, as the log has it. `seq`: the heartbeat's own place in the log.
-    `draining`: the runner shall claim no more.
+    `held`: the runs that are the runner's, as the log has it; None: nobody looked, because looking has become dear, and
+    `ready` and `stuck` are False for the same reason. `seq`: the heartbeat's own place in the log. `draining`: the
+    runner shall claim no more.
     """
 
     ready: bool
     paused: bool
     due_seconds: float | None
     stuck: bool
-    held: list[int] = []
+    held: list[int] | None = []
     seq: int = 0
     draining: bool = False
 
 
-async def write_beat(connection: Connection, life: Life) -> Beat:
-    """One statement. Raises asyncpg's errors."""
-    data = catalog.encode(life.event).decode()
-    event_type = catalog.type_name(life.event)
-    [row] = await connection.fetch(SQL["beat"], life.runner, event_type, data, life.actor, life.lease_seconds)
-    return Beat(**row)
+class Pulse:
+    """The heartbeats that one process writes. Each looks at the queue and at what runs, as long as looking is cheap."""
 
+    def __init__(self) -> None:
+        self._looks = Looks()
 
-async def write_beats(connection: Connection, lives: Sequence[Life], _resent: bool) -> list[Beat]:
-    """The same for a group committer."""
-    return [await write_beat(connection, life) for life in lives]
+    async def write(self, connection: Connection, life: Life) -> Beat:
+        """One statement. Raises asyncpg's errors."""
+        data = catalog.encode(life.event).decode()
+        event_type = catalog.type_name(life.event)
+        looks, began = not self._looks.rest_seconds, time.monotonic()
+        [row] = await connection.fetch(
+            SQL["beat"], life.runner, event_type, data, life.actor, life.lease_seconds, looks
+        )
+        if looks:
+            self._looks.took(time.monotonic() - began)
+        return Beat(**row)
+
+    async def write_all(self, connection: Connection, lives: Sequence[Life], _resent: bool) -> list[Beat]:
+        """The same for a group committer."""
+        return [await self.write(connection, life) for life in lives]

@@ -3,7 +3,7 @@
 Dead index entries in front of the first live one are what makes a queue slow, and a long transaction anywhere keeps
 them from being removed. So each process remembers the key at which it last found work and starts there (`_floor`).
 It is only a hint: it is dropped when a task may have become ready below it, once a second, and before a process
-concludes that there is nothing to do.
+concludes that there is nothing to do; but where looking from the beginning has become dear, only now and then (Looks).
 """
 
 import time
@@ -12,12 +12,15 @@ from typing import Any
 
 from asyncpg import Connection, Record
 from msgspec import Raw, Struct, json
+from msgspec.structs import replace
 
+from events.looks import Looks
 from events.statements import load_statements
 
 SQL = load_statements("events", "commands.sql")
 
 LOWEST = (0, 0)
+HIGHEST = (2**15 - 1, 2**63 - 1)
 FLOOR_SECONDS = 1.0
 PROMOTE_MAX = 1000
 
@@ -47,11 +50,13 @@ class ClaimDesk:
 
     def __init__(self) -> None:
         self._floor = LOWEST
+        self._unsure = False  # something may have become ready below the floor
+        self._looks = Looks()  # from the beginning
         self._fresh_at = 0.0
 
     def forget_floor(self) -> None:
         """Something may have become ready anywhere: look from the beginning next time."""
-        self._floor = LOWEST
+        self._unsure = True
 
     def lower_floor(self, priority: int, position: int) -> None:
         """Something became ready at this key."""
@@ -65,6 +70,8 @@ class ClaimDesk:
         rows = await self._take(connection, runner, limit, actor)
         if not rows:
             ahead = await self._look_ahead(connection, runner)
+            if self._unsure:  # the next look from the beginning may find something
+                ahead = replace(ahead, due_seconds=_sooner(ahead.due_seconds, self._looks.rest_seconds))
             if ahead.paused or ahead.draining or ahead.due_seconds is None or ahead.due_seconds > 0:
                 return [ahead]
             await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
@@ -82,20 +89,43 @@ class ClaimDesk:
     async def _take(self, connection: Connection, runner: str, limit: int, actor: str) -> list[Record]:
         now = time.monotonic()
         if now - self._fresh_at > FLOOR_SECONDS:
-            self._floor, self._fresh_at = LOWEST, now
+            self._unsure, self._fresh_at = True, now
             await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
-        floor = self._floor
-        rows: list[Record] = await connection.fetch(SQL["claim_tasks"], *floor, limit, _text(runner), actor)
-        if not rows and floor != LOWEST:
-            self._floor = LOWEST
-            rows = await connection.fetch(SQL["claim_tasks"], *LOWEST, limit, _text(runner), actor)
-        if rows:
-            self._floor = (rows[0]["first_priority"], rows[0]["first_position"])
+        whole = self._floor == LOWEST or (self._unsure and not self._looks.rest_seconds)
+        rows = await self._look(connection, LOWEST if whole else self._floor, runner, limit, actor)
+        if not rows and not whole:
+            self._unsure = True
+            if not self._looks.rest_seconds:
+                rows = await self._look(connection, LOWEST, runner, limit, actor)
+        return rows
+
+    async def _look(
+        self, connection: Connection, floor: tuple[int, int], runner: str, limit: int, actor: str
+    ) -> list[Record]:
+        """Claim what is found from there on. What is heard meanwhile counts for the next look."""
+        began = time.monotonic()
+        reached, self._floor = floor, HIGHEST
+        if floor == LOWEST:
+            self._unsure = False
+        try:
+            rows: list[Record] = await connection.fetch(SQL["claim_tasks"], *floor, limit, _text(runner), actor)
+            if floor == LOWEST:
+                self._looks.took(time.monotonic() - began)
+            if rows:
+                reached = (rows[0]["first_priority"], rows[0]["first_position"])
+            elif self._looks.rest_seconds:
+                reached = HIGHEST  # what comes now will be heard of
+        finally:
+            self.lower_floor(*reached)
         return rows
 
     async def _look_ahead(self, connection: Connection, runner: str) -> ClaimAnswer:
         row: Any = await connection.fetchrow(SQL["look_ahead"], runner)
         return ClaimAnswer([], row["due_seconds"], row["paused"], row["draining"])
+
+
+def _sooner(due_seconds: float | None, rest_seconds: float) -> float:
+    return rest_seconds if due_seconds is None else min(due_seconds, rest_seconds)
 
 
 def _text(runner: str) -> str:

@@ -244,19 +244,19 @@ RETURNING seq, type;
 
 -- name: beat
 -- One heartbeat, and everything an idle runner needs to know, in one statement.
--- $1 runner id, $2 type, $3 data, $4 actor, $5 lease in seconds
+-- $1 runner id, $2 type, $3 data, $4 actor, $5 lease in seconds, $6 false: without a look at what is ready and what runs
 WITH beat AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'runner', $1, coalesce((SELECT r.version FROM view.runners r WHERE r.id = $1), 0) + 1, $2, $4, $3::json
     RETURNING seq
 )
 SELECT b.seq,
-       EXISTS (SELECT FROM view.ready) AS ready,
+       $6::boolean AND EXISTS (SELECT FROM view.ready) AS ready,
        EXISTS (SELECT FROM view.system s WHERE s.status = 'paused') AS paused,
        $2 = 'runner.heartbeat' AND EXISTS (SELECT FROM view.runners d WHERE d.id = $1 AND d.draining_since IS NOT NULL) AS draining,
        extract(epoch FROM (SELECT min(s.due_at) FROM view.scheduled s) - log.now())::float8 AS due_seconds,
-       ARRAY(SELECT g.run_id FROM view.running g WHERE g.runner = $1) AS held,
-       EXISTS (SELECT FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
+       CASE WHEN $6 THEN ARRAY(SELECT g.run_id FROM view.running g WHERE g.runner = $1) END AS held,
+       $6 AND EXISTS (SELECT FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
                WHERE g.runner <> $1 AND greatest(r.last_seen_at, t.claimed_at) < log.now() - $5::float8 * interval '1 second'
                   OR t.started_at + (t.timeout_seconds + $5::float8) * interval '1 second' < log.now()) AS stuck
 FROM beat b;

@@ -155,7 +155,7 @@ class HttpPulse:
 
 
 def _beat(answer: dict[str, Any]) -> Beat:
-    held = [int(run_id) for run_id in answer["held"]]
+    held = None if answer["held"] is None else [int(run_id) for run_id in answer["held"]]
     draining = answer.get("draining", False)  # an API of before has none
     return Beat(answer["ready"], answer["paused"], answer["due_seconds"], stuck=False, held=held, draining=draining)
 

@@ -149,7 +149,8 @@ class Worker:
             self._alarm.ring_in(beat.due_seconds)
         if beat.stuck:
             self._do("sweep", self._link.sweep())
-        self._compare(set(beat.held))
+        if beat.held is not None:
+            self._compare(set(beat.held))
 
     def _turn(self, draining: bool) -> None:
         """Drain, or go on. It stays while it drains: whoever supervises a runner would start one that ended again."""

@@ -35,7 +35,7 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
             "paused": beat.paused,
             "draining": beat.draining,
             "due_seconds": beat.due_seconds,
-            "held": [str(run_id) for run_id in beat.held],
+            "held": None if beat.held is None else [str(run_id) for run_id in beat.held],
         }
     )
 

@@ -5,6 +5,7 @@
 
     suite          the benchmarks by name; runs some of them and makes the document
     lifecycle  wakeup  wakeup_http  create  claim  rebuild  cost  idle  viewers  api  pages
+    endurance
                    one benchmark each: `async def run(bench, plan) -> Result`
     soak           the long random histories of tests/properties, as a benchmark whose check is the result
     server         the Bench: a PostgreSQL of its own, with the settings of production, or a given one; fresh databases

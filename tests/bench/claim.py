@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from itertools import count, product
 
 from events.commands import Commands
+from events.connect import Database
 from events.reports import Report
 from events.task import TaskCreated, TaskDone
 from tests.bench.create import ACTOR, requests_of, task_list
@@ -67,22 +68,29 @@ class Backlog:
 async def run(bench: Bench, plan: Plan) -> Result:
     """Percentiles per backlog and batch; the baseline of each is the smallest backlog."""
     async with AsyncExitStack() as stack:
-        backlogs = [await _filled(bench, plan, size, stack) for size in plan.sizes.backlogs]
-        rows = [row for batch in plan.sizes.claim_batches for row in await _measure(backlogs, batch, plan)]
+        backlogs = [await _fresh(bench, plan, size, stack) for size in plan.sizes.backlogs]
+        rows = [row for batch in plan.sizes.claim_batches for row in await compare(backlogs, batch, plan)]
     facts = {"claims per run": plan.sizes.claims}
     return Result("claim", "claim latency against backlog", f"{backlogs[0].size:,} ready", rows, facts=facts)
 
 
-async def _filled(bench: Bench, plan: Plan, size: int, stack: AsyncExitStack) -> Backlog:
+async def _fresh(bench: Bench, plan: Plan, size: int, stack: AsyncExitStack) -> Backlog:
     database = await stack.enter_async_context(bench.database())
-    backlog = Backlog(size, await stack.enter_async_context(Commands(database)))
+    return await filled(await stack.enter_async_context(Commands(database)), database, bench, plan, size)
+
+
+async def filled(commands: Commands, database: Database, bench: Bench, plan: Plan, size: int) -> Backlog:
+    """So many tasks more, in a database that has come to rest afterwards."""
+    backlog = Backlog(size, commands)
     await backlog.fill(plan)
     await bench.settle(database)
     return backlog
 
 
-async def _measure(backlogs: Sequence[Backlog], batch: int, plan: Plan) -> list[Row]:
-    """Rounds of a few claims by turns: the percentiles of one run come from the same minute of the machine."""
+async def compare(backlogs: Sequence[Backlog], batch: int, plan: Plan) -> list[Row]:
+    """A row per backlog and percentile; the first backlog is the baseline. Rounds of a few claims by turns:
+    the percentiles of one run come from the same minute of the machine.
+    """
     percentiles: dict[tuple[int, int], list[float]] = {}
     rounds = plan.sizes.claims // ROUND_CLAIMS
     for number in range(plan.runs):

@@ -12,7 +12,21 @@ from rich.console import Console
 
 from ops.postgres.control import Announce
 from ops.postgres.server import Server
-from tests.bench import api, claim, cost, create, idle, lifecycle, pages, rebuild, soak, viewers, wakeup, wakeup_http
+from tests.bench import (
+    api,
+    claim,
+    cost,
+    create,
+    endurance,
+    idle,
+    lifecycle,
+    pages,
+    rebuild,
+    soak,
+    viewers,
+    wakeup,
+    wakeup_http,
+)
 from tests.bench.machine import circumstances
 from tests.bench.plan import FULL, MODEST, Plan, Sizes, voice
 from tests.bench.report import Report, Result, as_json, show_circumstances, show_result
@@ -35,11 +49,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "pages": pages.run,
     "viewers": viewers.run,
     "api": api.run,
+    "endurance": endurance.run,
     "soak": soak.run,
 }
 PAGE_COLUMNS = 120  # where no terminal says how wide it is
 OWN_SERVER_ONLY = {"idle", "soak"}  # they read the server's log, or need to be its superuser
-BY_NAME_ONLY = {"soak"}  # too long for "all of them"
+BY_NAME_ONLY = {"endurance", "soak"}  # too long for "all of them"
 NEEDS_WRK = {"api"}
 
 

@@ -39,6 +39,12 @@ ROWS = {
         "processor time, PostgreSQL",
     ],
     "viewers": ["fan-out p50", "fan-out p99", "fan-out max", "sessions that LISTEN", "memory per viewer"],
+    "endurance": [
+        *("full speed", "the last sixth", "held: the least window", "held: the mean", "after it: seconds to 0.95"),
+        *("tasks waiting, at most", "dead rows before, at most", "dead rows held, at most"),
+        *("dead rows, the last sixth, at most", "the database"),
+        *(f"{batch} of 100 ready, p{share}" for batch in (1, 10) for share in (50, 99)),
+    ],
     "soak": ["histories", "steps"],
     "api": [
         *("GET /ops/tasks, 304, 40", "  p50", "  p99", "GET /ops/tasks, 304, 60", "  p50", "  p99"),

@@ -1,0 +1,28 @@
+"""How often everything may be looked at, so that looking never becomes the work.
+
+A queue's first live row stands behind all the dead ones that nobody may clean up yet, and one forgotten transaction
+anywhere keeps millions of them (docs/operations.md). Whoever looks from the beginning then pays for all of them. Such
+looks are a safety net, for what no hint told of; so a dear one is followed by a rest in proportion to its price.
+"""
+
+import time
+
+DEAR_SECONDS = 0.05  # what a look may take without any rest after it
+REST_PER_SECOND = 20.0  # at most a twentieth of the time is spent looking
+
+
+class Looks:
+    """Says when the next look may be made; is told what each one took."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    @property
+    def rest_seconds(self) -> float:
+        """How long until the next one; 0: now."""
+        return max(0.0, self._next_at - time.monotonic())
+
+    def took(self, seconds: float) -> None:
+        """One was made, just now, and took so long."""
+        if seconds > DEAR_SECONDS:
+            self._next_at = time.monotonic() + seconds * REST_PER_SECOND
