@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 from asyncpg import Pool
 
-from projections import activity, briefs, neighbours, output, runs, story, tasks, why
+from projections import activity, briefs, horizon, neighbours, output, runs, story, tasks, why
 from projections.activity import Activity
 from projections.briefs import DirectiveBrief, RunBrief, TaskBrief
+from projections.horizon import Holder
 from projections.neighbours import Neighbours
 from projections.output import Artifact, Piece
 from projections.runs import RunQuery
@@ -44,6 +45,10 @@ class Board:
     async def activity(self) -> list[Activity]:
         """Ended runs of the last day, half hour by half hour."""
         return await activity.recent_activity(self._pool, datetime.now(UTC))
+
+    async def holders(self) -> list[Holder]:
+        """Transactions that were forgotten, and keep the database from cleaning up."""
+        return await horizon.list_holders(self._pool, horizon.FORGOTTEN_SECONDS)
 
     async def tasks(
         self, query: TaskQuery, limit: int, cursor: str | None = None

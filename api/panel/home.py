@@ -13,6 +13,7 @@ from api.panel.planner import look_at_planner
 from api.panel.visit import Visit
 from events.errors import NotFound
 from events.log import last_seq
+from projections.horizon import Holder
 from projections.runs import RunQuery
 from projections.tasks import TaskQuery
 
@@ -36,11 +37,12 @@ async def show_home(visit: Visit) -> Response:
     board = visit.board
     seq = await last_seq(visit.deps.pool)
     metrics, system, runners = await asyncio.gather(board.metrics(), board.system(), board.runners())
-    activity, running, latest, undecided = await asyncio.gather(
+    activity, running, latest, undecided, holders = await asyncio.gather(
         board.activity(),
         board.tasks(TaskQuery(status="running"), LATEST),
         board.runs(RunQuery(), LATEST),
         board.count_undecided(COUNTED_MAX),
+        board.holders(),
     )
     requests = await visit.deps.credentials.list_requests()
     asked = [
@@ -52,6 +54,7 @@ async def show_home(visit: Visit) -> Response:
         ),
     ]
     needs = find_needs(visit, metrics, system, runners)
+    needs += [Need(True, visit.text("need.holder", **_told(holder)), "/panel#live-needs") for holder in holders[:1]]
     needs += [Need(False, visit.text(key, count=count), path) for key, count, path in asked if count]
     return render(
         visit,
@@ -108,6 +111,11 @@ def find_needs(
         (visit.deps.listener.mode != "listening", False, "need.deaf", {}, "/panel/runners"),
     ]
     return [Need(grave, visit.text(key, **facts), path) for true, grave, key, facts, path in possible if true]
+
+
+def _told(holder: Holder) -> dict[str, str]:
+    name = holder.name if holder.pid is None else f"{holder.name} (pid {holder.pid})"
+    return {"name": name, "age": span(holder.seconds), "remedy": holder.remedy}
 
 
 async def show_nothing(visit: Visit, rest: str) -> Response:

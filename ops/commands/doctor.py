@@ -17,6 +17,7 @@ from ops.migrate import read_schema, state_of
 from ops.settings import without_password
 from ops.terminal import Terminal, command
 from ops.vault.keyring import Keyring
+from projections import horizon
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -88,6 +89,9 @@ async def _look_at_database(config: Config) -> AsyncIterator[Finding]:
         yield Finding(True, "doctor.server", {"version": version, "address": without_password(database.url)})
         state = await state_of(connection, read_schema())
         yield Finding(state == "current", f"doctor.schema_{state}")
+        for holder in await horizon.list_holders(connection, horizon.FORGOTTEN_SECONDS):
+            facts = {"name": holder.name, "minutes": round(holder.seconds / 60), "remedy": holder.remedy}
+            yield Finding(False, "doctor.holder", facts)
     finally:
         await connection.close()
     if database.direct_url is None:

@@ -34,6 +34,12 @@ TEXTS = {
         es="El esquema está atrasado: elruso db migrate.",
         en="The schema is behind: elruso db migrate.",
     ),
+    "doctor.holder": Text(
+        es="{name} tiene una transacción abierta desde hace {minutes} min: nada de lo borrado se limpia y la cola se "
+        "vuelve lenta. Para cerrarla: elruso db psql, y allí {remedy};",
+        en="{name} has had a transaction open for {minutes} min: nothing that was deleted is cleaned up, and the queue "
+        "gets slow. To end it: elruso db psql, and there {remedy};",
+    ),
     "doctor.no_listener": Text(
         es="Solo se conoce el pooler: los runners preguntan cada poco en lugar de esperar avisos. "
         "Pon ELRUSO_LISTEN_URL.",

@@ -197,6 +197,7 @@ OTHER_QUERIES = {
     "requests": Query("requests.list_requests", (), set(), 0),
     "runners": Query("runners.list_runners", (60.0, None), set(), 0),
     "the database's state": Query("system.show_state", (), set(), 0),
+    "forgotten transactions": Query("horizon.list_holders", (300.0,), set(), 0),
     "the system": Query("system.show_system", (), set(), 0),
 }
 QUERIES = TASK_QUERIES | RUN_QUERIES | LOG_QUERIES | OTHER_QUERIES

@@ -48,6 +48,12 @@ TEXTS = {
     "need.failed": Text(es="Tareas fallidas: {count}.", en="Failed tasks: {count}."),
     "need.fail_rate": Text(es="Falla el {rate} de las últimas ejecuciones.", en="{rate} of the latest runs failed."),
     "need.old": Text(es="La tarea más antigua espera desde hace {age}.", en="The oldest task has waited for {age}."),
+    "need.holder": Text(
+        es="{name} tiene una transacción abierta desde hace {age}: nada de lo borrado se limpia y la cola se vuelve "
+        "lenta. Para cerrarla: {remedy}",
+        en="{name} has had a transaction open for {age}: nothing that was deleted is cleaned up, and the queue gets "
+        "slow. To end it: {remedy}",
+    ),
     "need.deaf": Text(
         es="La API no oye los avisos de la base de datos y sondea; todo llega, algo más tarde.",
         en="The API does not hear the database's wake-ups and polls; all arrives, a little later.",
