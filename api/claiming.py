@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from api.call import Call
 from api.wire.task import Claim
@@ -23,18 +22,18 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
     try:
         with call.live.waiting.join() as baton:
             while True:
-                baton.clear()
+                baton.put_down()
                 answer = await call.deps.commands.claim(wanted.runner_id, wanted.limit or 1, actor)
                 seconds = until - time.monotonic()
                 if answer.tasks or answer.paused or answer.draining:
-                    baton.set()  # there may be more, or the others should be told as well
+                    baton.hand_over()  # there may be more, or the others should be told as well
                     return answer
                 if seconds <= 0 or closing.done() or gone.done():
                     return answer
                 if answer.due_seconds is not None:
                     seconds = min(seconds, max(answer.due_seconds, DUE_SECONDS_MIN))
-                await _any_of(seconds, baton, gone, closing)
-                if not baton.is_set() and (closing.done() or gone.done()):
+                await baton.wait(seconds, gone, closing)
+                if not baton.is_here and (closing.done() or gone.done()):
                     return answer
     finally:
         closing.cancel()
@@ -45,12 +44,3 @@ async def hand_back(call: Call, claimed: Sequence[Claimed], actor: str) -> None:
     runs = [(task.task_id, task.run_id) for task in claimed]
     if runs:
         await asyncio.shield(call.deps.commands.hand_back(runs, HAND_BACK_REASON, actor))
-
-
-async def _any_of(timeout: float, baton: asyncio.Event, *others: asyncio.Task[Any]) -> None:
-    """Returns when the baton comes, one of the others is done, or the time is up."""
-    handed = asyncio.create_task(baton.wait())
-    try:
-        await asyncio.wait({handed, *others}, timeout=max(0.0, timeout), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        handed.cancel()

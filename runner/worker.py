@@ -101,8 +101,9 @@ class Worker:
             await self._alarm.wait()
             return
         self._asking = True
+        wanted = self._runs.free
         try:
-            answer = await self._link.claim(self._runs.free)
+            answer = await self._link.claim(wanted)
         finally:
             self._asking = False
         if self._stopping.is_set():
@@ -113,6 +114,8 @@ class Worker:
             await self._link.release([claimed.run_id for claimed in answer.tasks], DRAINS)
         elif answer.tasks:
             self._runs.begin(answer.tasks)
+            if len(answer.tasks) < wanted:  # that was all there was
+                await asyncio.sleep(0)  # no hurry to ask for more: the runs go first
         else:
             self._alarm.ring_in(None if answer.paused else answer.due_seconds)
             await self._alarm.wait()

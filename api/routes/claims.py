@@ -20,7 +20,7 @@ from events.runners import draining
 async def claim_tasks(call: Call, body: Claim) -> Response:
     """Claim one task (or null), up to `limit` tasks, or a named one; wait for work up to `wait_seconds`."""
     actor = call.caller.acting_as(body.runner_id)
-    async with leaving(call.request) as gone:
+    with leaving(call.request) as gone:
         claimed = await _claim(call, body, actor, gone)
         try:
             response = await _hand_out(call, body, claimed)
