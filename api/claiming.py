@@ -23,7 +23,7 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
         with call.live.waiting.join() as baton:
             while True:
                 baton.put_down()
-                answer = await call.deps.commands.claim(wanted.runner_id, wanted.limit or 1, actor)
+                answer = await call.deps.commands.claim(wanted.runner_id, wanted.limit or 1, actor, shown=True)
                 seconds = until - time.monotonic()
                 if answer.tasks or answer.paused or answer.draining:
                     baton.hand_over()  # there may be more, or the others should be told as well

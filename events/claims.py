@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asyncpg import Connection, Record
-from msgspec import Raw, Struct, json
-from msgspec.structs import replace
+from msgspec import Raw, Struct, json, structs
 
 from events.looks import Looks
 from events.statements import load_statements
@@ -26,13 +25,26 @@ PROMOTE_MAX = 1000
 
 
 class Claimed(Struct, frozen=True, gc=False):
-    """A task in a runner's hands. `run_id` is the fence of all it reports; `definition` is a TaskCreated as JSON."""
+    """A task in a runner's hands. `run_id` is the fence of all it reports; `definition` is a TaskCreated as JSON.
+
+    `shown`: the whole task as JSON, for those who asked for that.
+    """
 
     task_id: str
     run_id: int
     attempt: int
     version: int
     definition: Raw
+    shown: Raw | None = None
+
+
+class Wish(Struct, frozen=True):
+    """Up to `limit` tasks for a runner. `shown`: each whole, as the view would have it right afterwards."""
+
+    runner: str
+    limit: int
+    actor: str
+    shown: bool = False
 
 
 class ClaimAnswer(Struct, frozen=True):
@@ -62,21 +74,20 @@ class ClaimDesk:
         """Something became ready at this key."""
         self._floor = min(self._floor, (priority, position))
 
-    async def claim(
-        self, connection: Connection, asked: Sequence[tuple[str, int, str]], _resent: bool
-    ) -> list[ClaimAnswer]:
-        """Up to `limit` tasks for a runner, in claim order. `asked` holds one (runner, limit, actor)."""
-        [(runner, limit, actor)] = asked
-        rows = await self._take(connection, runner, limit, actor)
+    async def claim(self, connection: Connection, asked: Sequence[Wish], _resent: bool) -> list[ClaimAnswer]:
+        """Tasks in claim order. `asked` holds one wish."""
+        [wish] = asked
+        rows = await self._take(connection, wish)
         if not rows:
-            ahead = await self._look_ahead(connection, runner)
+            ahead = await self._look_ahead(connection, wish.runner)
             if self._unsure:  # the next look from the beginning may find something
-                ahead = replace(ahead, due_seconds=_sooner(ahead.due_seconds, self._looks.rest_seconds))
+                ahead = structs.replace(ahead, due_seconds=_sooner(ahead.due_seconds, self._looks.rest_seconds))
             if ahead.paused or ahead.draining or ahead.due_seconds is None or ahead.due_seconds > 0:
                 return [ahead]
             await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
-            rows = await self._take(connection, runner, limit, actor)
-        return [ClaimAnswer([_claimed(row) for row in rows], None if rows else 0.0)]
+            rows = await self._take(connection, wish)
+        claimed = _shown if wish.shown else _claimed
+        return [ClaimAnswer([claimed(row) for row in rows], None if rows else 0.0)]
 
     async def claim_task(
         self, connection: Connection, asked: Sequence[tuple[str, str, str]], _resent: bool
@@ -86,29 +97,28 @@ class ClaimDesk:
         rows = await connection.fetch(SQL["claim_task"], task_id, _text(runner), actor)
         return [_claimed(rows[0]) if rows else None]
 
-    async def _take(self, connection: Connection, runner: str, limit: int, actor: str) -> list[Record]:
+    async def _take(self, connection: Connection, wish: Wish) -> list[Record]:
         now = time.monotonic()
         if now - self._fresh_at > FLOOR_SECONDS:
             self._unsure, self._fresh_at = True, now
             await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
         whole = self._floor == LOWEST or (self._unsure and not self._looks.rest_seconds)
-        rows = await self._look(connection, LOWEST if whole else self._floor, runner, limit, actor)
+        rows = await self._look(connection, LOWEST if whole else self._floor, wish)
         if not rows and not whole:
             self._unsure = True
             if not self._looks.rest_seconds:
-                rows = await self._look(connection, LOWEST, runner, limit, actor)
+                rows = await self._look(connection, LOWEST, wish)
         return rows
 
-    async def _look(
-        self, connection: Connection, floor: tuple[int, int], runner: str, limit: int, actor: str
-    ) -> list[Record]:
+    async def _look(self, connection: Connection, floor: tuple[int, int], wish: Wish) -> list[Record]:
         """Claim what is found from there on. What is heard meanwhile counts for the next look."""
+        statement = SQL["claim_and_show" if wish.shown else "claim_tasks"]
         began = time.monotonic()
         reached, self._floor = floor, HIGHEST
         if floor == LOWEST:
             self._unsure = False
         try:
-            rows: list[Record] = await connection.fetch(SQL["claim_tasks"], *floor, limit, _text(runner), actor)
+            rows: list[Record] = await connection.fetch(statement, *floor, wish.limit, _text(wish.runner), wish.actor)
             if floor == LOWEST:
                 self._looks.took(time.monotonic() - began)
             if rows:
@@ -134,3 +144,7 @@ def _text(runner: str) -> str:
 
 def _claimed(row: Record) -> Claimed:
     return Claimed(row["id"], row["seq"], row["attempt"], row["version"], Raw(row["definition"].encode()))
+
+
+def _shown(row: Record) -> Claimed:
+    return structs.replace(_claimed(row), shown=Raw(row["shown"].encode()))

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from events import catalog
 from events.beats import Beat, Life, Pulse
-from events.claims import ClaimAnswer, ClaimDesk, Claimed
+from events.claims import ClaimAnswer, ClaimDesk, Claimed, Wish
 from events.committer import Answered, Batch, Committer
 from events.connect import Database
 from events.creation import Answer, CreatedTask, Creation, create_and_tell, create_singly, create_together, news_of
@@ -130,9 +130,12 @@ class Commands:
             raise answer
         return answer
 
-    async def claim(self, runner: str, limit: int, actor: str) -> ClaimAnswer:
-        """Claims up to `limit` tasks. If there are none: when the next one falls due, or what holds them back."""
-        answer = await self._claims.submit(self._claiming, (runner, limit, actor))
+    async def claim(self, runner: str, limit: int, actor: str, *, shown: bool = False) -> ClaimAnswer:
+        """Claims up to `limit` tasks. If there are none: when the next one falls due, or what holds them back.
+
+        `shown`: each comes whole, as the view would have it right afterwards.
+        """
+        answer = await self._claims.submit(self._claiming, Wish(runner, limit, actor, shown))
         if answer.tasks:
             self._announce(max(task.run_id for task in answer.tasks))
         return answer

@@ -47,6 +47,40 @@ SELECT c.id, c.seq, c.version, (c.data->>'attempt')::integer AS attempt, d.data 
 FROM claimed c CROSS JOIN LATERAL (SELECT e.data FROM log.events e WHERE e.seq = c.cause OFFSET 0) d
 ORDER BY c.seq;
 
+-- name: claim_and_show
+-- As claim_tasks, and besides each task as whoever looked at it next would see it (tasks_by_id in projections/tasks.sql):
+-- as it stood before, with what a claim changes (fold_claims in schema.sql). So nobody has to look.
+WITH picked AS MATERIALIZED (
+    SELECT r.id, r.priority, r.position FROM view.ready r
+    WHERE (r.priority, r.position) >= ($1::smallint, $2::bigint)
+      AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
+      AND (SELECT set_config('elruso.brings', 'task.claimed', true)) IS NOT NULL  -- before anything is written
+      AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $4::json #>> '{}' AND d.draining_since IS NOT NULL)
+    ORDER BY r.priority, r.position, r.id LIMIT $3 FOR UPDATE SKIP LOCKED
+), claimed AS (
+    INSERT INTO log.events (kind, id, version, type, actor, cause, data)
+    SELECT 'task', t.id, t.version + 1, 'task.claimed', $5, t.created_seq, ('{"runner":' || $4::text || ',"attempt":' || t.attempts + 1 || '}')::json
+    FROM picked p CROSS JOIN LATERAL (SELECT k.id, k.version, k.attempts, k.created_seq FROM view.tasks k WHERE k.id = p.id OFFSET 0) t
+    RETURNING id, seq, version, cause, data, at
+)
+SELECT c.id, c.seq, c.version, (c.data->>'attempt')::integer AS attempt, d.data AS definition,
+       (SELECT p.priority FROM picked p LIMIT 1) AS first_priority, (SELECT p.position FROM picked p LIMIT 1) AS first_position,
+       row_to_json(task)::text AS shown
+FROM claimed c CROSS JOIN LATERAL (SELECT e.data FROM log.events e WHERE e.seq = c.cause OFFSET 0) d
+CROSS JOIN LATERAL (
+    SELECT t.id, w.phase, t.title, w.body, 'running' AS status, w.branch,
+           coalesce(w.depends_on, '[]') AS depends_on, coalesce(w.blocked_by, '[]') AS blocked_by, t.directive_id, t.task_type,
+           coalesce(w.steps, '[]') AS steps, coalesce(w.params, '{}') AS params, t.priority, (c.data->>'attempt')::integer AS attempts, t.max_attempts,
+           NULL AS next_run_at, t.last_error, c.data->>'runner' AS claimed_by, c.at AS claimed_at, NULL AS started_at, NULL AS finished_at,
+           t.created_at, t.ready_at, t.timeout_seconds, t.waiting_on, t.blocked_parent, c.seq::text AS run_id, w.acceptance,
+           coalesce(w.allowed_scope, '[]') AS allowed_scope, c.version
+    FROM view.tasks t CROSS JOIN LATERAL json_to_record(d.data) AS w (phase json, body text, branch text, depends_on json, blocked_by json,
+        steps json, params json, acceptance json, allowed_scope json)
+    WHERE t.id = c.id
+    OFFSET 0
+) task
+ORDER BY c.seq;
+
 -- name: claim_task
 -- Claims one named task, if it is eligible now. Of two claimers the second is refused by the log, asks again, and
 -- finds nothing. $1 task id, $2 runner (as JSON text), $3 actor

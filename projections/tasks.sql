@@ -2,6 +2,7 @@
 
 -- name: tasks_by_id
 -- The tasks with the ids $1, in that order, that have the status $2 (null: whatever it is), as a JSON array.
+-- What a claim answers (claim_and_show in events/commands.sql) has the same fields.
 SELECT coalesce(json_agg(task ORDER BY wanted.place), '[]')::text
 FROM unnest($1::text[]) WITH ORDINALITY AS wanted (id, place)
 CROSS JOIN LATERAL (

@@ -44,6 +44,7 @@ EXPECTED: dict[str, Limit] = {
     "create 1": Limit({"create_and_tell": 1}, 1, 2, inserted=3, dead=1, wal_bytes=1_200),
     "create 100": Limit({"create_tasks": 1}, 1, 1, inserted=300, dead=1, wal_bytes=96_000),
     "claim 1": Limit({"claim_tasks": 1}, 1, 1, inserted=3, dead=3, cold=0, wal_bytes=1_300),
+    "claim 1, shown": Limit({"claim_and_show": 1}, 1, 1, inserted=3, dead=3, cold=0, wal_bytes=1_300),
     "claim 100": Limit({"claim_tasks": 1}, 1, 1, inserted=300, dead=201, cold=0, wal_bytes=112_000),
     "start 100": Limit({"report_runs": 1}, 1, 1, inserted=100, dead=200, cold=0, wal_bytes=65_000),
     "done 100": Limit({"report_runs": 1}, 1, 1, inserted=100, dead=302, cold=0, wal_bytes=75_000),
@@ -97,6 +98,7 @@ class Workshop:
             "create 1": lambda: self.create(1),
             "create 100": lambda: self.create(100),
             "claim 1": lambda: self.claim(1),
+            "claim 1, shown": lambda: self.claim(1, shown=True),
             "claim 100": lambda: self.claim(100),
             "start 100": lambda: self.report(TaskStarted),
             "done 100": lambda: self.report(TaskDone),
@@ -130,9 +132,9 @@ class Workshop:
         """Tasks without dependencies."""
         await self.commands.create_tasks([(None, TaskCreated(**NUMBERS)) for _ in range(count)], "human:ana")
 
-    async def claim(self, count: int) -> None:
+    async def claim(self, count: int, shown: bool = False) -> None:
         """So many; they are the ones reported next."""
-        answer = await self.commands.claim("r", count, "runner:r")
+        answer = await self.commands.claim("r", count, "runner:r", shown=shown)
         assert count == len(answer.tasks)
         self.claimed = [(task.task_id, task.run_id) for task in answer.tasks]
 

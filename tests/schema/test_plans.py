@@ -62,9 +62,10 @@ def scans(nodes: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
     return found
 
 
-async def test_claim_walks_the_queue(writer: Connection) -> None:
+@pytest.mark.parametrize("name", ["claim_tasks", "claim_and_show"])
+async def test_claim_walks_the_queue(writer: Connection, name: str) -> None:
     """A claim of 20 among 100 000 walks the key and reads 20 rows of the queue; it sorts nothing but its answer."""
-    nodes = await explain(writer, "claim_tasks", 0, 0, 20, '"r"', "runner:r")
+    nodes = await explain(writer, name, 0, 0, 20, '"r"', "runner:r")
     [walk] = scans(nodes, "ready")
     assert ("ready_pkey", 20) == (walk["Index Name"], walk["Actual Rows"])
     assert all(node["Actual Rows"] <= 20 for node in nodes if node["Node Type"] == "Sort"), nodes
