@@ -16,7 +16,7 @@ SELECT array_agg(c.id) AS ids, array_agg(c.seq) AS seqs FROM created c;
 -- name: create_and_tell
 -- Appends task.created for one task without parents, commits, and tells the runners. Outside a transaction only.
 -- $1 id, $2 actor, $3 command id, $4 data, $5 priority, $6 channel
-CALL log.create_and_tell($1, $2, $3, $4, $5, $6, NULL);
+CALL log.create_and_tell($1, $2, $3, $4, $5, $6, NULL, NULL);
 
 -- name: create_free_tasks
 -- The same, but an id or command that is taken is left out of the answer.

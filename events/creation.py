@@ -25,12 +25,16 @@ SQL = load_statements("events", "commands.sql")
 
 
 class CreatedTask(Struct, frozen=True):
-    """The answer for one task: `created` False when it existed already with the same content."""
+    """The answer for one task: `created` False when it existed already with the same content.
+
+    `at`: when it was created, as JSON; known of those that were created alone.
+    """
 
     id: str
     seq: int
     priority: int
     created: bool
+    at: Raw | None = None
 
 
 class NewTask(Struct, frozen=True):
@@ -88,12 +92,12 @@ async def create_and_tell(connection: Connection, creation: Creation) -> list[Cr
     [task] = creation.tasks
     data = str(task.data, "utf-8")
     try:
-        seq = await connection.fetchval(
+        row: Any = await connection.fetchrow(
             SQL["create_and_tell"], task.id, task.actor, task.command_id, data, task.priority, CHANNEL
         )
     except (asyncpg.UniqueViolationError, asyncpg.ProgramLimitExceededError):  # the latter: no room for hints
         return None
-    return [CreatedTask(task.id, seq, task.priority, True)]
+    return [CreatedTask(task.id, row["seq"], task.priority, True, Raw(row["at"].encode()))]
 
 
 async def create_singly(connection: Connection, creations: Sequence[Creation]) -> list[Answer]:

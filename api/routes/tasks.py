@@ -10,7 +10,10 @@ from api.known import know_task, read_task
 from api.task_status import change_status
 from api.wire.field import TaskId
 from api.wire.task import Cancel, NewTasks, Prioritize, Requeue, TaskChange, TaskFilter
+from events.creation import CreatedTask
 from events.errors import LeaseLost
+from events.task import TaskCreated
+from projections.new_task import show_new
 from projections.page import Page
 
 
@@ -37,8 +40,14 @@ async def create_tasks(call: Call, body: NewTasks) -> Response:
     created = await call.deps.commands.create_tasks(wanted, call.actor, key)
     status = 201 if any(task.created for task in created) else 200
     if body.single:
-        return answer(await read_task(call.live.tasks, created[0].id), status=status)
+        return answer(await _show_created(call, created[0], wanted[0][1]), status=status)
     return answer(await call.deps.views.tasks_by_id([task.id for task in created]), status=status)
+
+
+async def _show_created(call: Call, task: CreatedTask, asked: TaskCreated) -> bytes:
+    """From what was written, if that is all there is to know."""
+    known = None if task.at is None else show_new(task.id, asked, task.at)
+    return known or await read_task(call.live.tasks, task.id)
 
 
 async def show_task(call: Call, task_id: TaskId) -> Response:

@@ -27,6 +27,20 @@ from projections.views import Views
 
 LEASE_SECONDS = 15.0
 LIMITS = Limits()
+STEPS = [{"name": "s", "cmd": "true", "timeout_seconds": 2}]
+WHOLE = {
+    **{
+        "id": "whole",
+        "title": 'ñ "quoted" \\ \u2028 / \x7f',
+        "body": "line\nline\ttab\x1f",
+        "phase": 3,
+        "task_type": "shell",
+    },
+    **{"steps": STEPS, "params": {"n": 1.50, "deep": {"a": [None, True]}}, "priority": 7, "max_attempts": 9},
+    **{"timeout_seconds": 60, "blocked_by": ["REQ-001"], "branch": "b", "allowed_scope": ["src/**"]},
+    "acceptance": {"expected_files": ["f"], "checks": STEPS},
+}
+"""A task with all that can be asked for, but for parents and a time."""
 
 
 class Served(Struct):
@@ -68,6 +82,11 @@ def data_of(response: httpx.Response) -> Any:
     assert response.is_success, f"{response.status_code}: {body}"
     assert body["ok"] is True
     return body["data"]
+
+
+def bare(response: httpx.Response) -> str:
+    """The data of an answer, as it was sent."""
+    return response.text.removeprefix('{"ok":true,"data":').removesuffix("}")
 
 
 def refusal_of(response: httpx.Response) -> tuple[int, str, str]:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.serving import Served, data_of, refusal_of
+from tests.api.serving import WHOLE, Served, bare, data_of, refusal_of
 
 STEPS = [{"name": "say", "cmd": "echo hi"}]
 
@@ -19,6 +19,25 @@ async def test_a_task_is_created_and_shown(api: Served) -> None:
     assert ("a", "A", "ready", 0, 100) == tuple(task[key] for key in ("id", "title", "status", "attempts", "priority"))
     assert STEPS == [{key: step[key] for key in ("name", "cmd")} for step in task["steps"]]
     assert task == await api.get("/ops/tasks/a")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"timeout_seconds": 0.25, "phase": "one"},
+        {"depends_on": ["parent"]},
+        {"next_run_at": "2100-01-01T00:00:00.5Z"},
+    ],
+    ids=str,
+)
+async def test_what_a_creation_answers_is_what_the_view_shows(api: Served, more: Any) -> None:
+    """Field by field, in the same order and to the last character; the second time, too."""
+    await api.post("/ops/tasks", {"id": "parent", "title": "P", "directive_id": "d"})
+    answered = [await api.client.post("/ops/tasks", json=WHOLE | more) for _ in range(2)]
+    shown = bare(await api.client.get("/ops/tasks/whole"))
+
+    assert [(201, shown), (200, shown)] == [(response.status_code, bare(response)) for response in answered]
 
 
 async def test_a_task_without_an_id_is_given_one(api: Served) -> None:

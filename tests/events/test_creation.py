@@ -51,6 +51,15 @@ async def engine(database: str, stranger: Connection) -> AsyncIterator[Engine]:
         await engine.notifier.stop()
 
 
+async def test_a_process_of_before_creates_lone_tasks(stranger: Connection) -> None:
+    """It knows nothing of the time in the answer, and takes what comes first."""
+    data = '{"title":"t"}'
+    seq = await stranger.fetchval(
+        "CALL log.create_and_tell($1, $2, $3, $4, $5, $6, NULL)", "a", ACTOR, None, data, 100, CHANNEL
+    )
+    assert seq == await stranger.fetchval("SELECT seq FROM log.events WHERE id = 'a'")
+
+
 async def test_a_lone_task_tells_everybody_once(engine: Engine, stranger: Connection) -> None:
     """Creating one task wakes other processes without a notification of the notifier, and its own process once."""
     sent = engine.notifier.sent
