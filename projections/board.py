@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 from asyncpg import Pool
 
-from projections import activity, briefs, neighbours, output, runs, story, tasks, why
+from projections import activity, briefs, directives, neighbours, output, plan, runs, story, tasks, why
 from projections.activity import Activity
 from projections.briefs import DirectiveBrief, RunBrief, TaskBrief
 from projections.neighbours import Neighbours
 from projections.output import Artifact, Piece
+from projections.plan import PlanPage
 from projections.runs import RunQuery
 from projections.story import EventBrief, EventDetail, StoryQuery
 from projections.tasks import Found, TaskQuery
@@ -145,14 +146,13 @@ class Board:
         return await briefs.list_directives(self._pool, statuses, limit, before)
 
     async def directive(self, directive_id: str) -> dict[str, Any] | None:
-        """One directive with all that was proposed and decided."""
-        data = await self._views.directive(directive_id)
+        """One directive with all that was proposed and decided, but for the tasks it plans."""
+        data = await directives.find_directive(self._pool, directive_id, with_tasks=False)
         return None if data is None else _plain(data)
 
-    async def preview(self, directive_id: str) -> dict[str, Any] | None:
-        """What applying a directive would create."""
-        data = await self._views.preview(directive_id)
-        return None if data is None else _plain(data)
+    async def plan(self, directive_id: str, after: int, limit: int) -> PlanPage | None:
+        """The tasks a directive plans, `limit` of them behind the first `after`."""
+        return await plan.find_plan(self._pool, directive_id, after, limit)
 
     async def planner(self) -> dict[str, Any]:
         """The planner's run under way, the last one, and what was spent today."""

@@ -170,8 +170,9 @@ OTHER_QUERIES = {
         "metrics.show_metrics", (60.0,), {"runs_pkey", "tasks_pkey", "ready_pkey", "run_counts_pkey"}, 1400
     ),
     "activity": Query("activity.count_activity", (24, 30), {"run_counts_pkey"}, 300),
-    "a directive": Query("directives.directives_by_id", (["d-5"],), {"directives_pkey", "tasks_pkey"}, 5),
+    "a directive": Query("directives.directives_by_id", (["d-5"], True), {"directives_pkey", "tasks_pkey"}, 5),
     "what a directive plans": Query("directives.planned_tasks", ("d-5",), {"directives_pkey"}, 5),
+    "a part of what a directive plans": Query("directives.page_of_plan", ("d-5", 0, 100), {"directives_pkey"}, 5),
     "lines of directives": Query(
         "briefs.briefs_of_directives", (["d-5", "d-100"],), {"directives_pkey", "tasks_pkey"}, 4
     ),
