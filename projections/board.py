@@ -99,6 +99,16 @@ class Board:
         data = await runs.find_run(self._pool, run_id, steps, changes)
         return None if data is None else _plain(data)
 
+    async def steps(self, run_id: int, after: int, limit: int) -> list[dict[str, Any]]:
+        """The steps of a run behind the one of that number."""
+        found: list[dict[str, Any]] = msgspec.json.decode(await runs.list_steps(self._pool, run_id, after, limit))
+        return found
+
+    async def changes(self, run_id: int, after: str, limit: int) -> list[dict[str, Any]]:
+        """The files that a run changed, behind that path."""
+        found: list[dict[str, Any]] = msgspec.json.decode(await runs.list_changes(self._pool, run_id, after, limit))
+        return found
+
     async def count_traces(self, run_id: int) -> tuple[int, int]:
         """How many steps and file changes a run has."""
         return await runs.count_traces(self._pool, run_id)
@@ -116,9 +126,13 @@ class Board:
         """What a run printed after a piece."""
         return await output.next_output(self._pool, run_id, after, characters)
 
-    async def artifact(self, run_id: int, kind: str, characters: int) -> Artifact | None:
-        """The beginning of a run's patch or diffstat."""
-        return await output.cut_artifact(self._pool, run_id, kind, characters)
+    async def patch(self, run_id: int, after: int, characters: int) -> Artifact | None:
+        """A part of a run's patch: so many characters behind the first `after`."""
+        return await output.cut_artifact(self._pool, run_id, "patch", after, characters)
+
+    async def next_file(self, run_id: int, after: int) -> int | None:
+        """Where in a run's patch the next file begins, from there on; None: it was the last."""
+        return await output.find_file_in_patch(self._pool, run_id, after)
 
     async def story(
         self, query: StoryQuery, limit: int, before: int | None = None

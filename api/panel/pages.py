@@ -21,6 +21,7 @@ from api.panel import (
     session,
     static_files,
     tasks,
+    traces,
 )
 from api.panel.page import Desk, Page
 
@@ -51,6 +52,9 @@ PAGES = (
     Page("GET", "/panel/runs/{run_id}/output", READ, run.show_output),
     Page("GET", "/panel/runs/{run_id}/output.log", READ, run.download_output),
     Page("GET", "/panel/runs/{run_id}/changes.patch", READ, run.download_patch),
+    Page("GET", "/panel/runs/{run_id}/steps", READ, traces.show_steps),
+    Page("GET", "/panel/runs/{run_id}/changes", READ, traces.show_changes),
+    Page("GET", "/panel/runs/{run_id}/patch", READ, traces.show_patch),
     Page("POST", "/panel/runs/{run_id}/retry", OPERATE, run.retry),
     Page("GET", "/panel/runners", READ, runners.list_runners),
     Page("POST", "/panel/runners/{runner_id:path}/drain", OPERATE, runners.drain),

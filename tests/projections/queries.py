@@ -132,12 +132,15 @@ RUN_QUERIES = {
         4,
     ),
     "a run, whole": Query("runs.run_with_steps", (FIRST_RUN, None, None), {"steps_pkey", "file_changes_pkey"}, 4),
+    "more steps of a run": Query("runs.list_steps", (FIRST_RUN, 0, 101), {"steps_pkey"}, 1),
+    "more files of a run": Query("runs.list_changes", (FIRST_RUN, "", 201), {"file_changes_pkey"}, 1),
     "how much a run did": Query("runs.count_traces", (FIRST_RUN,), {"steps_pkey", "file_changes_pkey"}, 2),
     "output": Query("output.list_output", (FIRST_RUN, None, 0, 1001), {"output_pkey"}, 1),
     "the end of the output": Query("output.tail_output", (FIRST_RUN, 150_000, 500), {"output_pkey"}, 2),
     "the next output": Query("output.next_output", (FIRST_RUN, 0, 150_000, 500), {"output_pkey"}, 1),
     "a patch": Query("output.find_artifact", (FIRST_RUN, "patch"), {"artifacts_pkey"}, 1),
-    "the beginning of a patch": Query("output.cut_artifact", (FIRST_RUN, "patch", 1000), {"artifacts_pkey"}, 1),
+    "the beginning of a patch": Query("output.cut_artifact", (FIRST_RUN, "patch", 0, 1000), {"artifacts_pkey"}, 1),
+    "the next file of a patch": Query("output.find_file_in_patch", (FIRST_RUN, 5), {"artifacts_pkey"}, 1),
 }
 LOG_QUERIES = {
     "the latest events": Query(
