@@ -50,23 +50,17 @@ class Board:
         self, query: TaskQuery, limit: int, cursor: str | None = None
     ) -> tuple[list[TaskBrief], int | None, str | None]:
         """A page of tasks, how many there are (None: not counted), and the cursor of the next page."""
-        found = await self._find_tasks(query, limit, cursor, WINDOW)
+        found = await self.find_tasks(query, limit, cursor)
         return await briefs.brief_tasks(self._pool, found.ids), found.total, found.next
 
-    async def task_ids(
-        self, query: TaskQuery, limit: int, cursor: str | None = None, window: int = WINDOW
-    ) -> tuple[list[str], str | None]:
-        """The ids of the tasks that agree with the query, `limit` at most, and where to go on; looks at `window`."""
-        found = await self._find_tasks(query, limit, cursor, window)
-        return found.ids, found.next
+    async def find_tasks(self, query: TaskQuery, limit: int, cursor: str | None = None, window: int = WINDOW) -> Found:
+        """The ids of the tasks that agree with the query, `limit` at most; looks at `window` of them.
 
-    async def _find_tasks(self, query: TaskQuery, limit: int, cursor: str | None, window: int) -> Found:
-        """A page; the one task that is called as the text says comes first, however old it is."""
+        The one task that is called as the text says comes first, however old it is.
+        """
         found = await tasks.find_tasks(self._pool, query, limit, cursor, window)
         named = await tasks.find_named(self._pool, query) if query.text and cursor is None else None
-        if named is None:
-            return found
-        return Found([named, *(each for each in found.ids if each != named)], found.total, found.next)
+        return found if named is None else found.headed(*named)
 
     async def tasks_named(self, ids: list[str]) -> list[TaskBrief]:
         """These tasks, in that order."""
