@@ -65,7 +65,8 @@ TRACES = """
     SELECT 'p-' || k, 1, CASE WHEN k % 200 = 0 THEN 'failed' ELSE 'completed' END, k, 'created', 'm', 'production', 1,
            1, 0.01, 1, 1, 0, 0, 0, now() - (20000 - k) * interval '15 minutes', 'gpt' FROM generate_series(1, 20000) k;
     INSERT INTO view.task_deps (parent, child)
-    SELECT 't' || k, 'last' FROM generate_series(49801, 50000) k UNION ALL SELECT 'first', 'c' || k FROM generate_series(1, 5000) k;
+    SELECT 't' || k, 'last' FROM generate_series(49801, 50000) k
+    UNION ALL SELECT 'first', 'c' || k FROM generate_series(1, 5000) k;
     INSERT INTO view.runners (id, version, status, started_at, last_seen_at, meta)
     SELECT 'pod-' || k, 1, 'alive', now(), now() - k * interval '1 hour', '{}' FROM generate_series(1, 20000) k;
     INSERT INTO log.output (run_id, chunk, step, stream, data) SELECT id, 1, 1, 'stdout', 'output' FROM view.runs;
