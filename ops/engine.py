@@ -11,6 +11,7 @@ import structlog
 from api.app import create_app
 from api.auth import check_binding
 from api.deps import ApiDeps, Limits
+from api.panel.paper import prepare_templates
 from api.server import serve
 from api.tokens import TokenStore
 from events.commands import Commands
@@ -19,6 +20,7 @@ from events.errors import ElRusoError
 from events.listener import Intervals, Listener
 from events.notifier import Notifier
 from ops.actions import LocalActions
+from ops.collector import spare_the_server
 from ops.config import Config
 from ops.logs import request_writer
 from ops.migrate import migrate
@@ -82,11 +84,13 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             known_requests=known_requests(config),
             log_requests=request_writer(config),
         )
+        prepare_templates()  # a page that is the first of its kind is not slower than the next
         try:
             async with (
                 serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds) as address,
                 planner,  # ends first, so that whoever waits for it is answered
             ):
+                spare_the_server()
                 yield address
         finally:
             await listener.stop()

@@ -1,7 +1,6 @@
 """One runner in one process: the composition root of `elruso runner run`."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ import uvloop
 
 from events.connect import Database
 from events.listener import Intervals
+from ops.collector import spare_the_runner
 from ops.config import Config, inherited_environment
 from ops.database import use_database
 from ops.engine import own_version
@@ -85,12 +85,12 @@ class RunnerProcess:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
             if self._ready is None:
-                spare_the_collector()
+                spare_the_runner()
                 await self._worker.run()
             else:
                 loop.add_reader(sys.stdin.fileno(), self._read_keeper)
                 telling = asyncio.create_task(self._tell_keeper(self._ready))
-                spare_the_collector()
+                spare_the_runner()
                 await self._worker.run()
                 telling.cancel()
 
@@ -114,13 +114,6 @@ class RunnerProcess:
 def _write_pid(ready: Path) -> None:
     ready.parent.mkdir(parents=True, exist_ok=True)
     ready.write_text(f"{os.getpid()}\n")
-
-
-def spare_the_collector() -> None:
-    """What a run allocates dies by its reference counts; looking for cycles in it costs a third of the CPU."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _settings(config: Config) -> Settings:

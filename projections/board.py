@@ -6,12 +6,27 @@ from typing import Any
 import msgspec
 from asyncpg import Pool
 
-from projections import activity, briefs, horizon, neighbours, output, runs, story, tasks, why
+from projections import (
+    activity,
+    briefs,
+    directives,
+    horizon,
+    neighbours,
+    output,
+    plan,
+    runners,
+    runs,
+    story,
+    tasks,
+    why,
+)
 from projections.activity import Activity
 from projections.briefs import DirectiveBrief, RunBrief, TaskBrief
 from projections.horizon import Holder
 from projections.neighbours import Neighbours
 from projections.output import Artifact, Piece
+from projections.plan import PlanPage
+from projections.runners import Glance
 from projections.runs import RunQuery
 from projections.story import EventBrief, EventDetail, StoryQuery
 from projections.tasks import Found, TaskQuery
@@ -42,6 +57,10 @@ class Board:
         found: list[dict[str, Any]] = msgspec.json.decode(await self._views.runners())
         return found
 
+    async def glance_at_runners(self, limit: int) -> Glance:
+        """The first runners that are online, and how many are lost with what they hold."""
+        return await runners.glance_at_runners(self._pool, limit)
+
     async def activity(self) -> list[Activity]:
         """Ended runs of the last day, half hour by half hour."""
         return await activity.recent_activity(self._pool, datetime.now(UTC))
@@ -54,23 +73,17 @@ class Board:
         self, query: TaskQuery, limit: int, cursor: str | None = None
     ) -> tuple[list[TaskBrief], int | None, str | None]:
         """A page of tasks, how many there are (None: not counted), and the cursor of the next page."""
-        found = await self._find_tasks(query, limit, cursor, WINDOW)
+        found = await self.find_tasks(query, limit, cursor)
         return await briefs.brief_tasks(self._pool, found.ids), found.total, found.next
 
-    async def task_ids(
-        self, query: TaskQuery, limit: int, cursor: str | None = None, window: int = WINDOW
-    ) -> tuple[list[str], str | None]:
-        """The ids of the tasks that agree with the query, `limit` at most, and where to go on; looks at `window`."""
-        found = await self._find_tasks(query, limit, cursor, window)
-        return found.ids, found.next
+    async def find_tasks(self, query: TaskQuery, limit: int, cursor: str | None = None, window: int = WINDOW) -> Found:
+        """The ids of the tasks that agree with the query, `limit` at most; looks at `window` of them.
 
-    async def _find_tasks(self, query: TaskQuery, limit: int, cursor: str | None, window: int) -> Found:
-        """A page; the one task that is called as the text says comes first, however old it is."""
+        The one task that is called as the text says comes first, however old it is.
+        """
         found = await tasks.find_tasks(self._pool, query, limit, cursor, window)
         named = await tasks.find_named(self._pool, query) if query.text and cursor is None else None
-        if named is None:
-            return found
-        return Found([named, *(each for each in found.ids if each != named)], found.total, found.next)
+        return found if named is None else found.headed(*named)
 
     async def tasks_named(self, ids: list[str]) -> list[TaskBrief]:
         """These tasks, in that order."""
@@ -103,6 +116,16 @@ class Board:
         data = await runs.find_run(self._pool, run_id, steps, changes)
         return None if data is None else _plain(data)
 
+    async def steps(self, run_id: int, after: int, limit: int) -> list[dict[str, Any]]:
+        """The steps of a run behind the one of that number."""
+        found: list[dict[str, Any]] = msgspec.json.decode(await runs.list_steps(self._pool, run_id, after, limit))
+        return found
+
+    async def changes(self, run_id: int, after: str, limit: int) -> list[dict[str, Any]]:
+        """The files that a run changed, behind that path."""
+        found: list[dict[str, Any]] = msgspec.json.decode(await runs.list_changes(self._pool, run_id, after, limit))
+        return found
+
     async def count_traces(self, run_id: int) -> tuple[int, int]:
         """How many steps and file changes a run has."""
         return await runs.count_traces(self._pool, run_id)
@@ -120,9 +143,13 @@ class Board:
         """What a run printed after a piece."""
         return await output.next_output(self._pool, run_id, after, characters)
 
-    async def artifact(self, run_id: int, kind: str, characters: int) -> Artifact | None:
-        """The beginning of a run's patch or diffstat."""
-        return await output.cut_artifact(self._pool, run_id, kind, characters)
+    async def patch(self, run_id: int, after: int, characters: int) -> Artifact | None:
+        """A part of a run's patch: so many characters behind the first `after`."""
+        return await output.cut_artifact(self._pool, run_id, "patch", after, characters)
+
+    async def next_file(self, run_id: int, after: int) -> int | None:
+        """Where in a run's patch the next file begins, from there on; None: it was the last."""
+        return await output.find_file_in_patch(self._pool, run_id, after)
 
     async def story(
         self, query: StoryQuery, limit: int, before: int | None = None
@@ -150,14 +177,13 @@ class Board:
         return await briefs.list_directives(self._pool, statuses, limit, before)
 
     async def directive(self, directive_id: str) -> dict[str, Any] | None:
-        """One directive with all that was proposed and decided."""
-        data = await self._views.directive(directive_id)
+        """One directive with all that was proposed and decided, but for the tasks it plans."""
+        data = await directives.find_directive(self._pool, directive_id, with_tasks=False)
         return None if data is None else _plain(data)
 
-    async def preview(self, directive_id: str) -> dict[str, Any] | None:
-        """What applying a directive would create."""
-        data = await self._views.preview(directive_id)
-        return None if data is None else _plain(data)
+    async def plan(self, directive_id: str, after: int, limit: int) -> PlanPage | None:
+        """The tasks a directive plans, `limit` of them behind the first `after`."""
+        return await plan.find_plan(self._pool, directive_id, after, limit)
 
     async def planner(self) -> dict[str, Any]:
         """The planner's run under way, the last one, and what was spent today."""

@@ -1,6 +1,6 @@
 """Directives: lists of them, each with its tasks and what was decided, and what applying one would do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from events.statements import load_statements
 from events.task import Acceptance, Phase, Step
 from projections.ask import ask
 from projections.page import FROM_THE_NEWEST, Cursor, Page
+from projections.plan import waves
 
 STATUSES = ("PENDING", "APPLIED", "REJECTED")
 COUNTED_MAX = 10_000
@@ -58,14 +59,17 @@ _summaries = msgspec.json.Decoder(list[Summary])
 _planned = msgspec.json.Decoder(list[Planned])
 
 
-async def directives_by_id(pool: Pool, ids: Sequence[str]) -> bytes:
-    """These directives in the order of the ids, as a JSON array; those unknown are left out."""
-    return await ask(pool, _sql["directives_by_id"], ids)
+async def directives_by_id(pool: Pool, ids: Sequence[str], *, with_tasks: bool = True) -> bytes:
+    """These directives in the order of the ids, as a JSON array; those unknown are left out.
+
+    What they plan may be large: without it `tasks_to_create` is empty.
+    """
+    return await ask(pool, _sql["directives_by_id"], ids, with_tasks)
 
 
-async def find_directive(pool: Pool, directive_id: str) -> bytes | None:
+async def find_directive(pool: Pool, directive_id: str, *, with_tasks: bool = True) -> bytes | None:
     """One directive, or None."""
-    return (await directives_by_id(pool, [directive_id]))[1:-1] or None
+    return (await directives_by_id(pool, [directive_id], with_tasks=with_tasks))[1:-1] or None
 
 
 async def list_directives(pool: Pool, status: str | None, limit: int, cursor: str | None) -> Page:
@@ -85,7 +89,7 @@ async def preview_directive(pool: Pool, directive_id: str) -> bytes | None:
     `waves` are ids of tasks that can run beside each other, one wave after the other. A task that exists already
     shows its `status`; it is not created again.
     """
-    [*found] = _summaries.decode(await directives_by_id(pool, [directive_id]))
+    [*found] = _summaries.decode(await directives_by_id(pool, [directive_id], with_tasks=False))
     if not found:
         return None
     planned = _planned.decode(await ask(pool, _sql["planned_tasks"], directive_id))
@@ -93,8 +97,7 @@ async def preview_directive(pool: Pool, directive_id: str) -> bytes | None:
 
 
 def _preview(directive: Summary, planned: Sequence[Planned]) -> dict[str, Any]:
-    waves = _waves(planned)
-    own = set(waves)
+    wave_of = waves((task.id, task.plan.depends_on) for task in planned)
     reasons = {each["request_id"]: each.get("reason") for each in directive.required_requests}
     missing = [{"request_id": name, "reason": reasons.get(name)} for name in directive.missing_requests]
     return {
@@ -105,10 +108,10 @@ def _preview(directive: Summary, planned: Sequence[Planned]) -> dict[str, Any]:
         "applicable": directive.status == "PENDING" and not missing,
         "missing_requests": missing,
         "creates": sum(task.status is None for task in planned),
-        "tasks": [_shown(number, task, waves[task.id], own) for number, task in enumerate(planned, 1)],
+        "tasks": [_shown(number, task, wave_of) for number, task in enumerate(planned, 1)],
         "waves": [
-            [task.id for task in planned if waves[task.id] == wave]
-            for wave in range(1, max(waves.values(), default=0) + 1)
+            [task.id for task in planned if wave_of[task.id] == wave]
+            for wave in range(1, max(wave_of.values(), default=0) + 1)
         ],
         "commands": sum(len(task.plan.steps) for task in planned),
         "scopes": sorted({pattern for task in planned for pattern in task.plan.allowed_scope}),
@@ -116,11 +119,11 @@ def _preview(directive: Summary, planned: Sequence[Planned]) -> dict[str, Any]:
     }
 
 
-def _shown(number: int, task: Planned, wave: int, own: set[str]) -> dict[str, Any]:
+def _shown(number: int, task: Planned, wave_of: Mapping[str, int]) -> dict[str, Any]:
     plan = task.plan
     return {
         "order": number,
-        "wave": wave,
+        "wave": wave_of[task.id],
         "id": task.id,
         "title": plan.title,
         "body": plan.body,
@@ -129,7 +132,7 @@ def _shown(number: int, task: Planned, wave: int, own: set[str]) -> dict[str, An
         "task_type": plan.task_type,
         "priority": plan.priority,
         "depends_on": plan.depends_on,
-        "waits_for_others": [name for name in plan.depends_on if name not in own],
+        "waits_for_others": [name for name in plan.depends_on if name not in wave_of],
         "steps": plan.steps,
         "prompt": plan.body if not plan.steps else None,
         "acceptance": plan.acceptance,
@@ -137,11 +140,3 @@ def _shown(number: int, task: Planned, wave: int, own: set[str]) -> dict[str, An
         "timeout_seconds": plan.timeout_seconds,
         "secrets": plan.params.get("secrets", []),
     }
-
-
-def _waves(planned: Sequence[Planned]) -> dict[str, int]:
-    """For each task the wave it belongs to, from 1. Parents stand before children."""
-    waves: dict[str, int] = {}
-    for task in planned:
-        waves[task.id] = 1 + max((waves.get(parent, 0) for parent in task.plan.depends_on), default=0)
-    return waves

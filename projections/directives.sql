@@ -1,12 +1,13 @@
 -- Directives: what was proposed, what was decided, and how far its tasks are.
 
 -- name: directives_by_id
--- The directives with the ids $1, in that order, as a JSON array.
+-- The directives with the ids $1, in that order, as a JSON array; without the tasks that they plan unless $2.
 SELECT coalesce(json_agg(directive ORDER BY wanted.place), '[]')::text
 FROM unnest($1::text[]) WITH ORDINALITY AS wanted (id, place)
 CROSS JOIN LATERAL (
     SELECT d.id, d.status, d.title, p.body, coalesce(p.acceptance_criteria, '[]') AS acceptance_criteria, coalesce(p.risks, '[]') AS risks,
-           coalesce(p.required_requests, '[]') AS required_requests, coalesce(p.tasks_to_create, '[]') AS tasks_to_create, d.approval,
+           coalesce(p.required_requests, '[]') AS required_requests,
+           CASE WHEN $2 THEN coalesce(p.tasks_to_create, '[]') ELSE '[]' END AS tasks_to_create, d.approval,
            coalesce(p.notes, '[]') AS notes, d.planner_run, d.proposed_by, d.proposed_at AS created_at, d.decided_by, d.decided_at,
            CASE d.status WHEN 'APPLIED' THEN d.decided_at END AS applied_at, CASE d.status WHEN 'APPLIED' THEN d.decided_by END AS applied_by,
            d.reason, CASE d.status WHEN 'REJECTED' THEN d.reason END AS rejection_reason, coalesce(v.data->'left_out', '[]') AS left_out,
@@ -51,3 +52,24 @@ FROM (SELECT FROM unnest($1::text[]) AS s (status)
 SELECT coalesce(json_agg(json_build_object('plan', p.data, 'id', p.id, 'status', t.status) ORDER BY p.place), '[]')::text
 FROM view.directives d CROSS JOIN LATERAL log.planned_tasks(d.id, d.proposed_seq) p LEFT JOIN view.tasks t ON t.id = p.id
 WHERE d.id = $1;
+
+-- name: page_of_plan
+-- Of what the directive $1 plans: the $3 tasks behind the first $2, as much of each as a page shows; of those before them
+-- what they wait for; how many there are of tasks and commands. The proposal is taken apart once.
+WITH planned AS MATERIALIZED (
+    SELECT p.task, p.place FROM view.directives d JOIN log.events e ON e.seq = d.proposed_seq
+    CROSS JOIN LATERAL json_array_elements(coalesce(e.data->'tasks_to_create', '[]')) WITH ORDINALITY AS p (task, place) WHERE d.id = $1
+)
+SELECT json_build_object(
+    'before', (SELECT coalesce(json_agg(json_build_object('id', p.task->'id', 'depends_on', p.task->'depends_on') ORDER BY p.place), '[]')
+               FROM planned p WHERE p.place <= $2::bigint),
+    'tasks', (SELECT coalesce(json_agg(shown ORDER BY shown.place), '[]') FROM (
+                  SELECT p.place, t.id, left(t.title, 300) AS title, k.status, left(t.body, 600) AS body, t.phase, t.depends_on, t.steps,
+                         t.params->'secrets' AS secrets, t.allowed_scope
+                  FROM planned p CROSS JOIN LATERAL json_to_record(p.task) AS t (id text, title text, body text, phase json, depends_on json,
+                      steps json, params json, allowed_scope json)
+                  LEFT JOIN LATERAL (SELECT x.status FROM view.tasks x WHERE x.id = t.id OFFSET 0) k ON true
+                  WHERE p.place > $2::bigint AND p.place <= $2::bigint + $3::bigint) shown),
+    'total', (SELECT count(*) FROM planned),
+    'commands', (SELECT coalesce(sum(json_array_length(p.task->'steps')), 0) FROM planned p))::text
+FROM view.directives d WHERE d.id = $1;

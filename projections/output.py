@@ -21,7 +21,7 @@ class Piece(Struct, frozen=True):
 
 
 class Artifact(Struct, frozen=True):
-    """The beginning of a patch or diffstat, and how long it is."""
+    """A part of a patch or diffstat, and how long all of it is."""
 
     content: str
     characters: int
@@ -53,7 +53,13 @@ async def next_output(pool: Pool, run_id: int, after: int, characters: int) -> l
     return [Piece(*row.values()) for row in rows]
 
 
-async def cut_artifact(pool: Pool, run_id: int, kind: str, characters: int) -> Artifact | None:
-    """The beginning of a run's "patch" or "diffstat", or None."""
-    row = await pool.fetchrow(_sql["cut_artifact"], run_id, kind, characters)
+async def cut_artifact(pool: Pool, run_id: int, kind: str, after: int, characters: int) -> Artifact | None:
+    """A part of a run's "patch" or "diffstat": `characters` behind the first `after`; or None."""
+    row = await pool.fetchrow(_sql["cut_artifact"], run_id, kind, after, characters)
     return None if row is None else Artifact(*row.values())
+
+
+async def find_file_in_patch(pool: Pool, run_id: int, after: int) -> int | None:
+    """How many characters stand before the next file of a run's patch, from there on; None: none follows."""
+    place: int | None = await pool.fetchval(_sql["find_file_in_patch"], run_id, after)
+    return place

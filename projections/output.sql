@@ -29,5 +29,9 @@ FROM (SELECT o.chunk, o.step, o.stream, o.data, sum(length(o.data)) OVER (ORDER 
 WHERE p.ahead < $3::integer ORDER BY p.chunk;
 
 -- name: cut_artifact
--- The beginning of an artifact. $1 run, $2 kind, $3 characters
-SELECT left(content, $3::integer) AS content, length(content) AS characters FROM log.artifacts WHERE run_id = $1 AND kind = $2;
+-- A part of an artifact, and how long all of it is. $1 run, $2 kind, $3 behind so many characters, $4 characters
+SELECT substr(content, $3::integer + 1, $4::integer) AS content, length(content) AS characters FROM log.artifacts WHERE run_id = $1 AND kind = $2;
+
+-- name: find_file_in_patch
+-- How many characters of a patch stand before the first file that begins behind the character $2; null: none does. $1 run
+SELECT $2::integer + nullif(strpos(substr(content, $2::integer + 1), E'\ndiff --git '), 0) FROM log.artifacts WHERE run_id = $1 AND kind = 'patch';

@@ -47,6 +47,16 @@ async def find_run(pool: Pool, run_id: int, steps: int | None = None, changes: i
     return await ask(pool, _sql["run_with_steps"], run_id, steps, changes) or None
 
 
+async def list_steps(pool: Pool, run_id: int, after: int, limit: int) -> bytes:
+    """The `limit` steps of a run behind the one of that number, as a JSON array."""
+    return await ask(pool, _sql["list_steps"], run_id, after, limit)
+
+
+async def list_changes(pool: Pool, run_id: int, after: str, limit: int) -> bytes:
+    """The `limit` files that a run changed whose paths come after that one, as a JSON array."""
+    return await ask(pool, _sql["list_changes"], run_id, after, limit)
+
+
 async def count_traces(pool: Pool, run_id: int) -> tuple[int, int]:
     """How many steps and file changes a run has."""
     steps, changes = await pool.fetchrow(_sql["count_traces"], run_id)

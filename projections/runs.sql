@@ -27,6 +27,19 @@ SELECT row_to_json(run)::text FROM (
     FROM view.runs r WHERE r.id = $1
 ) run;
 
+-- name: list_steps
+-- Steps of the run $1 as a JSON array: the $3 behind the number $2.
+SELECT coalesce(json_agg(step ORDER BY step.number), '[]')::text FROM (
+    SELECT s.number, s.name, s.cmd, s.exit_code, s.output_excerpt, s.output_bytes, s.truncated, s.duration_ms, s.error
+    FROM view.steps s WHERE s.run_id = $1 AND s.number > $2 ORDER BY s.number LIMIT $3
+) step;
+
+-- name: list_changes
+-- Files that the run $1 changed as a JSON array: the $3 behind the path $2.
+SELECT coalesce(json_agg(changed ORDER BY changed.path), '[]')::text FROM (
+    SELECT c.path, c.change, c.added, c.removed FROM view.file_changes c WHERE c.run_id = $1 AND c.path > $2 ORDER BY c.path LIMIT $3
+) changed;
+
 -- name: count_traces
 -- How many steps a run has, and how many files it changed. $1 run
 SELECT (SELECT count(*) FROM view.steps s WHERE s.run_id = $1) AS steps,

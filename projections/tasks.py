@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from asyncpg import Pool
+from asyncpg import Pool, Record
 from msgspec import Struct
 
 from events.errors import InvalidInput
@@ -27,18 +27,34 @@ RUNNING_ONLY: frozenset[Order] = frozenset({"longest", "priority"})
 IN_FLIGHT = ("running", "longest", "urgent")
 ASCENDING = ("oldest", "longest", "urgent", "directive_oldest", "aside_oldest")
 
-Listed = tuple[list[str], Cursor | None]
-"""The ids of one page, and where the next one begins."""
+Listed = tuple[list[Record], Cursor | None]
+"""The rows of one page, and where the next one begins."""
 
 _sql = load_statements("projections", "tasks.sql")
 
 
 class Found(Struct, frozen=True):
-    """The ids of one page, how many there are in all (None: not counted), and the cursor of the next page."""
+    """The ids of one page, how many there are in all (None: not counted), and the cursor of the next page.
+
+    `statuses` are those of the tasks, in the same order, when they were found.
+    """
 
     ids: list[str]
+    statuses: list[str]
     total: int | None
     next: str | None
+
+    @classmethod
+    def of(cls, rows: Sequence[Record], total: int | None, following: Cursor | None) -> "Found":
+        """What these rows say."""
+        named = [row["id"] for row in rows], [row["status"] for row in rows]
+        return cls(*named, total, None if following is None else str(following))
+
+    def headed(self, task_id: str, status: str) -> "Found":
+        """The same with this task as the first one."""
+        others = [pair for pair in zip(self.ids, self.statuses, strict=True) if pair[0] != task_id]
+        ids, statuses = [task_id, *(each for each, _ in others)], [status, *(each for _, each in others)]
+        return Found(ids, statuses, self.total, self.next)
 
 
 class TaskQuery(Struct, frozen=True):
@@ -102,33 +118,33 @@ async def find_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | Non
     after = None if cursor is None else Cursor.read(cursor, query.sections)
     total = await pool.fetchval(_sql["count_tasks"], query.status) if query.is_counted else None
     if query.sections == QUEUE:
-        ids, following = await _find_queued(pool, limit, after)
+        rows, following = await _find_queued(pool, limit, after)
     else:
         most = limit + 1 if after or total is None else min(limit + 1, total)
-        ids, following = await _find_listed(pool, query, limit, most, after, window or WINDOW)
-    return Found(ids, total, None if following is None else str(following))
+        rows, following = await _find_listed(pool, query, limit, most, after, window or WINDOW)
+    return Found.of(rows, total, following)
 
 
-async def find_named(pool: Pool, query: TaskQuery) -> str | None:
-    """The task whose id is the text that is looked for, or None. It may stand beyond every window."""
+async def find_named(pool: Pool, query: TaskQuery) -> tuple[str, str] | None:
+    """The task whose id is the text that is looked for, and its status, or None. It may stand beyond every window."""
     filters = (query.status, query.phase, query.directive_id)
-    found: str | None = await pool.fetchval(_sql["find_named"], query.text, *filters)
-    return found
+    found = await pool.fetchrow(_sql["find_named"], query.text, *filters)
+    return None if found is None else (found["id"], found["status"])
 
 
 async def _find_queued(pool: Pool, limit: int, after: Cursor | None) -> Listed:
     """The next `limit` ready tasks, over the lists of the queue."""
     cursor = after or Cursor("ready", 0)
     places: list[Cursor] = []
-    ids: list[str] = []
+    rows: list[Record] = []
     for section in QUEUE[QUEUE.index(cursor.section) :]:
         start = (cursor.first, cursor.second) if section == cursor.section else (0, 0)
-        for row in await pool.fetch(_sql[f"list_{section}"], *start, limit + 1 - len(ids)):
-            ids.append(row["id"])
+        for row in await pool.fetch(_sql[f"list_{section}"], *start, limit + 1 - len(rows)):
+            rows.append(row)
             places.append(Cursor(section, row["first"], row["second"]))
-        if len(ids) > limit:
-            return ids[:limit], places[limit - 1]
-    return ids, None
+        if len(rows) > limit:
+            return rows[:limit], places[limit - 1]
+    return rows, None
 
 
 async def _find_listed(
@@ -140,10 +156,9 @@ async def _find_listed(
     second = (after.second if after else 0) if section == "urgent" else window
     filters = (query.status, query.phase, query.text)
     rows = await pool.fetch(_sql[f"list_{section}"], before, second, *filters, most, query.directive_id)
-    ids = [row["id"] for row in rows[:limit]]
     if len(rows) > limit:
-        return ids, Cursor(section, rows[limit - 1]["first"], rows[limit - 1].get("second", 0))
+        return rows[:limit], Cursor(section, rows[limit - 1]["first"], rows[limit - 1].get("second", 0))
     if len(rows) < most and section not in IN_FLIGHT:
         last = await pool.fetchval(_sql[f"last_of_{section}"], before, window, query.directive_id, query.status)
-        return ids, None if last is None else Cursor(section, last)
-    return ids, None
+        return rows, None if last is None else Cursor(section, last)
+    return rows, None

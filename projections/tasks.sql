@@ -21,18 +21,18 @@ CROSS JOIN LATERAL (
 
 -- name: find_named
 -- The task whose id is $1, if it agrees. $2 status or null, $3 phase or null, $4 directive or null
-SELECT t.id FROM view.tasks t
+SELECT t.id, t.status FROM view.tasks t
 WHERE t.id = $1 AND ($2::text IS NULL OR t.status = $2) AND ($3::text IS NULL OR t.phase = $3)
   AND ($4::text IS NULL OR t.directive_id = $4);
 
 -- name: list_ready
 -- What can be claimed now, in claim order. $1 after this priority, $2 and position, $3 limit
-SELECT r.id, r.priority AS first, r.position AS second FROM view.ready r
+SELECT r.id, r.priority AS first, r.position AS second, 'ready' AS status FROM view.ready r
 WHERE (r.priority, r.position) > ($1::bigint::smallint, $2::bigint) ORDER BY r.priority, r.position LIMIT $3;
 
 -- name: list_scheduled
 -- What falls due later, the next first. $1 after this due time (in microseconds since 1970), $2 and position, $3 limit
-SELECT s.id, (extract(epoch FROM s.due_at) * 1000000)::bigint AS first, s.position AS second
+SELECT s.id, (extract(epoch FROM s.due_at) * 1000000)::bigint AS first, s.position AS second, 'ready' AS status
 FROM view.scheduled s
 WHERE s.due_at >= timestamptz 'epoch' + $1::bigint * interval '1 microsecond'
   AND (s.due_at, s.position) > (timestamptz 'epoch' + $1::bigint * interval '1 microsecond', $2::bigint)
@@ -40,12 +40,12 @@ ORDER BY s.due_at, s.position LIMIT $3;
 
 -- name: list_waiting
 -- What waits for parents, the oldest first. $1 after this created_seq, $2 unused, $3 limit
-SELECT a.id, a.created_seq AS first, $2::bigint AS second
+SELECT a.id, a.created_seq AS first, $2::bigint AS second, 'ready' AS status
 FROM view.aside a WHERE a.why = 'waiting' AND a.created_seq > $1 ORDER BY a.created_seq LIMIT $3;
 
 -- name: list_aside
 -- What failed, is blocked or was cancelled ($3), the newest first; looks at $2 of them at most. As list_newest.
-SELECT a.id, a.created_seq AS first
+SELECT a.id, a.created_seq AS first, t.status
 FROM (SELECT id, created_seq FROM view.aside WHERE why = $3 AND created_seq < $1 ORDER BY created_seq DESC LIMIT $2) a
 CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = a.id OFFSET 0) t
 WHERE t.status = $3 AND ($4::text IS NULL OR t.phase = $4) AND $7::text IS NULL
@@ -54,7 +54,7 @@ ORDER BY a.created_seq DESC LIMIT $6;
 
 -- name: list_aside_oldest
 -- As list_aside, the oldest first. $1 after this created_seq
-SELECT a.id, a.created_seq AS first
+SELECT a.id, a.created_seq AS first, t.status
 FROM (SELECT id, created_seq FROM view.aside WHERE why = $3 AND created_seq > $1 ORDER BY created_seq LIMIT $2) a
 CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = a.id OFFSET 0) t
 WHERE t.status = $3 AND ($4::text IS NULL OR t.phase = $4) AND $7::text IS NULL
@@ -64,7 +64,7 @@ ORDER BY a.created_seq LIMIT $6;
 -- name: list_running
 -- What is in flight, the newest claim first.
 -- $1 before this run, $2 unused, $3 status, $4 phase or null, $5 text or null, $6 limit, $7 unused
-SELECT g.id, g.run_id AS first
+SELECT g.id, g.run_id AS first, t.status
 FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = g.id OFFSET 0) t
 WHERE g.run_id < $1 AND $2::bigint IS NOT NULL AND t.status = $3 AND $7::text IS NULL
   AND ($4::text IS NULL OR t.phase = $4) AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
@@ -72,7 +72,7 @@ ORDER BY g.run_id DESC LIMIT $6;
 
 -- name: list_longest
 -- As list_running, the oldest claim first. $1 after this run
-SELECT g.id, g.run_id AS first
+SELECT g.id, g.run_id AS first, t.status
 FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = g.id OFFSET 0) t
 WHERE g.run_id > $1 AND $2::bigint IS NOT NULL AND t.status = $3 AND $7::text IS NULL
   AND ($4::text IS NULL OR t.phase = $4) AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
@@ -80,7 +80,7 @@ ORDER BY g.run_id LIMIT $6;
 
 -- name: list_urgent
 -- As list_running, the most urgent first, of equals the oldest claim. $1 after this priority, $2 and run
-SELECT g.id, t.priority::bigint AS first, g.run_id AS second
+SELECT g.id, t.priority::bigint AS first, g.run_id AS second, t.status
 FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = g.id OFFSET 0) t
 WHERE (t.priority, g.run_id) > ($1::bigint, $2::bigint) AND t.status = $3 AND $7::text IS NULL
   AND ($4::text IS NULL OR t.phase = $4) AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
@@ -89,7 +89,7 @@ ORDER BY t.priority, g.run_id LIMIT $6;
 -- name: list_newest
 -- The newest tasks first; looks at $2 of them at most.
 -- $1 before this created_seq, $2 window, $3 status or null, $4 phase or null, $5 text or null, $6 limit, $7 unused
-SELECT t.id, t.created_seq AS first
+SELECT t.id, t.created_seq AS first, t.status
 FROM (SELECT id, created_seq, status, phase, title FROM view.tasks WHERE created_seq < $1 ORDER BY created_seq DESC LIMIT $2) t
 WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4) AND $7::text IS NULL
   AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
@@ -97,7 +97,7 @@ ORDER BY t.created_seq DESC LIMIT $6;
 
 -- name: list_oldest
 -- As list_newest, the oldest first. $1 after this created_seq
-SELECT t.id, t.created_seq AS first
+SELECT t.id, t.created_seq AS first, t.status
 FROM (SELECT id, created_seq, status, phase, title FROM view.tasks WHERE created_seq > $1 ORDER BY created_seq LIMIT $2) t
 WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4) AND $7::text IS NULL
   AND ($5::text IS NULL OR strpos(lower(t.title), lower($5)) > 0 OR strpos(t.id, $5) > 0)
@@ -105,7 +105,7 @@ ORDER BY t.created_seq LIMIT $6;
 
 -- name: list_directive
 -- As list_newest, of one directive. $7 directive
-SELECT t.id, t.created_seq AS first
+SELECT t.id, t.created_seq AS first, t.status
 FROM (SELECT id, created_seq, status, phase, title FROM view.tasks
       WHERE directive_id = $7 AND created_seq < $1 ORDER BY created_seq DESC LIMIT $2) t
 WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4)
@@ -114,7 +114,7 @@ ORDER BY t.created_seq DESC LIMIT $6;
 
 -- name: list_directive_oldest
 -- As list_directive, the oldest first. $1 after this created_seq
-SELECT t.id, t.created_seq AS first
+SELECT t.id, t.created_seq AS first, t.status
 FROM (SELECT id, created_seq, status, phase, title FROM view.tasks
       WHERE directive_id = $7 AND created_seq > $1 ORDER BY created_seq LIMIT $2) t
 WHERE ($3::text IS NULL OR t.status = $3) AND ($4::text IS NULL OR t.phase = $4)
@@ -123,7 +123,7 @@ ORDER BY t.created_seq LIMIT $6;
 
 -- name: list_done
 -- What is done, the newest run first: of a task that is done, one run is. As list_newest. $1 before this run, $4 and $5 null
-SELECT r.task_id AS id, r.id AS first
+SELECT r.task_id AS id, r.id AS first, r.status
 FROM (SELECT id, task_id, status FROM view.runs WHERE id < $1 ORDER BY id DESC LIMIT $2) r
 WHERE r.status = $3 AND $4::text IS NULL AND $5::text IS NULL AND $7::text IS NULL ORDER BY r.id DESC LIMIT $6;
 

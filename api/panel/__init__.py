@@ -16,5 +16,5 @@ texts/      what the panel says, in Spanish and English
 templates/  one file per page, and what they share
 static/     the stylesheet, the script, the icon
 
-home, tasks, bulk, runs, run, runners, directives, planner, requests, log, session, static_files hold the handlers.
+The handlers: home, tasks, bulk, runs, run, traces, runners, directives, planner, requests, log, session, static_files.
 """

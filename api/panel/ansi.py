@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from api.panel.harmless import harmless
+from api.panel.harmless import harmless, harmless_each
 
 # CSI … letter; OSC … BEL or ST; other two-character sequences.
 SEQUENCE = re.compile(
@@ -42,25 +42,20 @@ class State(NamedTuple):
 def to_html(text: str, state: State = State()) -> tuple[Markup, State]:  # noqa: B008 (it is immutable)
     """One piece of output as HTML, and what it leaves open."""
     text, rest = state.torn + text, ""
-    torn = TORN.search(text)
-    if torn and len(torn[0]) <= TORN_MAX:
-        text, rest = text[: torn.start()], torn[0]
+    end = text[-TORN_MAX:]
+    if ("\x1b" in end or end.endswith("\r")) and (torn := TORN.search(end)):
+        text, rest = text[: len(text) - len(torn[0])], torn[0]
     text = LINE_ENDS.sub("\n", text).replace("\r", "\n")
-    classes, parts, place = tuple(state.classes.split()), list[str](), 0
-    for match in SEQUENCE.finditer(text):
-        parts.append(_dress(text[place : match.start()], classes))
-        place = match.end()
-        if match[2] == "m":
-            classes = _apply(classes, match[1])
-    parts.append(_dress(text[place:], classes))
-    return Markup("".join(parts)), State(" ".join(classes), rest)
-
-
-def _dress(text: str, classes: tuple[str, ...]) -> str:
-    """HTML. The names of the classes are our own, or were checked by State.read; the text is made harmless."""
-    if not text or not classes:
-        return harmless(text) if text else ""
-    return f'<span class="{_names(classes)}">{harmless(text)}</span>'
+    if "\x1b" not in text and not state.classes:
+        return harmless(text), State("", rest)
+    found = SEQUENCE.split(text)  # text, then of each sequence what its groups hold, and the text behind it
+    classes, parts = tuple(state.classes.split()), list[str]()
+    for place, shown in enumerate(harmless_each(found[::3])):
+        if place and found[3 * place - 1] == "m":
+            classes = _apply(classes, found[3 * place - 2])
+        if shown:
+            parts.append(f'<span class="{_names(classes)}">{shown}</span>' if classes else shown)
+    return Markup("".join(parts)), State(" ".join(classes), rest)  # the classes are our own, or State.read knew them
 
 
 @lru_cache(1000)

@@ -1,5 +1,6 @@
 """The same for many tasks: those that were ticked, or all that a filter finds. First how many, then the deed."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
@@ -55,8 +56,7 @@ class BulkForm(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def preview(visit: Visit, query: BulkForm) -> Response:
     """How many tasks it would be, and the first of them."""
-    ids, following = await _chosen(visit, query)
-    counts = await visit.board.count_statuses(ids)
+    ids, following, counts = await _chosen(visit, query)
     possible = sum(counts.get(status, 0) for status in POSSIBLE[query.deed])
     return render(
         visit,
@@ -76,7 +76,7 @@ async def preview(visit: Visit, query: BulkForm) -> Response:
 
 async def carry_out(visit: Visit, form: BulkForm) -> Response:
     """Do it, with those tasks that still can be."""
-    ids, _ = await _chosen(visit, form)
+    ids, _, _ = await _chosen(visit, form)
     commands = visit.deps.commands
     if form.deed == "requeue":
         changed = await commands.requeue_many(ids, form.reason or "requeued by hand", visit.actor)
@@ -88,10 +88,12 @@ async def carry_out(visit: Visit, form: BulkForm) -> Response:
     return visit.go(address("/panel/tasks", **form.filter), notice)
 
 
-async def _chosen(visit: Visit, form: BulkForm) -> tuple[list[str], str | None]:
-    """The tasks, and where those begin that are not among them."""
+async def _chosen(visit: Visit, form: BulkForm) -> tuple[list[str], str | None, dict[str, int]]:
+    """The tasks, where those begin that are not among them, and how many are in which status."""
     if form.task and not form.all:
-        return list(dict.fromkeys(form.task)), None
+        ids = list(dict.fromkeys(form.task))
+        return ids, None, await visit.board.count_statuses(ids)
     if not form.all:
         raise InvalidInput(visit.text("bulk.nothing"))
-    return await visit.board.task_ids(form.query, MOST, form.cursor, WINDOW)
+    found = await visit.board.find_tasks(form.query, MOST, form.cursor, WINDOW)
+    return found.ids, found.next, dict(sorted(Counter(found.statuses).items()))

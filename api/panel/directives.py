@@ -1,6 +1,7 @@
 """Directives: what waits for a decision, what applying one would create, and what became of it."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct, field
@@ -18,11 +19,13 @@ from events.errors import NotFound
 from events.log import last_seq
 from events.planner import Failure
 from projections.briefs import DirectiveBrief
+from projections.plan import PlannedBrief
 from projections.story import StoryQuery
 
 PER_PAGE = 50
-DRAWN_MAX = 60  # tasks of a directive that are drawn
-SHOWN_MAX = 150  # tasks that are listed; a proposal over the API has 100 at most (events/proposal.py)
+PLANNED_PER_PAGE = 100  # tasks of a directive; a proposal over the API has no more (events/proposal.py)
+DRAWN_MAX = 60  # of those: that are drawn
+COMMANDS, COMMAND_CHARACTERS, PARENTS, SECRETS = 20, 500, 5, 10  # of a planned task
 STORY = 20
 KEY_NAME = "OPENAI_API_KEY"
 
@@ -67,32 +70,70 @@ async def _page_of_the_key(visit: Visit) -> str:
     return "/panel/setup"
 
 
-async def show_directive(visit: Visit, directive_id: DirectiveId) -> Response:
+class PlanView(Struct, frozen=True, forbid_unknown_fields=True):
+    """Behind how many of its tasks the page begins."""
+
+    after: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
+class PlannedLine(Struct, frozen=True):
+    """A planned task as it is shown: its commands as one text, what it waits for and which secrets it uses in words."""
+
+    task: PlannedBrief
+    commands: str
+    after: str
+    secrets: str
+
+    @classmethod
+    def of(cls, task: PlannedBrief) -> "PlannedLine":
+        """The task, cut to what fits."""
+        commands = [step.cmd[:COMMAND_CHARACTERS] for step in task.steps[:COMMANDS]]
+        named = task.secrets if isinstance(task.secrets, list) else []
+        secrets = ", ".join(map(str, named[:SECRETS]))
+        return cls(task, "\n".join(commands), ", ".join(task.depends_on[:PARENTS]), secrets)
+
+
+async def show_directive(visit: Visit, directive_id: DirectiveId, query: PlanView) -> Response:
     """One directive: what it says, what applying it creates, what was decided, how far it is."""
     board, seq = visit.board, await last_seq(visit.deps.pool)
-    directive, preview = await asyncio.gather(board.directive(directive_id), board.preview(directive_id))
-    if directive is None or preview is None:
+    directive, plan, (events, _) = await asyncio.gather(
+        board.directive(directive_id),
+        board.plan(directive_id, query.after, PLANNED_PER_PAGE),
+        board.story(StoryQuery("directive", directive_id), STORY),
+    )
+    if directive is None or plan is None:
         raise NotFound(f"there is no directive {directive_id}")
-    events, _ = await board.story(StoryQuery("directive", directive_id), STORY)
+    path, end = f"/panel/directives/{part(directive_id)}", query.after + len(plan.tasks)
     return render(
         visit,
         "directive.html",
         seq=seq,
+        base=path,
         directive=directive,
-        preview=preview,
-        shown=preview["tasks"][:SHOWN_MAX],
-        picture=_picture(preview),
+        missing=_missing(directive),
+        plan=plan,
+        shown=[PlannedLine.of(task) for task in plan.tasks],
+        place=query.after,
+        end=end,
+        next=end < plan.total and address(path, after=end),
+        first=query.after and path,
+        picture=_picture(plan.tasks[:DRAWN_MAX]),
         story=[tell(visit, event) for event in reversed(events)],
     )
 
 
-def _picture(preview: dict[str, Any]) -> Picture | None:
-    tasks = preview["tasks"][:DRAWN_MAX]
-    names = {task["id"] for task in tasks}
-    edges = {(parent, task["id"]) for task in tasks for parent in task["depends_on"] if parent in names}
+def _missing(directive: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """The requests that are not provided, each with the reason the directive gives."""
+    reasons = {each["request_id"]: each.get("reason") for each in directive["required_requests"]}
+    return [(name, reasons.get(name)) for name in directive["missing_requests"]]
+
+
+def _picture(tasks: Sequence[PlannedBrief]) -> Picture | None:
+    names = {task.id for task in tasks}
+    edges = {(parent, task.id) for task in tasks for parent in task.depends_on if parent in names}
     if not edges:
         return None
-    nodes = [Node(task["id"], task["title"], task["status"] or "planned", task["status"] is not None) for task in tasks]
+    nodes = [Node(task.id, task.title, task.status or "planned", task.status is not None) for task in tasks]
     return draw(layer(nodes, edges), edges)
 
 

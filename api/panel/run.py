@@ -5,15 +5,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import quote
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from msgspec import Meta, Struct
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from api.panel.ansi import State, to_html
-from api.panel.charts import share
 from api.panel.harmless import COLOURS
 from api.panel.paper import HEADERS, part, render
-from api.panel.patch import read_patch
+from api.panel.traces import read_part, step_lines
 from api.panel.visit import Visit
 from api.wire.field import RunId
 from events.errors import NotFound
@@ -21,10 +20,10 @@ from events.log import last_seq
 from projections.output import Piece
 
 OUTPUT_CHARACTERS = 150_000  # of the output that are shown at once; all of it can be downloaded
-PATCH_CHARACTERS = 200_000
 ALL = 1 << 26
-STEPS_MAX = 200  # the last ones: there a run goes on, or has failed
-CHANGES_MAX = 200
+STEPS_MAX = 100  # the last ones: there a run goes on, or has failed
+CHANGES_MAX = 100
+PATCH_LINES = 400
 
 
 class RunView(Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,27 +57,25 @@ async def show_run(visit: Visit, run_id: RunId, query: RunView) -> Response:
         raise NotFound(f"there is no run {run_id}")
     (pieces, whole), patch, (step_count, change_count) = await asyncio.gather(
         board.tail_output(number, OUTPUT_CHARACTERS),
-        board.artifact(number, "patch", PATCH_CHARACTERS),
+        read_part(visit, number, 0, PATCH_LINES),
         board.count_traces(number),
     )
-    files, all_read = read_patch(patch.content) if patch else ([], True)
-    longest = max((step["duration_ms"] or 0 for step in run["steps"]), default=0)
     return render(
         visit,
         "run.html",
         seq=seq,
         run=run,
         brief=brief,
-        steps=[(step, share(step["duration_ms"] or 0, longest)) for step in run["steps"]],
-        steps_left=max(0, step_count - STEPS_MAX),
+        steps=step_lines(visit, run["steps"]),
+        step_count=step_count,
         changes=run["file_changes"],
-        changes_left=max(0, change_count - CHANGES_MAX),
+        change_count=change_count,
         output=dress(visit, pieces, State()),
         whole=whole,
         found=find_lines(pieces, query.find),
         find=query.find,
-        files=files,
-        patch_whole=patch is None or (all_read and patch.characters <= PATCH_CHARACTERS),
+        files=patch.files if patch else [],
+        patch_goes_on=patch is not None and patch.next is not None,
         live=run["status"] == "running",
     )
 
@@ -108,7 +105,7 @@ async def download_output(visit: Visit, run_id: RunId) -> Response:
 
 async def download_patch(visit: Visit, run_id: RunId) -> Response:
     """The whole patch of a run, as a file."""
-    patch = await visit.board.artifact(int(run_id), "patch", ALL)
+    patch = await visit.board.patch(int(run_id), 0, ALL)
     if patch is None:
         raise NotFound(f"run {run_id} has no patch")
     return _file(_once(patch.content), f"run-{run_id}.patch")
@@ -125,17 +122,16 @@ async def retry(visit: Visit, run_id: RunId) -> Response:
 
 def dress(visit: Visit, pieces: list[Piece], state: State) -> Shown:
     """Pieces of output as HTML: where another step begins there is a line that says so."""
-    parts, step = [], 0
+    parts, step = list[str](), 0
     for piece in pieces:
         if piece.step != step and step:
             state = State()
-            parts.append(
-                Markup('<span class="step-mark">{}</span>\n').format(visit.text("run.step_mark", number=piece.step))
-            )
+            mark = escape(visit.text("run.step_mark", number=piece.step))
+            parts.append(f'<span class="step-mark">{mark}</span>\n')
         step = piece.step
         html, state = to_html(piece.data, state)
-        parts.append(Markup('<span class="stderr">{}</span>').format(html) if piece.stream == "stderr" else html)
-    return Shown(Markup("").join(parts), pieces[-1].number if pieces else 0, state)
+        parts.append(f'<span class="stderr">{html}</span>' if piece.stream == "stderr" else html)
+    return Shown(Markup("".join(parts)), pieces[-1].number if pieces else 0, state)
 
 
 def find_lines(pieces: list[Piece], wanted: str | None, most: int = 200) -> list[tuple[int, str]] | None:

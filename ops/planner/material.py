@@ -111,22 +111,31 @@ _metrics = msgspec.json.Decoder(dict[str, Any])
 
 async def gather(views: Views, workspace: Path | None, environment: str, defined: Definitions) -> Material:
     """Read it all, as it is now. `defined` are the requests of REQUESTS.json: nobody may have asked for them yet."""
-    runs = _runs.decode((await views.runs(limit=RUNS)).data)
-    directives = _directives.decode((await views.directives(limit=FEW)).data)
+    runs, latest, pending = await asyncio.gather(
+        views.runs(limit=RUNS), views.directives(limit=FEW), views.directives(status="PENDING", limit=FEW)
+    )
+    ready, *others = await asyncio.gather(
+        _find(views, "ready", BACKLOG),
+        *(_find(views, status, FEW) for status in ("running", "blocked", "failed", "done")),
+    )
+    running, blocked, failed, done = others
+    metrics, requests, looked_into = await asyncio.gather(
+        views.metrics(), views.requests(), _with_steps(views, _runs.decode(runs.data))
+    )
     return Material(
         environment=environment,
         context=await asyncio.to_thread(_read, workspace, CONTEXT),
         decisions=await asyncio.to_thread(_read, workspace, DECISIONS),
-        metrics=_metrics.decode(await views.metrics()),
-        ready=await _find(views, "ready", BACKLOG),
-        running=await _find(views, "running", FEW),
-        blocked=await _find(views, "blocked", FEW),
-        failed=await _find(views, "failed", FEW),
-        done=await _find(views, "done", FEW),
-        requests=_with_defined(_requests.decode(await views.requests()), defined),
-        pending=_directives.decode((await views.directives(status="PENDING", limit=FEW)).data),
-        decided=[directive for directive in directives if directive.status != "PENDING"],
-        runs=await _with_steps(views, runs),
+        metrics=_metrics.decode(metrics),
+        ready=ready,
+        running=running,
+        blocked=blocked,
+        failed=failed,
+        done=done,
+        requests=_with_defined(_requests.decode(requests), defined),
+        pending=_directives.decode(pending.data),
+        decided=[directive for directive in _directives.decode(latest.data) if directive.status != "PENDING"],
+        runs=looked_into,
     )
 
 

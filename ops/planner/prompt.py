@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import msgspec
 from msgspec import Struct
@@ -77,12 +78,14 @@ def mend(problems: list[str]) -> str:
 
 
 def _redacted(material: Material, redact: Redact) -> Material:
-    """Before anything is cut: half a secret would not be known as one."""
+    """Before anything is cut: half a secret would not be known as one. Most texts occur many times, and are looked at
+    once."""
+    once = cache(redact)
 
     def clean(value: object) -> object:
         match value:
             case str():
-                return redact(value)
+                return once(value)
             case list():
                 return [clean(item) for item in value]
             case dict():

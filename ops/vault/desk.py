@@ -64,7 +64,8 @@ class Desk:
         for id, definition in self._defined().items():  # noqa: A001
             row = rows.setdefault(id, {"id": id, "status": "WAITING", **UNKNOWN, "version": 0})
             row |= {name: getattr(definition.asked, name) for name in DEFINED}
-        return [self._shown(rows[id]) for id in sorted(rows)]  # noqa: A001
+        overriding = self._keyring.overriding()
+        return [self._shown(rows[id], overriding) for id in sorted(rows)]  # noqa: A001
 
     async def find_request(self, request_id: str) -> dict[str, Any]:
         """One of them. Raises NotFound."""
@@ -185,16 +186,17 @@ class Desk:
         definition = self._defined().get(request_id)
         return definition.asked if definition else None
 
-    def _shown(self, row: dict[str, Any]) -> dict[str, Any]:
+    def _shown(self, row: dict[str, Any], overriding: frozenset[str]) -> dict[str, Any]:
         scopes = row["scopes"] = row["scopes"] or []
         entries = self._keyring.contents().entries
         granted = [name for name in scopes if name in entries and entries[name].granted]
-        has_value = not self._missing(scopes) if scopes else row["status"] == "PROVIDED" and row["place"] == VAULT
+        missing = [name for name in scopes if name not in entries and name not in overriding]
+        has_value = not missing if scopes else row["status"] == "PROVIDED" and row["place"] == VAULT
         return row | {"has_value": has_value, "granted": granted}
 
     def _missing(self, scopes: Sequence[str]) -> list[str]:
-        entries = self._keyring.contents().entries
-        return [name for name in scopes if name not in entries and not self._keyring.is_overridden(name)]
+        entries, overriding = self._keyring.contents().entries, self._keyring.overriding()
+        return [name for name in scopes if name not in entries and name not in overriding]
 
     def _stored_since(self, names: Sequence[str], opened_at: str | None) -> bool:
         entries = self._keyring.contents().entries

@@ -84,6 +84,10 @@ class Keyring:
         """Whether the environment has a value of its own, so that the vault's is not used."""
         return bool(self._environment().get(name))
 
+    def overriding(self) -> frozenset[str]:
+        """All names of which that is so. The environment is copied for each question, so many are asked at once."""
+        return frozenset(name for name, value in self._environment().items() if value)
+
     def redact(self, text: str) -> str:
         """`text` with every secret that this process has ever known replaced by `[redacted]`."""
         return self.redactor.redact(text)

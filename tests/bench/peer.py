@@ -16,10 +16,10 @@ from events.commands import Commands
 from events.connect import Database
 from events.notifier import Notifier
 from events.task import TaskCreated
+from ops.collector import spare_the_runner  # what `elruso runner run` does counts here too
 from ops.config import read_config
 from ops.logs import configure_logs
 from ops.migrate import migrate
-from ops.runner_process import spare_the_collector  # what `elruso runner run` does counts here too
 from runner.handlers import Handlers, Task
 from runner.http_link import HttpLink
 from runner.link import Link
@@ -84,7 +84,7 @@ async def _work(link: Link, settings: Settings) -> None:
         runner = Worker(link, context, settings)
         stop = await ready()
         configure_logs(read_config(QUIET))
-        spare_the_collector()
+        spare_the_runner()
         working = asyncio.create_task(runner.run())
         working.add_done_callback(lambda _: stop.set())  # it failed, should that come first
         await stop.wait()

@@ -44,6 +44,23 @@ async def test_one_task_is_unticked_and_the_rest_applied(database: str) -> None:
         assert "left out" in await page(api, f"/panel/directives/{directive}")
 
 
+async def test_a_long_plan_has_pages(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one page has no room for stands on the next; applying takes all but what was unticked where one was."""
+    monkeypatch.setattr("api.panel.directives.PLANNED_PER_PAGE", 2)
+    async with serving(database, approval="manual") as api:
+        path = f"/panel/directives/{(await propose(api))['id']}"
+        first = await page(api, path)
+        assert all(word in first for word in ("make model", "make mail", "3 tasks, 3 commands", "Tasks 1 to 2 of 3."))
+        assert "make extra" not in first
+        assert f'href="{path}?after=2" rel="next"' in first
+        second = await page(api, f"{path}?after=2")
+        assert all(word in second for word in ("make extra", 'start="3"', "Tasks 3 to 3 of 3.", "wave 1"))
+        assert f'href="{path}" rel="first"' in second
+        offered = [task["id"] for task in (await api.get(path.replace("/panel", "/ops") + "/preview"))["tasks"]][2:]
+        await post(api, f"{path}/apply", {"offered": offered})
+        assert ["Mail", "Model"] == sorted(task["title"] for task in await api.get("/ops/tasks"))
+
+
 async def test_a_directive_is_rejected_with_a_reason(database: str) -> None:
     """The reason stands on its page; afterwards it cannot be applied."""
     async with serving(database, approval="manual") as api:

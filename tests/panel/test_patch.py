@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.panel.dag import Node, draw, layer
-from api.panel.patch import LINES_MAX, read_patch
+from api.panel.harmless import BETWEEN, harmless, harmless_each
+from api.panel.patch import FileDiff, read_patch
 
 PATCH = """\
 diff --git a/a.txt b/a.txt
@@ -26,20 +27,26 @@ Binary files /dev/null and b/logo.png differ
 """
 
 
+def read(text: str, lines: int = 1000) -> tuple[list[FileDiff], int]:
+    """The files of a patch, and how many characters they are."""
+    part = read_patch(text, lines)
+    return part.files, part.length
+
+
 def test_lines_know_their_numbers() -> None:
     """Each line has its number before, after, or both."""
-    files, whole = read_patch(PATCH)
-    lines = files[0].hunks[0].lines
-    assert whole
-    assert [("same", 2, 2), ("removed", 3, None), ("added", None, 3), ("note", None, None)] == [
-        (line.kind, line.before, line.after) for line in lines
+    [file, *_], length = read(PATCH)
+    assert len(PATCH) == length
+    assert [("hunk", None, None), ("same", 2, 2), ("removed", 3, None), ("added", None, 3), ("note", None, None)] == [
+        (line.kind, line.before, line.after) for line in file.lines
     ]
-    assert (1, 1, "def f():") == (files[0].added, files[0].removed, files[0].hunks[0].about)
+    assert (1, 1, "⋯ def f():") == (file.added, file.removed, file.lines[0].text)
+    assert '<td class="num">3</td><td class="num"></td><td><span class="sign">−</span><bdi>old</bdi>' in file.rows
 
 
 def test_renames_and_binary_files_are_told() -> None:
     """They have no lines, but a note."""
-    files, _ = read_patch(PATCH)
+    files, _ = read(PATCH)
     assert ["a.txt", "new name.py", "logo.png"] == [file.path for file in files]
     assert ["rename from old name.py", "rename to new name.py"] == files[1].notes
     assert "Binary files /dev/null and b/logo.png differ" in files[2].notes
@@ -48,14 +55,34 @@ def test_renames_and_binary_files_are_told() -> None:
 @given(st.text(max_size=400))
 def test_anything_can_be_read(text: str) -> None:
     """What is no patch has no files, and breaks nothing."""
-    files, whole = read_patch(text)
-    assert whole
+    files, length = read(text)
+    assert len(text) == length
     assert isinstance(files, list)
 
 
-def test_a_long_patch_is_cut() -> None:
-    """Only so many lines are read, and it says so."""
-    assert not read_patch("diff --git a/x b/x\n@@ -1 +1 @@\n" + "+x\n" * LINES_MAX)[1]
+def test_a_long_patch_is_read_in_parts() -> None:
+    """A file that a part has no room for begins the next; what is joined again is the whole."""
+    found, text = list[str](), PATCH
+    while text:
+        files, length = read(text, 11)
+        assert not any(file.cut for file in files)
+        found += [file.path for file in files]
+        text = text[length:]
+    assert ["a.txt", "new name.py", "logo.png"] == found
+
+
+def test_a_long_file_is_cut() -> None:
+    """A file that no part has room for shows its beginning, and says so."""
+    [file], length = read("diff --git a/x b/x\n@@ -1 +1 @@\n" + "+x\n" * 100, 10)
+    assert (True, 8) == (file.cut, file.added)
+    assert len("diff --git a/x b/x\n@@ -1 +1 @@\n" + "+x\n" * 8) == length
+
+
+@given(st.lists(st.text(max_size=20), max_size=10))
+def test_many_texts_at_once_are_as_harmless_as_each(texts: list[str]) -> None:
+    """Whatever stands in them, the one that is put between them included."""
+    assert [str(harmless(text)) for text in texts] == harmless_each(texts)
+    assert [BETWEEN, "&lt;"] == harmless_each([BETWEEN, "<"])
 
 
 @given(st.integers(1, 12), st.data())

@@ -78,18 +78,52 @@ async def test_a_deed_for_many_goes_on(old: Served) -> None:
 
 
 async def test_of_a_long_run_its_end_is_shown(api: Served) -> None:
-    """The last steps and the first files; how many more there are."""
+    """The last steps, the first files, the beginning of the patch; pages of their own show all of each."""
     await api.commands.create_tasks([("a", TaskCreated("A"))], "human:ana")
     run = (await api.commands.claim_task("r1", "a", "runner:r1")).run_id
     steps = [TaskStep(run, number, f"step {number}") for number in range(1, 251)]
     done = TaskDone(run, file_changes=[FileChange(f"f{number:03}") for number in range(230)])
+    patch = "".join(f"diff --git a/p{n:03} b/p{n:03}\n@@ -1 +1 @@\n" + 6 * "+x\n" for n in range(230))
     for event in (TaskStarted(run), *steps, done):
         await api.commands.report([Report("a", run, event, "runner:r1")])
-    html = await page(api, f"/panel/runs/{run}")
-    assert "50 earlier steps are not shown." in html
-    assert ("step 250</bdi>" in html, "step 50</bdi>" in html) == (True, False)
-    assert ("f199" in html, "f200" in html, "and 30 more" in html) == (True, False, True)
+    await api.post(f"/runs/{run}/artifacts", {"kind": "patch", "content": patch})
+    path = f"/panel/runs/{run}"
+    html = await page(api, path)
+    assert "The last 100 of 250." in html
+    assert ("step 250</bdi>" in html, "step 150</bdi>" in html) == (True, False)
+    assert ("f099" in html, "f100" in html, "Show all 230 files" in html) == (True, False, True)
+    assert ("p049" in html, "p050" in html, "The patch is long" in html) == (True, False, True)
+    for part, found, count in (
+        ("steps", r"step \d+</bdi>", 250),
+        ("changes", r"<bdi>f\d{3}", 230),
+        ("patch", r"<bdi>p\d{3}", 230),
+    ):
+        assert f'href="{path}/{part}"' in html
+        assert count == len(set(re.findall(found, await whole(api, f"{path}/{part}"))))
     assert 250 == len((await api.get(f"/runs/{run}"))["steps"])
+    assert 404 == (await api.client.get("/panel/runs/999/patch")).status_code
+
+
+async def test_a_file_with_more_lines_than_a_page_is_cut(api: Served) -> None:
+    """Its beginning is shown, and that there is more; the next page begins with the next file."""
+    await api.commands.create_tasks([("a", TaskCreated("A"))], "human:ana")
+    run = (await api.commands.claim_task("r1", "a", "runner:r1")).run_id
+    long = "diff --git a/long b/long\n@@ -1 +1 @@\n" + 60_000 * "+long\n"
+    await api.post(
+        f"/runs/{run}/artifacts", {"kind": "patch", "content": f"{long}diff --git a/last b/last\nnew file\n"}
+    )
+    first = await page(api, f"/panel/runs/{run}/patch")
+    assert ("This file has more lines" in first, "<bdi>last" in first) == (True, False)
+    second = await page(api, further(first))
+    assert ("<bdi>last" in second, 'rel="next"' in second) == (True, False)
+
+
+async def whole(api: Served, path: str) -> str:
+    """All pages of a list, one behind the other."""
+    pages = [await page(api, path)]
+    while 'rel="next"' in pages[-1]:
+        pages.append(await page(api, further(pages[-1])))
+    return "".join(pages)
 
 
 async def test_of_many_runners_a_page_is_shown(api: Served) -> None:

@@ -37,9 +37,10 @@ TEXTS = {
     "directive.creates": Text(es="Lo que crea al aplicarla", en="What applying it creates"),
     "directive.size": Text(es="{tasks} tareas, {commands} comandos", en="{tasks} tasks, {commands} commands"),
     "directive.left_out": Text(es="descartada al aplicar", en="left out"),
-    "directive.more_tasks": Text(
-        es="Y {count} más, que aquí no caben y que también se crean.",
-        en="And {count} more, for which there is no room here, and which are created too.",
+    "directive.part": Text(es="Tareas {first} a {last} de {total}.", en="Tasks {first} to {last} of {total}."),
+    "directive.part_applied": Text(
+        es="Aplicar crea las {total}, salvo las que se desmarquen en esta página.",
+        en="Applying creates all {total} but those that are unticked on this page.",
     ),
     "directive.wave": Text(es="tanda {wave}", en="wave {wave}"),
     "directive.after": Text(es="después de {ids}", en="after {ids}"),

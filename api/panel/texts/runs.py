@@ -25,7 +25,9 @@ TEXTS = {
     "run.exit": Text(es="salida {code}", en="exit {code}"),
     "run.no_exit": Text(es="sin salida", en="no exit"),
     "run.no_steps": Text(es="No se informó de ningún paso.", en="No step was reported."),
-    "run.steps_left": Text(es="{count} pasos anteriores no se muestran.", en="{count} earlier steps are not shown."),
+    "run.steps_last": Text(es="Los últimos {count} de {total}.", en="The last {count} of {total}."),
+    "run.steps_all": Text(es="Ver todos", en="Show all"),
+    "run.steps_count": Text(es="{count} pasos", en="{count} steps"),
     "run.no_steps_yet": Text(es="Ningún paso ha terminado aún.", en="No step has ended yet."),
     "run.output": Text(es="Salida", en="Output"),
     "run.output_size": Text(es="Salida: {size}", en="Output: {size}"),
@@ -42,8 +44,16 @@ TEXTS = {
     "run.changes": Text(es="Cambios en archivos", en="File changes"),
     "run.no_changes": Text(es="No cambió ningún archivo.", en="It changed no files."),
     "run.patch": Text(es="Descargar el parche", en="Download the patch"),
-    "run.patch_cut": Text(
+    "run.changes_all": Text(es="Ver los {count} archivos", en="Show all {count} files"),
+    "run.changes_count": Text(es="{count} archivos", en="{count} files"),
+    "run.patch_title": Text(es="Parche", en="Patch"),
+    "run.patch_goes_on": Text(
         es="El parche es largo; aquí está el principio.", en="The patch is long; this is its beginning."
+    ),
+    "run.patch_all": Text(es="Leerlo entero", en="Read all of it"),
+    "run.file_cut": Text(
+        es="Este archivo tiene más líneas; están en el parche que se descarga.",
+        en="This file has more lines; they are in the patch that can be downloaded.",
     ),
     "change.added": Text(es="nuevo", en="new"),
     "change.modified": Text(es="cambiado", en="changed"),
