@@ -4,6 +4,8 @@ Dead index entries in front of the first live one are what makes a queue slow, a
 them from being removed. So each process remembers the key at which it last found work and starts there (`_floor`).
 It is only a hint: it is dropped when a task may have become ready below it, once a second, and before a process
 concludes that there is nothing to do; but where looking from the beginning has become dear, only now and then (Looks).
+Once a second a claim insists that no scheduled task has fallen due; if one has, it finds nothing, and tries again when
+that is among the ready ones.
 """
 
 import time
@@ -99,26 +101,27 @@ class ClaimDesk:
 
     async def _take(self, connection: Connection, wish: Wish) -> list[Record]:
         now = time.monotonic()
-        if now - self._fresh_at > FLOOR_SECONDS:
+        insists = now - self._fresh_at > FLOOR_SECONDS
+        if insists:
             self._unsure, self._fresh_at = True, now
-            await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
         whole = self._floor == LOWEST or (self._unsure and not self._looks.rest_seconds)
-        rows = await self._look(connection, LOWEST if whole else self._floor, wish)
+        rows = await self._look(connection, LOWEST if whole else self._floor, wish, insists)
         if not rows and not whole:
             self._unsure = True
             if not self._looks.rest_seconds:
-                rows = await self._look(connection, LOWEST, wish)
+                rows = await self._look(connection, LOWEST, wish, False)
         return rows
 
-    async def _look(self, connection: Connection, floor: tuple[int, int], wish: Wish) -> list[Record]:
+    async def _look(self, connection: Connection, floor: tuple[int, int], wish: Wish, insists: bool) -> list[Record]:
         """Claim what is found from there on. What is heard meanwhile counts for the next look."""
-        statement = SQL["claim_and_show" if wish.shown else "claim_tasks"]
+        words = (wish.limit, _text(wish.runner), wish.actor, insists)
         began = time.monotonic()
         reached, self._floor = floor, HIGHEST
         if floor == LOWEST:
             self._unsure = False
         try:
-            rows: list[Record] = await connection.fetch(statement, *floor, wish.limit, _text(wish.runner), wish.actor)
+            statement = SQL["claim_and_show" if wish.shown else "claim_tasks"]
+            rows: list[Record] = await connection.fetch(statement, *floor, *words)
             if floor == LOWEST:
                 self._looks.took(time.monotonic() - began)
             if rows:

@@ -27,7 +27,8 @@ ON CONFLICT DO NOTHING
 RETURNING id, seq, command_id;
 
 -- name: claim_tasks
--- Claims up to $3 tasks in claim order, beginning at the key ($1 priority, $2 position), for runner $4 (as JSON text).
+-- Claims up to $3 tasks in claim order, beginning at the key ($1 priority, $2 position), for runner $4 (as JSON text);
+-- $5 actor. $6: none, if a scheduled task fell due, which may come before them (promote_due).
 -- A claim's cause is the event that asked for the work; so the answer need not look for it again.
 WITH picked AS MATERIALIZED (
     SELECT r.id, r.priority, r.position FROM view.ready r
@@ -35,6 +36,7 @@ WITH picked AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
       AND (SELECT set_config('elruso.brings', 'task.claimed', true)) IS NOT NULL  -- before anything is written
       AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $4::json #>> '{}' AND d.draining_since IS NOT NULL)
+      AND NOT ($6 AND EXISTS (SELECT FROM view.scheduled f WHERE f.due_at <= log.now()))
     ORDER BY r.priority, r.position, r.id LIMIT $3 FOR UPDATE SKIP LOCKED
 ), claimed AS (
     INSERT INTO log.events (kind, id, version, type, actor, cause, data)
@@ -56,6 +58,7 @@ WITH picked AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
       AND (SELECT set_config('elruso.brings', 'task.claimed', true)) IS NOT NULL  -- before anything is written
       AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $4::json #>> '{}' AND d.draining_since IS NOT NULL)
+      AND NOT ($6 AND EXISTS (SELECT FROM view.scheduled f WHERE f.due_at <= log.now()))
     ORDER BY r.priority, r.position, r.id LIMIT $3 FOR UPDATE SKIP LOCKED
 ), claimed AS (
     INSERT INTO log.events (kind, id, version, type, actor, cause, data)

@@ -105,7 +105,7 @@ async def test_statements_prepared_before_go_on_working(connection: Connection, 
     """A session that prepared the claim before the swap claims from the new views after it."""
     await create(connection, "a", "b", "c")
     claims = await connection.prepare(load_statements("events", "commands.sql")["claim_tasks"])
-    arguments = (0, 0, 1, '"r1"', "runner:r1")
+    arguments = (0, 0, 1, '"r1"', "runner:r1", False)
     assert ["a"] == [row["id"] for row in await claims.fetch(*arguments)]
 
     await rebuild(opens, view_sql, silent)

@@ -13,7 +13,7 @@ from events.reports import Report
 from events.task import TaskCreated, TaskDone
 from tests.races.stage import HUMAN, Stage
 
-CLAIM = (0, 0, 4, '"r1"', "runner:r1")
+CLAIM = (0, 0, 4, '"r1"', "runner:r1", False)
 INSERT = """
     INSERT INTO log.events (kind, id, version, type, actor, data) VALUES ('task', 'a', 2, $1, 'human:ana', $2)
 """
@@ -137,6 +137,19 @@ async def test_claim_after_promotion(stage: Stage) -> None:
     await late
     assert [] == await stage.ready()
     assert [] == (await stage.commands.claim("r", 5, "runner:r")).tasks
+
+
+async def test_what_fell_due_goes_first(stage: Stage, database: str) -> None:
+    """By its priority, though nobody had moved it among the ready ones; not even while somebody is about to."""
+    await stage.create("ready", "other")
+    await stage.create("due", next_run_at=LONG_AGO, priority=1)
+    async with stage.first.transaction():
+        await stage.do(stage.first, "promote_due", 10)
+        async with Commands(Database(database)) as rested:
+            assert ["ready"] == [task.task_id for task in (await rested.claim("r", 1, "runner:r")).tasks]
+    await stage.create("next", next_run_at=LONG_AGO, priority=0)
+    async with Commands(Database(database)) as rested:
+        assert ["next", "due", "other"] == [task.task_id for task in (await rested.claim("r", 5, "runner:r")).tasks]
 
 
 async def test_cancel_after_promotion(stage: Stage) -> None:

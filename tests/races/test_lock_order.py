@@ -41,7 +41,7 @@ async def test_opposite_batches_end(stage: Stage) -> None:
     ids = [f"t{number}" for number in range(20)]
     await stage.create(*ids)
     for _ in range(10):
-        claimed = await stage.do(stage.first, "claim_tasks", 0, 0, 20, '"r"', "runner:r")
+        claimed = await stage.do(stage.first, "claim_tasks", 0, 0, 20, '"r"', "runner:r", False)
         runs = sorted((row["id"], row["seq"]) for row in claimed)
         assert 20 == len(runs)
         backwards = list(reversed(runs))

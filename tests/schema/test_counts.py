@@ -7,12 +7,14 @@ edited: whoever makes an operation cheaper lowers its limits, in the same commit
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
+from unittest.mock import patch
 
 import asyncpg
 import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
+from events import claims
 from events.commands import Commands
 from events.notifier import Notifier
 from events.reports import Report, RunEvent
@@ -44,6 +46,7 @@ EXPECTED: dict[str, Limit] = {
     "create 1": Limit({"create_and_tell": 1}, 1, 2, inserted=3, dead=1, wal_bytes=1_200),
     "create 100": Limit({"create_tasks": 1}, 1, 1, inserted=300, dead=1, wal_bytes=96_000),
     "claim 1": Limit({"claim_tasks": 1}, 1, 1, inserted=3, dead=3, cold=0, wal_bytes=1_300),
+    "claim 1, after a rest": Limit({"claim_tasks": 1}, 1, 1, inserted=3, dead=3, cold=0, wal_bytes=1_300),
     "claim 1, shown": Limit({"claim_and_show": 1}, 1, 1, inserted=3, dead=3, cold=0, wal_bytes=1_300),
     "claim 100": Limit({"claim_tasks": 1}, 1, 1, inserted=300, dead=201, cold=0, wal_bytes=112_000),
     "start 100": Limit({"report_runs": 1}, 1, 1, inserted=100, dead=200, cold=0, wal_bytes=65_000),
@@ -98,6 +101,7 @@ class Workshop:
             "create 1": lambda: self.create(1),
             "create 100": lambda: self.create(100),
             "claim 1": lambda: self.claim(1),
+            "claim 1, after a rest": self.rest_and_claim,
             "claim 1, shown": lambda: self.claim(1, shown=True),
             "claim 100": lambda: self.claim(100),
             "start 100": lambda: self.report(TaskStarted),
@@ -137,6 +141,11 @@ class Workshop:
         answer = await self.commands.claim("r", count, "runner:r", shown=shown)
         assert count == len(answer.tasks)
         self.claimed = [(task.task_id, task.run_id) for task in answer.tasks]
+
+    async def rest_and_claim(self) -> None:
+        """One, by a process that has not claimed for more than a second."""
+        with patch.object(claims, "FLOOR_SECONDS", -1.0):
+            await self.claim(1)
 
     async def report(self, event: Callable[[int], RunEvent]) -> None:
         """The same event of all that was claimed last."""

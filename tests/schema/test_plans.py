@@ -33,7 +33,7 @@ async def writer(database: str) -> AsyncIterator[Connection]:
     """A session for commands, on a database with a long queue and some runs."""
     connection = await Database(database).connect_writer()
     await connection.execute(FILL, READY)
-    await connection.fetch(SQL["claim_tasks"], 0, 0, HELD, '"r"', "runner:r")
+    await connection.fetch(SQL["claim_tasks"], 0, 0, HELD, '"r"', "runner:r", False)
     await connection.execute("ANALYZE")
     yield connection
     await connection.close()
@@ -65,7 +65,7 @@ def scans(nodes: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["claim_tasks", "claim_and_show"])
 async def test_claim_walks_the_queue(writer: Connection, name: str) -> None:
     """A claim of 20 among 100 000 walks the key and reads 20 rows of the queue; it sorts nothing but its answer."""
-    nodes = await explain(writer, name, 0, 0, 20, '"r"', "runner:r")
+    nodes = await explain(writer, name, 0, 0, 20, '"r"', "runner:r", True)
     [walk] = scans(nodes, "ready")
     assert ("ready_pkey", 20) == (walk["Index Name"], walk["Actual Rows"])
     assert all(node["Actual Rows"] <= 20 for node in nodes if node["Node Type"] == "Sort"), nodes
@@ -75,7 +75,7 @@ async def test_claim_walks_the_queue(writer: Connection, name: str) -> None:
 
 async def test_claim_begins_where_the_hint_says(writer: Connection) -> None:
     """The hint is a bound of the walk, not a filter behind it."""
-    [walk] = scans(await explain(writer, "claim_tasks", 100, 0, 20, '"r"', "runner:r"), "ready")
+    [walk] = scans(await explain(writer, "claim_tasks", 100, 0, 20, '"r"', "runner:r", True), "ready")
     assert "ROW" in walk["Index Cond"]
     assert 20 == walk["Actual Rows"]
 
