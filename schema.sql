@@ -527,8 +527,11 @@ CREATE TABLE runners (
     draining_by     text,
     draining_reason text,
     meta         json NOT NULL,
+    -- Who is there is found among those of this hour, however many have ever been; heartbeats stay heap-only but for one an hour.
+    seen_hour    timestamptz NOT NULL GENERATED ALWAYS AS (date_bin('1 hour', last_seen_at, timestamptz '1970-01-01 00:00:00+00')) STORED,
     CONSTRAINT draining_while_alive CHECK (draining_since IS NULL OR status = 'alive')
 ) WITH (fillfactor = 50);
+CREATE INDEX runners_by_hour ON runners (seen_hour, id);
 
 -- Credentials that were asked for: all that is known of them but their values.
 CREATE TABLE requests (

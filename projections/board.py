@@ -6,12 +6,13 @@ from typing import Any
 import msgspec
 from asyncpg import Pool
 
-from projections import activity, briefs, directives, neighbours, output, plan, runs, story, tasks, why
+from projections import activity, briefs, directives, neighbours, output, plan, runners, runs, story, tasks, why
 from projections.activity import Activity
 from projections.briefs import DirectiveBrief, RunBrief, TaskBrief
 from projections.neighbours import Neighbours
 from projections.output import Artifact, Piece
 from projections.plan import PlanPage
+from projections.runners import Glance
 from projections.runs import RunQuery
 from projections.story import EventBrief, EventDetail, StoryQuery
 from projections.tasks import Found, TaskQuery
@@ -41,6 +42,10 @@ class Board:
         """All runners."""
         found: list[dict[str, Any]] = msgspec.json.decode(await self._views.runners())
         return found
+
+    async def glance_at_runners(self, limit: int) -> Glance:
+        """The first runners that are online, and how many are lost with what they hold."""
+        return await runners.glance_at_runners(self._pool, limit)
 
     async def activity(self) -> list[Activity]:
         """Ended runs of the last day, half hour by half hour."""

@@ -1,7 +1,7 @@
 -- The numbers of /ops/metrics. Every part is bounded by what is in flight or by a constant, never by the history.
 
 -- name: show_metrics
--- $1: a runner is online when it was seen within so many seconds.
+-- $1: a runner is online when it was seen within so many seconds. $2: how many runners are counted at most.
 WITH RECURSIVE priority AS (  -- the first of each priority, by one probe of the index per priority
     SELECT (SELECT min(r.priority) FROM view.ready r) AS value
   UNION ALL
@@ -24,6 +24,10 @@ WITH RECURSIVE priority AS (  -- the first of each priority, by one probe of the
     SELECT coalesce(sum(ready), 0)::bigint AS ready, coalesce(sum(running), 0)::bigint AS running, coalesce(sum(blocked), 0)::bigint AS blocked,
            coalesce(sum(failed), 0)::bigint AS failed, coalesce(sum(done), 0)::bigint AS done, coalesce(sum(cancelled), 0)::bigint AS cancelled
     FROM view.task_counts
+), online AS (
+    SELECT count(*) AS online, count(r.draining_since) AS draining FROM view.runners r
+    WHERE r.seen_hour >= (SELECT date_bin('1 hour', log.now() - $1::float8 * interval '1 second', timestamptz '1970-01-01 00:00:00+00'))
+      AND r.last_seen_at > (SELECT log.now() - $1::float8 * interval '1 second') AND r.status = 'alive'
 ), day AS (
     SELECT coalesce(sum(c.ended), 0)::bigint AS ended, coalesce(sum(c.failed), 0)::bigint AS failed
     FROM view.run_counts c  -- the time is asked for once, and has two bounds, so that the index is walked between them
@@ -31,10 +35,8 @@ WITH RECURSIVE priority AS (  -- the first of each priority, by one probe of the
 )
 SELECT json_build_object(
     'tasks', (SELECT row_to_json(counts) FROM counts),
-    'runners', (SELECT json_build_object(
-        'online', count(*) FILTER (WHERE r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second'),
-        'draining', count(*) FILTER (WHERE r.draining_since IS NOT NULL AND r.last_seen_at > log.now() - $1::float8 * interval '1 second'),
-        'total', count(*)) FROM view.runners r),
+    'runners', (SELECT json_build_object('online', o.online, 'draining', o.draining, 'total', known.runners) FROM online o,
+                (SELECT count(*) AS runners FROM (SELECT FROM view.runners ORDER BY id LIMIT $2) r) known),
     'runs', json_build_object(
         'last_run_at', (SELECT max(n.claimed_at) FROM (SELECT claimed_at FROM newest LIMIT 100) n),
         'fail_rate_last_20', (SELECT avg((e.status = 'failed')::integer)::float8 FROM ended e),

@@ -1,6 +1,10 @@
 """Runners: who executes, and who is there."""
 
+from datetime import datetime
+
+import msgspec
 from asyncpg import Pool
+from msgspec import Struct
 
 from events.statements import load_statements
 from projections.ask import ask
@@ -8,14 +12,40 @@ from projections.ask import ask
 ONLINE_SECONDS = 60.0
 """A runner that was seen within this time is online."""
 
+RUNNERS_MAX = 1000
+"""Runners that are listed, and counted, at most: every restart of a container may bring another name."""
+
 _sql = load_statements("projections", "runners.sql")
 
 
+class RunnerBrief(Struct, frozen=True):
+    """A runner as one line; `running` is how many tasks it holds."""
+
+    id: str
+    running: int
+    draining_since: datetime | None
+
+
+class Glance(Struct, frozen=True):
+    """The first runners that are online, by name; and how many are not, but hold tasks."""
+
+    online: list[RunnerBrief]
+    lost: int
+
+
+_glance = msgspec.json.Decoder(Glance)
+
+
 async def list_runners(pool: Pool, online_seconds: float = ONLINE_SECONDS) -> bytes:
-    """The runners, the one seen last first, at most 1000, as a JSON array."""
-    return await ask(pool, _sql["list_runners"], online_seconds, None)
+    """The runners, the one seen last first, at most RUNNERS_MAX, as a JSON array."""
+    return await ask(pool, _sql["list_runners"], online_seconds, RUNNERS_MAX)
 
 
 async def find_runner(pool: Pool, runner_id: str, online_seconds: float = ONLINE_SECONDS) -> bytes | None:
     """One runner, or None."""
-    return (await ask(pool, _sql["list_runners"], online_seconds, runner_id))[1:-1] or None
+    return await ask(pool, _sql["find_runner"], online_seconds, runner_id) or None
+
+
+async def glance_at_runners(pool: Pool, limit: int, online_seconds: float = ONLINE_SECONDS) -> Glance:
+    """The first runners that are online, and how many are lost with the tasks they hold."""
+    return _glance.decode(await ask(pool, _sql["glance_at_runners"], online_seconds, limit))

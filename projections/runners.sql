@@ -1,14 +1,37 @@
--- Runners: who executes.
+-- Runners: who executes. One is online when it has not stopped and was seen within the last $1 seconds. Those who are, and those
+-- seen last, are found by the hour in which they were seen: of the runners that have ever been most are long gone.
 
 -- name: list_runners
--- Every runner, the one seen last first, or only $2. Online: not stopped, and seen within $1 seconds.
+-- The one seen last first, at most $2 of them.
 SELECT coalesce(json_agg(runner ORDER BY runner.last_seen_at DESC, runner.id), '[]')::text FROM (
     SELECT r.id, r.id AS runner_id,
            CASE WHEN r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second' THEN 'online' ELSE 'offline' END AS status,
            r.last_seen_at, r.started_at, r.stopped_at, r.draining_since, r.draining_by, left(r.draining_reason, 1000) AS draining_reason, r.meta,
            coalesce(held.running, 0) AS running
-    FROM view.runners r
+    FROM (SELECT * FROM view.runners ORDER BY seen_hour DESC, last_seen_at DESC LIMIT $2) r
     LEFT JOIN (SELECT g.runner, count(*) AS running FROM view.running g GROUP BY g.runner) held ON held.runner = r.id
-    WHERE $2::text IS NULL OR r.id = $2
-    ORDER BY r.last_seen_at DESC LIMIT 1000
 ) runner;
+
+-- name: find_runner
+-- As list_runners, the one called $2.
+SELECT row_to_json(runner)::text FROM (
+    SELECT r.id, r.id AS runner_id,
+           CASE WHEN r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second' THEN 'online' ELSE 'offline' END AS status,
+           r.last_seen_at, r.started_at, r.stopped_at, r.draining_since, r.draining_by, left(r.draining_reason, 1000) AS draining_reason, r.meta,
+           (SELECT count(*) FROM view.running g WHERE g.runner = r.id) AS running
+    FROM view.runners r WHERE r.id = $2
+) runner;
+
+-- name: glance_at_runners
+-- Of those online the first $2 by name, and how many hold tasks although they are not online.
+WITH held AS MATERIALIZED (SELECT g.runner, count(*) AS running FROM view.running g GROUP BY g.runner),
+online AS MATERIALIZED (
+    SELECT r.id, r.draining_since FROM view.runners r
+    WHERE r.seen_hour >= (SELECT date_bin('1 hour', log.now() - $1::float8 * interval '1 second', timestamptz '1970-01-01 00:00:00+00'))
+      AND r.last_seen_at > (SELECT log.now() - $1::float8 * interval '1 second') AND r.status = 'alive'
+)
+SELECT json_build_object(
+    'online', (SELECT coalesce(json_agg(first ORDER BY first.id), '[]') FROM (
+                   SELECT o.id, o.draining_since, coalesce(h.running, 0) AS running
+                   FROM (SELECT * FROM online ORDER BY id LIMIT $2) o LEFT JOIN held h ON h.runner = o.id) first),
+    'lost', (SELECT count(*) FROM held h WHERE NOT EXISTS (SELECT FROM online o WHERE o.id = h.runner)))::text;

@@ -12,13 +12,14 @@ SELECT t.status, t.waiting_on, t.attempts, t.max_attempts, t.next_run_at, left(t
        CASE WHEN t.status = 'ready' THEN (SELECT count(*) FROM (
             SELECT FROM view.ready a WHERE (a.priority, a.position) < (t.priority, t.position) ORDER BY a.priority, a.position LIMIT $3) ahead) END AS ahead
 FROM view.tasks t LEFT JOIN view.system s ON s.id = 'main' AND s.status = 'paused'
-CROSS JOIN (SELECT count(*) AS online, count(*) FILTER (WHERE r.draining_since IS NOT NULL) AS draining FROM view.runners r
-            WHERE r.status = 'alive' AND r.last_seen_at > log.now() - $2::float8 * interval '1 second') o
+CROSS JOIN (SELECT count(*) AS online, count(r.draining_since) AS draining FROM view.runners r
+            WHERE r.seen_hour >= (SELECT date_bin('1 hour', log.now() - $2::float8 * interval '1 second', timestamptz '1970-01-01 00:00:00+00'))
+              AND r.last_seen_at > (SELECT log.now() - $2::float8 * interval '1 second') AND r.status = 'alive') o
 WHERE t.id = $1;
 
 -- name: list_unfinished_parents
--- The parents a task waits for. $1 task id, $2 limit
+-- The first parents a task waits for, in no order that all of them would have to be read for. $1 task id, $2 limit
 SELECT p.id, left(p.title, 300) AS title, p.status
-FROM (SELECT d.parent FROM view.task_deps d WHERE d.child = $1 ORDER BY d.parent) d
+FROM (SELECT d.parent FROM view.task_deps d WHERE d.child = $1 OFFSET 0) d
 CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = d.parent OFFSET 0) p
-WHERE p.status <> 'done' ORDER BY p.id LIMIT $2;
+WHERE p.status <> 'done' LIMIT $2;

@@ -17,6 +17,7 @@ from projections.runs import RunQuery
 from projections.tasks import TaskQuery
 
 LATEST = 8
+RUNNERS = 6
 COUNTED_MAX = 100  # pending directives that are counted
 OLD_SECONDS = 24 * 3600.0  # the runbook's limit for a task that waits
 FAIL_RATE = 0.2  # the runbook's limit for the share of failed runs
@@ -35,9 +36,10 @@ async def show_home(visit: Visit) -> Response:
     """Counts, the last day, runners, what runs, what ended, and what needs the operator now."""
     board = visit.board
     seq = await last_seq(visit.deps.pool)
-    metrics, system, runners = await asyncio.gather(board.metrics(), board.system(), board.runners())
-    activity, running, latest, undecided = await asyncio.gather(
-        board.activity(),
+    metrics, system, runners, activity = await asyncio.gather(
+        board.metrics(), board.system(), board.glance_at_runners(RUNNERS), board.activity()
+    )
+    running, latest, undecided = await asyncio.gather(
         board.tasks(TaskQuery(status="running"), LATEST),
         board.runs(RunQuery(), LATEST),
         board.count_undecided(COUNTED_MAX),
@@ -51,7 +53,7 @@ async def show_home(visit: Visit) -> Response:
             "/panel/setup",
         ),
     ]
-    needs = find_needs(visit, metrics, system, runners)
+    needs = find_needs(visit, metrics, system, runners.lost)
     needs += [Need(False, visit.text(key, count=count), path) for key, count, path in asked if count]
     return render(
         visit,
@@ -59,7 +61,7 @@ async def show_home(visit: Visit) -> Response:
         seq=seq,
         metrics=metrics,
         system=system,
-        runners=runners,
+        runners=runners.online,
         chart=chart_activity(activity),
         running=running[0],
         latest=latest[0],
@@ -70,13 +72,10 @@ async def show_home(visit: Visit) -> Response:
     )
 
 
-def find_needs(
-    visit: Visit, metrics: dict[str, Any], system: dict[str, Any], runners: list[dict[str, Any]]
-) -> list[Need]:
-    """What needs the operator now, the gravest first."""
+def find_needs(visit: Visit, metrics: dict[str, Any], system: dict[str, Any], lost: int) -> list[Need]:
+    """What needs the operator now, the gravest first. `lost` runners are gone with the tasks that they hold."""
     tasks, runs, oldest = metrics["tasks"], metrics["runs"], metrics["backlog"]["oldest_ready_age_seconds"]
     online = metrics["runners"]["online"]
-    lost = [runner for runner in runners if runner["status"] == "offline" and runner["running"]]
     rate = runs["fail_rate_last_20"] or 0.0
     possible = [
         (
@@ -93,7 +92,7 @@ def find_needs(
             {"count": tasks["ready"], "online": online},
             "/panel/runners",
         ),
-        (lost, True, "need.lost_runner", {"count": len(lost)}, "/panel/runners"),
+        (lost, True, "need.lost_runner", {"count": lost}, "/panel/runners"),
         (system["paused"] and tasks["ready"], True, "need.paused", {"count": tasks["ready"]}, "/panel#pause"),
         (tasks["blocked"], True, "need.blocked", {"count": tasks["blocked"]}, "/panel/tasks?status=blocked"),
         (tasks["failed"], True, "need.failed", {"count": tasks["failed"]}, "/panel/tasks?status=failed"),

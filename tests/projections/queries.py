@@ -15,7 +15,7 @@ ALL = ["PENDING", "APPLIED", "REJECTED"]
 
 LARGE = {
     *("events", "tasks", "runs", "steps", "file_changes", "task_deps", "aside", "lost_runs"),
-    *("run_counts", "ready", "scheduled", "output", "artifacts", "directives", "planner_runs"),
+    *("run_counts", "ready", "scheduled", "output", "artifacts", "directives", "planner_runs", "runners"),
 }
 
 
@@ -102,8 +102,13 @@ TASK_QUERIES = {
     "statuses of many": Query("briefs.count_statuses", ([f"t{k}" for k in range(5000)],), {"tasks_pkey"}, 5000),
     "why a task waits": Query("why.look_at_task", (f"t{TASKS}", 60.0, 1000), {"tasks_pkey", "ready_pkey"}, 1001),
     "what it waits for": Query("why.list_unfinished_parents", ("t5", 20), {"task_deps_by_child", "tasks_pkey"}, 2),
+    "what one of many parents waits for": Query(
+        "why.list_unfinished_parents", ("last", 20), {"task_deps_by_child", "tasks_pkey"}, 40
+    ),
     "parents": Query("neighbours.list_parents_of", (["t5", "t10"], 200), {"task_deps_by_child"}, 2),
+    "many parents": Query("neighbours.list_parents_of", (["last", "t5"], 100), {"task_deps_by_child"}, 101),
     "children": Query("neighbours.list_children_of", (["t4", "t9"], 200), {"task_deps_pkey"}, 2),
+    "many children": Query("neighbours.list_children_of", (["first", "t4"], 100), {"task_deps_pkey"}, 101),
 }
 RUN_QUERIES = {
     "all runs": Query("runs.list_newest", windowed(None, PAGE, None), {"runs_pkey"}, PAGE),
@@ -170,7 +175,10 @@ LOG_QUERIES = {
 }
 OTHER_QUERIES = {
     "metrics": Query(
-        "metrics.show_metrics", (60.0,), {"runs_pkey", "tasks_pkey", "ready_pkey", "run_counts_pkey"}, 1400
+        "metrics.show_metrics",
+        (60.0, 1000),
+        {"runs_pkey", "tasks_pkey", "ready_pkey", "run_counts_pkey", "runners_by_hour"},
+        2400,
     ),
     "activity": Query("activity.count_activity", (24, 30), {"run_counts_pkey"}, 300),
     "a directive": Query("directives.directives_by_id", (["d-5"], True), {"directives_pkey", "tasks_pkey"}, 5),
@@ -199,7 +207,9 @@ OTHER_QUERIES = {
     "the planner": Query("planner_runs.show_planner", (), {"planner_runs_by_seq", "planner_runs_by_end"}, 110),
     "spent today": Query("planner_runs.spent_today", (), {"planner_runs_by_end"}, 110),
     "requests": Query("requests.list_requests", (), set(), 0),
-    "runners": Query("runners.list_runners", (60.0, None), set(), 0),
+    "runners": Query("runners.list_runners", (60.0, 1000), {"runners_by_hour"}, 1010),
+    "a runner": Query("runners.find_runner", (60.0, "r9"), {"runners_pkey"}, 1),
+    "runners at a glance": Query("runners.glance_at_runners", (60.0, 6), {"runners_by_hour"}, 10),
     "the database's state": Query("system.show_state", (), set(), 0),
     "the system": Query("system.show_system", (), set(), 0),
 }

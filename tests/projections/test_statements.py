@@ -64,6 +64,11 @@ TRACES = """
                                    started_by)
     SELECT 'p-' || k, 1, CASE WHEN k % 200 = 0 THEN 'failed' ELSE 'completed' END, k, 'created', 'm', 'production', 1,
            1, 0.01, 1, 1, 0, 0, 0, now() - (20000 - k) * interval '15 minutes', 'gpt' FROM generate_series(1, 20000) k;
+    INSERT INTO view.task_deps (parent, child)
+    SELECT 't' || k, 'last' FROM generate_series(49801, 50000) k
+    UNION ALL SELECT 'first', 'c' || k FROM generate_series(1, 5000) k;
+    INSERT INTO view.runners (id, version, status, started_at, last_seen_at, meta)
+    SELECT 'pod-' || k, 1, 'alive', now(), now() - k * interval '1 hour', '{}' FROM generate_series(1, 20000) k;
     INSERT INTO log.output (run_id, chunk, step, stream, data) SELECT id, 1, 1, 'stdout', 'output' FROM view.runs;
     INSERT INTO log.artifacts (run_id, kind, content) SELECT id, 'patch', 'patch' FROM view.runs;
 """
@@ -135,7 +140,7 @@ def _rows_read(node: dict[str, Any]) -> float:
 
 async def test_metrics_touch_a_bounded_number_of_pages(big: Connection) -> None:
     """However long the history, the numbers cost the same few pages."""
-    plan = await _plan(big, load_statements("projections", "metrics.sql")["show_metrics"], (60.0,))
+    plan = await _plan(big, load_statements("projections", "metrics.sql")["show_metrics"], (60.0, 1000))
 
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 600
 
