@@ -4,7 +4,7 @@ from itertools import groupby
 
 from starlette.routing import Route
 
-from api.auth import ANYONE, OPERATE, READ, Roles
+from api.auth import ADMINISTER, ANYONE, OPERATE, READ
 from api.deps import ApiDeps
 from api.live import Live
 from api.panel import (
@@ -24,9 +24,6 @@ from api.panel import (
     traces,
 )
 from api.panel.page import Desk, Page
-
-MANAGE: Roles = frozenset({"admin"})
-"""Who hands in credentials."""
 
 # Of one path all methods stand together; a path with a fixed last word comes before one that takes any.
 PAGES = (
@@ -68,10 +65,10 @@ PAGES = (
     Page("GET", "/panel/setup", READ, requests.show_setup),
     Page("GET", "/panel/requests", READ, requests.list_requests),
     Page("GET", "/panel/requests/{request_id}", READ, requests.show_request),
-    Page("POST", "/panel/requests/{request_id}/value", MANAGE, requests.store, "pass"),
-    Page("POST", "/panel/requests/{request_id}/validate", MANAGE, requests.validate),
-    Page("POST", "/panel/requests/{request_id}/withdraw", MANAGE, requests.withdraw),
-    Page("POST", "/panel/requests/{request_id}/ask", MANAGE, requests.ask_again),
+    Page("POST", "/panel/requests/{request_id}/value", ADMINISTER, requests.store, "pass"),
+    Page("POST", "/panel/requests/{request_id}/validate", ADMINISTER, requests.validate),
+    Page("POST", "/panel/requests/{request_id}/withdraw", ADMINISTER, requests.withdraw),
+    Page("POST", "/panel/requests/{request_id}/ask", ADMINISTER, requests.ask_again),
     Page("GET", "/panel/log", READ, log.list_events),
     Page("GET", "/panel/log/{seq}", READ, log.show_event),
     Page("GET", "/panel/{rest:path}", READ, home.show_nothing),

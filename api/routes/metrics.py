@@ -9,7 +9,7 @@ from api.routes.health import listener_mode
 
 
 async def show_metrics(call: Call) -> Response:
-    """How many tasks in which status, runners online, runs of late, the age of the backlog."""
+    """How many tasks in which status, runners online and known (1,000 at most), runs of late, the backlog's age."""
     return answer(await call.deps.views.metrics(), meta=listener_mode(call))
 
 

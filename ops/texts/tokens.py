@@ -8,8 +8,8 @@ TEXTS = {
         es="Crea un token y lo muestra, esta única vez.", en="Make a token and print it, this once."
     ),
     "help.token.role": Text(
-        es="viewer ve, operator actúa, runner ejecuta, admin administra.",
-        en="viewer sees, operator acts, runner executes, admin administers.",
+        es="viewer ve, operator actúa, runner ejecuta, admin administra también credenciales.",
+        en="viewer sees, operator acts, runner executes, admin manages credentials too.",
     ),
     "help.token.revoke": Text(es="Anula un token.", en="Make a token void."),
     "help.token.list": Text(es="Los tokens, nunca su texto.", en="The tokens, never their text."),

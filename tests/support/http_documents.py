@@ -23,8 +23,9 @@ the next part, null at the end. A short part with a `next` is not the last one: 
 is looked for in so many rows at a time. `meta.total` is the length of the whole list, or null where nobody counts.
 
 Tokens go into the header `Authorization: Bearer elr_…` and nowhere else. Their roles: a viewer reads, an operator also
-steers, a runner claims and reports, an admin may do all of it. Until the first token is made everything is open, but
-only on the machine itself, and not to pages of other sites.
+steers and asks for credentials, a runner claims and reports, an admin may do all of it, and alone hands credentials in,
+grants them and tries them out. Until the first token is made everything is open, but only on the machine itself, and
+not to pages of other sites.
 
 `POST /ops/tasks` takes one task, an array, or `{"tasks": […]}`: all are created or none, in any order of their
 dependencies. The same id with the same content, or the same `Idempotency-Key` header, answers with what exists (200).
