@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-BOX_WIDTH, BOX_HEIGHT = 196, 52
-COLUMN, ROW = 240, 68
+BOX_WIDTH, BOX_HEIGHT = 208, 52
+COLUMN, ROW = 250, 68
 MARGIN = 8
-TITLE_WIDTH = 22.0  # letters of usual width that fit into a box
+TITLE_WIDTH = 21.5  # letters of usual width that fit into a box
 NARROW, WIDE = frozenset("fijlrtI.,:;'|!()[]{} -"), frozenset("mwMW@%&")
 
 

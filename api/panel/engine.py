@@ -15,6 +15,11 @@ def said(text: str, language: Language) -> str:
     return _ENGINE.said(text, language)
 
 
+def said_in_summary(text: str, language: Language) -> str:
+    """What a run's summary says, part by part: what its executor said; what the runner counted."""
+    return "; ".join(said(part, language) for part in text.split("; "))
+
+
 def said_of_refusal(text: str, language: Language) -> str:
     """Why something was refused, in that language; any other text unchanged."""
     return _REFUSALS.said(text, language)

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from api import errors as api_errors
-from api.panel.engine import said, said_of_refusal
+from api.panel.engine import said, said_in_summary, said_of_refusal
 from api.panel.texts import MESSAGES
 from api.panel.texts.engine import TEXTS
 from api.panel.texts.refused import READ
@@ -60,6 +60,12 @@ def test_it_is_known_again(key: str) -> None:
     shown = told | {"status": "bloqueada", "rest": "su runner se para"}
     assert TEXTS[key].es.format(**shown) == said(TEXTS[key].en.format(**told), "es")
     assert TEXTS[key].en.format(**told) == said(TEXTS[key].en.format(**told), "en")
+
+
+def test_of_a_summary_the_engines_part_is_known_again() -> None:
+    """A function's own words stay as they are, what the runner counted is in Spanish."""
+    assert "2 pasos; 1 archivo cambiado, +2 -0" == said_in_summary("2 steps; 1 file changed, +2 -0", "es")
+    assert "sent; well; 3 archivos cambiados, +1 -1" == said_in_summary("sent; well; 3 files changed, +1 -1", "es")
 
 
 @pytest.mark.parametrize(

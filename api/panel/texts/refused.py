@@ -1,6 +1,7 @@
 """Why something was refused, as the engine (and the library that reads forms) words it, and in Spanish.
 
-As texts/engine.py: each `en` is a wording by which it is known again. The API's answers stay in English.
+As texts/engine.py, whose wordings are known here, too: each `en` is one by which it is known again. The API's answers
+stay in English.
 """
 
 from api.text import Text
@@ -21,7 +22,6 @@ READ = {  # msgspec's
     "refused.type": Text(es="se esperaba {wanted}, no {given}", en="Expected {wanted}, got {given}"),
 }
 TEXTS = READ | {
-    "refused.title": Text(es="una tarea necesita un título", en="a task needs a title"),
     "refused.commands": Text(
         es="dale a la tarea comandos, o un encargo para un agente: un runner tiene que tener algo que ejecutar",
         en="give a task commands, or a prompt for an agent: a runner must have something to execute",
@@ -30,36 +30,13 @@ TEXTS = READ | {
     "refused.form": Text(
         es="esto no es un formulario, o tiene demasiados campos", en="this is not a form, or has too many fields"
     ),
-    "refused.site": Text(
-        es="una página de otro sitio no puede cambiar nada aquí; abre el panel y hazlo en él",
-        en="a page of another site must not change anything here; open the panel and do it there",
-    ),
-    "refused.no_task": Text(es="no hay ninguna tarea {id}", en="there is no task {id}"),
     "refused.no_patch": Text(es="la ejecución {number} no tiene parche", en="run {number} has no patch"),
-    "refused.no_run": Text(es="no hay ninguna ejecución {id}", en="there is no run {id}"),
-    "refused.no_directive": Text(es="no hay ninguna directiva {id}", en="there is no directive {id}"),
-    "refused.no_event": Text(es="no hay ningún evento {id}", en="there is no event {id}"),
-    "refused.no_page": Text(es="no hay ninguna página {id}", en="there is no page {id}"),
-    "refused.no_runner": Text(
-        es="no hay ningún runner {id}", en="there is no runner {id}; GET /ops/runner/status lists them"
-    ),
     "refused.no_request": Text(
         es="no hay ninguna credencial {id}", en="there is no request {id}; GET /ops/requests lists them"
-    ),
-    "refused.task_is": Text(
-        es="la tarea {id} está {status}: {event} no es posible", en="{event} is not possible: task {id} is {status}"
     ),
     "refused.request_is": Text(
         es="la credencial {id} está {status}: {event} no es posible",
         en="{event} is not possible: request {id} is {status}",
-    ),
-    "refused.runner_stopped": Text(
-        es="el runner {id} se ha parado y no toma nada: {event} no es posible",
-        en="{event} is not possible: runner {id} is stopped and claims nothing",
-    ),
-    "refused.was_rejected": Text(
-        es="la directiva {id} fue rechazada; hay que proponerla de nuevo",
-        en="directive {id} was rejected; propose it anew",
     ),
     "refused.was_applied": Text(
         es="la directiva {id} ya se aplicó; cancela las tareas que no quieras",
@@ -67,9 +44,6 @@ TEXTS = READ | {
     ),
     "refused.needed": Text(
         es="la tarea {id} depende de {ids}; descártala también", en="task {id} depends on {ids}; leave it out as well"
-    ),
-    "refused.begun": Text(
-        es="{ids} ya ha empezado; cancela esa tarea", en="{ids} has begun already; cancel the task instead"
     ),
     "refused.cursor": Text(
         es="esa página de la lista no existe; vuelve a la primera",
