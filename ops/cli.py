@@ -28,6 +28,7 @@ from ops.engine import own_version
 from ops.errors import OperatorError
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
+from ops.usage import explain
 
 COMMANDS: tuple[click.Command, ...] = (
     *(up, serve, runner, task, directive, gpt, sync, vault, token),
@@ -71,7 +72,7 @@ def _run(arguments: list[str] | None) -> int:
         outcome = elruso.main(arguments, prog_name="elruso", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except click.ClickException as error:
-        error.show()
+        click.echo(explain(error, terminal.language), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         terminal.say("terminal.interrupted")

@@ -19,6 +19,7 @@ from ops.texts import (
     task,
     terminal,
     tokens,
+    usage,
     vault,
 )
 from ops.texts.text import Language, Text
@@ -42,6 +43,7 @@ MESSAGES: dict[str, Text] = {
     **task.TEXTS,
     **terminal.TEXTS,
     **tokens.TEXTS,
+    **usage.TEXTS,
     **vault.TEXTS,
 }
 

@@ -84,5 +84,6 @@ def _summary(said: str | None, changes: Changes) -> str | None:
     added = sum(file.added or 0 for file in changes.files)
     removed = sum(file.removed or 0 for file in changes.files)
     number = len(changes.files)
-    counted = f"{number} file{'s' if number > 1 else ''} changed, +{added} -{removed}"
+    lines = f"+{added} -{removed}"
+    counted = f"1 file changed, {lines}" if number == 1 else f"{number} files changed, {lines}"
     return f"{said}; {counted}" if said else counted

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-BOX_WIDTH, BOX_HEIGHT = 196, 52
-COLUMN, ROW = 240, 68
+BOX_WIDTH, BOX_HEIGHT = 208, 52
+COLUMN, ROW = 250, 68
 MARGIN = 8
-TITLE_CHARACTERS = 24
+TITLE_WIDTH = 21.5  # letters of usual width that fit into a box
+NARROW, WIDE = frozenset("fijlrtI.,:;'|!()[]{} -"), frozenset("mwMW@%&")
 
 
 class Node(Struct, frozen=True):
@@ -50,7 +51,7 @@ def draw(levels: Mapping[int, Sequence[Node]], edges: set[tuple[str, str]], chos
         top = (height - len(levels[column]) * ROW + (ROW - BOX_HEIGHT)) // 2
         for row, node in enumerate(levels[column]):
             x, y = MARGIN + place * COLUMN, top + row * ROW
-            places[node.id] = Box(x, y, cut(node.title, TITLE_CHARACTERS), node, node.id == chosen)
+            places[node.id] = Box(x, y, cut(node.title, TITLE_WIDTH), node, node.id == chosen)
     arrows = [_arrow(places[parent], places[child]) for parent, child in sorted(edges)]
     width = max(1, len(columns)) * COLUMN + 2 * MARGIN - (COLUMN - BOX_WIDTH)
     return Picture(width, height, list(places.values()), arrows)
@@ -71,9 +72,14 @@ def layer(nodes: Sequence[Node], edges: set[tuple[str, str]]) -> dict[int, list[
     return levels
 
 
-def cut(text: str, characters: int) -> str:
-    """The beginning of a text."""
-    return text if len(text) <= characters else text[: characters - 1].rstrip() + "…"
+def cut(text: str, width: float) -> str:
+    """The beginning of a text, of about so many letters of usual width."""
+    left = width
+    for place, letter in enumerate(text):
+        left -= 0.6 if letter in NARROW else 1.45 if letter in WIDE else 1.15 if letter.isupper() else 1.0
+        if left < 0:
+            return text[: max(place - 1, 0)].rstrip() + "…"
+    return text
 
 
 def _arrow(parent: Box, child: Box) -> str:

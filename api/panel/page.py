@@ -22,6 +22,7 @@ from api.entry import Entry
 from api.errors import MethodNotAllowed, as_refusal
 from api.live import Live
 from api.panel.door import find_caller
+from api.panel.engine import said_of_refusal
 from api.panel.paper import HEADERS, render
 from api.panel.texts import MESSAGES
 from api.panel.visit import Visit
@@ -148,7 +149,7 @@ def _tell(visit: Visit, error: Exception) -> Response:
         status=refusal.http_status,
         code=refusal.code,
         title=visit.text(f"error.{refusal.code}" if f"error.{refusal.code}" in MESSAGES else "error.title"),
-        detail=visit.deps.screen.redact(refusal.detail),
+        detail=said_of_refusal(visit.deps.screen.redact(refusal.detail), visit.language),
     )
     if "allow" in refusal.facts:
         response.headers["allow"] = refusal.facts["allow"]

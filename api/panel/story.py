@@ -37,9 +37,10 @@ def tell(visit: Visit, event: EventBrief) -> Told:
     sentence = (
         string.Formatter().vformat(MESSAGES[key].to(visit.language), (), facts) if key in MESSAGES else event.type
     )
-    detail = facts.get("error") or facts.get("reason") or facts.get("summary") or facts.get("last_error") or ""
+    detail = facts.get("error") or facts.get("reason") or facts.get("last_error") or ""
     run_id = str(event.seq) if event.type == "task.claimed" else facts.get("run_id")
-    shown = "" if event.type == "task.step" else visit.said(str(detail))
+    shown = visit.said(str(detail)) if detail else visit.summary(str(facts.get("summary") or ""))
+    shown = "" if event.type == "task.step" else shown
     return Told(event, sentence, shown, stream_path(event.kind, event.id), run_id)
 
 

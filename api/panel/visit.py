@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse
 from api.auth import OPERATE, READ, Identity, Roles
 from api.deps import ApiDeps
 from api.live import Live
-from api.panel.engine import said
+from api.panel.engine import said, said_in_summary
 from api.panel.texts import say
 from api.text import Language
 from projections.board import Board
@@ -60,6 +60,10 @@ class Visit:
     def said(self, text: str | None) -> str:
         """A reason or an error of the engine in the visitor's language; anybody else's text as it is."""
         return said(text or "", self.language)
+
+    def summary(self, text: str) -> str:
+        """A run's summary in the visitor's language, as far as the engine made it."""
+        return said_in_summary(text, self.language)
 
     def path(self) -> str:
         """The address of this page, with its filters."""

@@ -19,4 +19,4 @@ async def run_shell(run: Run, directory: Path | None) -> Finished:
         raise NothingToExecute("a shell task needs steps: [{name, cmd}]")
     for step in steps:
         await run_step(run, step, directory)
-    return Finished(summary=f"{len(steps)} step{'s' if len(steps) > 1 else ''}")
+    return Finished(summary="1 step" if len(steps) == 1 else f"{len(steps)} steps")

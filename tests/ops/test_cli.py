@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import click
 import pytest
 
+from ops.cli import elruso
 from ops.postgres import control
+from ops.usage import explain
 from tests.support.postgres import MAJOR, scratch_folder
 
 ROOT = Path(__file__).parent.parent.parent
@@ -119,6 +122,30 @@ def test_help_is_in_both_languages(shell: Shell) -> None:
 def test_wrong_command_is_a_usage_error(shell: Shell) -> None:
     """A command that does not exist ends with 2."""
     assert 2 == shell.elruso("bd").returncode
+
+
+@pytest.mark.parametrize(
+    ("words", "spanish", "english"),
+    [
+        ("bd", "No existe la orden 'bd'.", "No such command 'bd'."),
+        ("task creat", "Uso: elruso task", "Usage: elruso task"),
+        ("task --nope", "Más con «elruso task --help».", "Try 'elruso task --help' for help."),
+        ("bench --rnus 3", "No existe la opción '--rnus'. ¿Querías decir '--runs'?", "Did you mean '--runs'?"),
+        ("token create", "Falta el argumento 'NAME'.", "Missing argument 'NAME'."),
+        ("serve --port", "La opción '--port' necesita un valor.", "Option '--port' requires an argument."),
+        ("serve --port x", "'--port' no vale: 'x' no es un número entero.", "'x' is not a valid integer range."),
+        ("serve --port 70000", "70000 no está entre 0<=x<=65535.", "70000 is not in the range 0<=x<=65535."),
+        ("token create a --role b", "'b' no es ninguno de 'viewer'", "'b' is not one of 'viewer'"),
+        ("token create a", "Falta la opción '--role'. Puede ser:", "Missing option '--role'. Choose from:"),
+        ("db url extra", "Sobra el argumento (extra)", "Got unexpected extra argument (extra)"),
+    ],
+)
+def test_a_usage_error_is_told_in_both_languages(words: str, spanish: str, english: str) -> None:
+    """What click says is known again, on stderr, with its status 2; a wording that click changes is told here."""
+    for language, told in (("es", spanish), ("en", english)):
+        with pytest.raises(click.UsageError) as raised:
+            elruso.main(words.split(), prog_name="elruso", standalone_mode=False)
+        assert told in explain(raised.value, "es" if language == "es" else "en")
 
 
 def test_package_in_front_of_ours_is_named(shell: Shell) -> None:

@@ -8,9 +8,12 @@ from typing import get_args
 import pytest
 
 from api import errors as api_errors
-from api.panel.engine import NUMBERS, said
+from api.panel.engine import said, said_in_summary, said_of_refusal
 from api.panel.texts import MESSAGES
 from api.panel.texts.engine import TEXTS
+from api.panel.texts.refused import READ
+from api.panel.texts.refused import TEXTS as REFUSED
+from api.wording import NUMBERS
 from events import errors
 from events.errors import ElRusoError
 from events.planner import Failure
@@ -41,10 +44,10 @@ def source() -> str:
     return holed("".join(file.read_text() for file in sorted(files) if "texts" not in file.parts))
 
 
-@pytest.mark.parametrize("key", TEXTS)
+@pytest.mark.parametrize("key", [*TEXTS, *REFUSED.keys() - READ.keys()])
 def test_the_engine_says_so(key: str, source: str) -> None:
     """Each wording stands in the source; who changes it there is told here. What follows a colon may be added later."""
-    wording = holed(TEXTS[key].en)
+    wording = holed((TEXTS | REFUSED)[key].en)
     assert wording in source or wording.removesuffix(f": {HOLE}") in source
 
 
@@ -57,6 +60,42 @@ def test_it_is_known_again(key: str) -> None:
     shown = told | {"status": "bloqueada", "rest": "su runner se para"}
     assert TEXTS[key].es.format(**shown) == said(TEXTS[key].en.format(**told), "es")
     assert TEXTS[key].en.format(**told) == said(TEXTS[key].en.format(**told), "en")
+
+
+def test_of_a_summary_the_engines_part_is_known_again() -> None:
+    """A function's own words stay as they are, what the runner counted is in Spanish."""
+    assert "2 pasos; 1 archivo cambiado, +2 -0" == said_in_summary("2 steps; 1 file changed, +2 -0", "es")
+    assert "sent; well; 3 archivos cambiados, +1 -1" == said_in_summary("sent; well; 3 files changed, +1 -1", "es")
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/panel/tasks?status=odd", "status: &#39;odd&#39; no es uno de los valores posibles"),
+        ("/panel/tasks?odd=1", "no hay ningún campo `odd`"),
+        ("/panel/tasks/bulk", "falta el campo `deed`"),
+        (f"/panel/tasks?phase={'x' * 201}", "phase: no puede tener más de 200 caracteres"),
+        ("/panel/runners?after=-1", "after: no puede ser menor que 0"),
+        ("/panel/runners?after=1001", "after: no puede ser mayor que 1000"),
+        ("/panel/runners?after=x", "after: se esperaba `int`, no `str`"),
+        ("/panel/tasks?cursor=x", "esa página de la lista no existe"),
+        ("/panel/tasks/none", "no hay ninguna tarea none"),
+        ("/panel/runs/77", "no hay ninguna ejecución 77"),
+        ("/panel/none", "no hay ninguna página none"),
+    ],
+)
+async def test_a_refusal_is_told_in_spanish(api: Served, path: str, detail: str) -> None:
+    """Also what the library that reads the fields says; on an English page it is as it was."""
+    assert detail in (await api.client.get(path, headers=SPANISH)).text
+    assert detail not in (await api.client.get(path)).text
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_a_refusal_is_known_again(key: str) -> None:
+    """No wording is taken for another one that comes before it."""
+    names = {name for _, name, _, _ in string.Formatter().parse(REFUSED[key].en) if name}
+    told = {name: "17" if name in NUMBERS else f"<{name}>" for name in names}
+    assert REFUSED[key].es.format(**told) == said_of_refusal(REFUSED[key].en.format(**told), "es")
 
 
 @pytest.mark.parametrize(

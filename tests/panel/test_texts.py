@@ -49,6 +49,7 @@ def test_no_text_is_left_over() -> None:
     }
     prefixes |= {
         "engine.",
+        "refused.",
         "planner.failure.",
         "sort.",
         "bulk.",

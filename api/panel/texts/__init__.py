@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.panel.texts import directives, engine, events, frame, home, refusals, runs, tasks
+from api.panel.texts import directives, engine, events, frame, home, refusals, refused, runs, tasks
 from api.text import Language, Text
 
 __all__ = ["MESSAGES", "Text", "say"]
@@ -10,6 +10,7 @@ __all__ = ["MESSAGES", "Text", "say"]
 MESSAGES: dict[str, Text] = {
     **frame.TEXTS,
     **refusals.TEXTS,
+    **refused.TEXTS,
     **engine.TEXTS,
     **home.TEXTS,
     **tasks.TEXTS,

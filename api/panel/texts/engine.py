@@ -79,6 +79,11 @@ TEXTS = {
     "engine.requests_json": Text(es="según REQUESTS.json", en="as REQUESTS.json says"),
     "engine.removed": Text(es="se quitó del vault: {names}", en="{names} was removed from the vault"),
     "engine.no_reason": Text(es="nadie dijo por qué", en="no reason was given"),
+    # summaries of runs
+    "engine.step_done": Text(es="1 paso", en="1 step"),
+    "engine.steps_done": Text(es="{number} pasos", en="{number} steps"),
+    "engine.file_changed": Text(es="1 archivo cambiado, {lines}", en="1 file changed, {lines}"),
+    "engine.files_changed": Text(es="{number} archivos cambiados, {lines}", en="{number} files changed, {lines}"),
     # refusals
     "engine.no_task": Text(es="no hay ninguna tarea {id}", en="there is no task {id}"),
     "engine.no_run": Text(es="no hay ninguna ejecución {id}", en="there is no run {id}"),

@@ -43,6 +43,7 @@ TEXTS = {
     "run.download": Text(es="Descargar", en="Download"),
     "run.changes": Text(es="Cambios en archivos", en="File changes"),
     "run.no_changes": Text(es="No cambió ningún archivo.", en="It changed no files."),
+    "run.no_changes_yet": Text(es="Se sabrán cuando termine.", en="They are known when it has ended."),
     "run.patch": Text(es="Descargar el parche", en="Download the patch"),
     "run.changes_all": Text(es="Ver los {count} archivos", en="Show all {count} files"),
     "run.changes_count": Text(es="{count} archivos", en="{count} files"),

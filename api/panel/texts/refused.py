@@ -1,0 +1,52 @@
+"""Why something was refused, as the engine (and the library that reads forms) words it, and in Spanish.
+
+As texts/engine.py, whose wordings are known here, too: each `en` is one by which it is known again. The API's answers
+stay in English.
+"""
+
+from api.text import Text
+
+READ = {  # msgspec's
+    "refused.at": Text(es="{field}: {rest}", en="{rest} - at `$.{field}`"),
+    "refused.enum": Text(es="{value} no es uno de los valores posibles", en="Invalid enum value {value}"),
+    "refused.unknown": Text(es="no hay ningún campo {field}", en="Object contains unknown field {field}"),
+    "refused.missing": Text(es="falta el campo {field}", en="Object missing required field {field}"),
+    "refused.longer": Text(es="no puede tener más de {most} caracteres", en="Expected `str` of length <= {most}"),
+    "refused.shorter": Text(es="tiene que tener al menos {most} caracteres", en="Expected `str` of length >= {most}"),
+    "refused.many": Text(es="no pueden ser más de {most}", en="Expected `array` of length <= {most}"),
+    "refused.pattern": Text(
+        es="contiene caracteres que no pueden estar ahí ({pattern})", en="Expected `str` matching regex {pattern}"
+    ),
+    "refused.above": Text(es="no puede ser mayor que {most}", en="Expected `int` <= {most}"),
+    "refused.below": Text(es="no puede ser menor que {most}", en="Expected `int` >= {most}"),
+    "refused.type": Text(es="se esperaba {wanted}, no {given}", en="Expected {wanted}, got {given}"),
+}
+TEXTS = READ | {
+    "refused.commands": Text(
+        es="dale a la tarea comandos, o un encargo para un agente: un runner tiene que tener algo que ejecutar",
+        en="give a task commands, or a prompt for an agent: a runner must have something to execute",
+    ),
+    "refused.nul": Text(es="un campo contiene un carácter NUL", en="a field contains a NUL character"),
+    "refused.form": Text(
+        es="esto no es un formulario, o tiene demasiados campos", en="this is not a form, or has too many fields"
+    ),
+    "refused.no_patch": Text(es="la ejecución {number} no tiene parche", en="run {number} has no patch"),
+    "refused.no_request": Text(
+        es="no hay ninguna credencial {id}", en="there is no request {id}; GET /ops/requests lists them"
+    ),
+    "refused.request_is": Text(
+        es="la credencial {id} está {status}: {event} no es posible",
+        en="{event} is not possible: request {id} is {status}",
+    ),
+    "refused.was_applied": Text(
+        es="la directiva {id} ya se aplicó; cancela las tareas que no quieras",
+        en="directive {id} was applied; cancel what is not wanted with POST /ops/tasks/ID/cancel",
+    ),
+    "refused.needed": Text(
+        es="la tarea {id} depende de {ids}; descártala también", en="task {id} depends on {ids}; leave it out as well"
+    ),
+    "refused.cursor": Text(
+        es="esa página de la lista no existe; vuelve a la primera",
+        en="cursor: this is not what `meta.next` of the same list said; leave it out to begin anew",
+    ),
+}
