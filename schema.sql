@@ -28,8 +28,9 @@
 --
 -- Rules of a fold. It reads the rows of one statement (`batch`), sees each stream's events in version order, takes
 -- time only from the events, locks rows in id order, and looks at other streams only in ways that commute. So the
--- same function serves the live INSERT and a rebuild, which feeds it slices of history; and the whole `view` schema
--- is disposable: `elruso db rebuild` makes it anew beside the live one and swaps the two.
+-- same function serves the live INSERT and a rebuild, which shows it whole lives and slices of history; and the whole
+-- `view` schema is disposable: `elruso db rebuild` makes it anew beside the live one and swaps the two. Lives that went
+-- straight to their end need no fold there (view.recall_lives).
 --
 -- One idiom: `LATERAL (SELECT … OFFSET 0)` pins the order of a join, from the batch to the table by its key and never
 -- the other way round, whatever the statistics said when the plan was cached (an empty table looks like a good place

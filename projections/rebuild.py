@@ -15,7 +15,7 @@ the swap go on working: PostgreSQL analyses them again when a schema is renamed.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from itertools import groupby
 from operator import itemgetter
@@ -32,8 +32,9 @@ Connect = Callable[[], Awaitable[Connection]]
 Progress = Callable[[int, int], None]
 """Called with how many events are done, and of how many."""
 
-SLICE = 50_000  # events; measured on a log of 430 000: 50 000 and 100 000 are alike, 250 000 costs a fifth more
 SESSIONS = 2  # that recall at once
+RANGE = 25_000  # events of whole lives that a session recalls at once; small enough for the two to end together
+SLICE = 100_000  # events folded at once by seq; 250 000 cost a fifth more
 LITTLE = 2_000  # events that may be left for the swap, which holds up writers for as long as it folds them
 CATCH_UPS = 20  # then the swap is tried anyway: writers outrun the feeding
 ATTEMPTS = 100  # for a lock that others hold
@@ -113,21 +114,15 @@ class _Feed:
         """Fold what is there by now, and give the new tables their indexes and statistics."""
         horizon = await last_seq(self.connection)
         await self._wait_for_appends()
-        indexes = await self.connection.fetch(_sql["list_indexes"])
-        await self.connection.execute(_sql["drop_indexes"])
+        indexes = await self._take_indexes()
         await asyncio.gather(*(self._recall_lives(session, horizon) for session in range(SESSIONS)))
-        await self._share_out([[row["statement"] for row in rows] for _, rows in groupby(indexes, itemgetter("table"))])
-        while self.position < horizon:
-            upto = min(self.position + SLICE, horizon)
-            async with _feeding(self.connection):
-                await self.connection.execute(_sql["take_shard"], 0, horizon)
-                self.events += await self.connection.fetchval(_sql["feed_others"], self.position, upto)
-                await self.connection.execute(_sql["feed_newcomers"], self.position, upto)
-                await self.connection.execute(_sql["empty_intake"])
-            self.position = upto
-            self._progress(self.events, horizon)
+        await asyncio.gather(
+            self._finish_table(0, indexes["tasks"]), self._finish_table(1, indexes["runs"], "settle_runs")
+        )
+        await asyncio.gather(self._recall_others(horizon), self._finish_table(1, (), "settle_tasks"))
         await self.connection.execute(_sql["open_intake"])
-        await self._share_out([[row[0]] for row in await self.connection.fetch(_sql["list_upkeep"])])
+        for row in await self.connection.fetch(_sql["list_upkeep"]):
+            await self.connection.execute(row["statement"])
 
     async def catch_up(self) -> None:
         """Fold until little is left. Nothing below the position can appear any more."""
@@ -165,22 +160,36 @@ class _Feed:
         """The next range of ids: after the first, up to the second."""
         async with self._ranges:
             begin = self._last_id
-            end = await connection.fetchval(_sql["find_end"], begin, SLICE)
+            end = await connection.fetchval(_sql["find_end"], begin, RANGE)
             if end is None:
                 return None
             self._last_id = end
             return begin, end
 
-    async def _share_out(self, jobs: Iterable[Sequence[str]]) -> None:
-        """Each job, a list of statements, over the connection that is free."""
-        left = iter(jobs)
+    async def _recall_others(self, horizon: int) -> None:
+        while self.position < horizon:
+            upto = min(self.position + SLICE, horizon)
+            async with _feeding(self.connection):
+                await self.connection.execute(_sql["take_shard"], 0, horizon)
+                self.events += await self.connection.fetchval(_sql["feed_others"], self.position, upto)
+                await self.connection.execute(_sql["feed_newcomers"], self.position, upto)
+                await self.connection.execute(_sql["empty_intake"])
+            self.position = upto
+            self._progress(self.events, horizon)
 
-        async def work(connection: Connection) -> None:
-            for job in left:
-                for statement in job:
-                    await connection.execute(statement)
+    async def _take_indexes(self) -> dict[str, list[str]]:
+        """Leave the great tables without their indexes; by table, how to make them again."""
+        found = await self.connection.fetch(_sql["list_indexes"])
+        await self.connection.execute(_sql["drop_indexes"])
+        return {table: [row["statement"] for row in rows] for table, rows in groupby(found, itemgetter("relname"))}
 
-        await asyncio.gather(*(work(connection) for connection in self._connections))
+    async def _finish_table(self, session: int, indexes: Iterable[str], settle: str | None = None) -> None:
+        connection = self._connections[session]
+        async with _feeding(connection):
+            for statement in indexes:
+                await connection.execute(statement)
+        if settle:
+            await connection.execute(_sql[settle])
 
     async def _feed_all(self, upto: int) -> None:
         await self.connection.execute(_sql["take_shard"], 0, upto)
