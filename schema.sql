@@ -28,8 +28,9 @@
 --
 -- Rules of a fold. It reads the rows of one statement (`batch`), sees each stream's events in version order, takes
 -- time only from the events, locks rows in id order, and looks at other streams only in ways that commute. So the
--- same function serves the live INSERT and a rebuild, which feeds it slices of history; and the whole `view` schema
--- is disposable: `elruso db rebuild` makes it anew beside the live one and swaps the two.
+-- same function serves the live INSERT and a rebuild, which shows it whole lives and slices of history; and the whole
+-- `view` schema is disposable: `elruso db rebuild` makes it anew beside the live one and swaps the two. Lives that went
+-- straight to their end need no fold there (view.recall_lives).
 --
 -- One idiom: `LATERAL (SELECT … OFFSET 0)` pins the order of a join, from the batch to the table by its key and never
 -- the other way round, whatever the statistics said when the plan was cached (an empty table looks like a good place
@@ -764,7 +765,7 @@ END $$;
 -- Statements that only say that runs began and ended well. With at most one event of each sort, those of a task follow
 -- from one another if their versions do and the end, where there is one, comes last by version and by seq. A statement
 -- with more than that is left to the general folds.
-CREATE TYPE result AS (run_id bigint, duration_ms bigint, branch text, commit_hash text, summary text);
+CREATE TYPE result AS (run_id bigint, duration_ms bigint, branch text, commit_hash text, summary text, file_changes json);
 CREATE FUNCTION fold_endings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
 DECLARE
@@ -839,8 +840,6 @@ END $$;
 
 -- Every other statement.
 --
--- `plain`   of a rebuild, whose history was found legal when it was written: what was created, claimed, and done, without
---           a turn. Most lives are; a glance at each sort of event is enough for them, and the rest takes the long way:
 -- `line`    each event with its arrow and the run it names
 -- `chain`   beside the event before it in its stream, if that is in the batch too: is the step from one to the other legal?
 -- `net`     per stream: the status it ends in and what the last event of each sort said. Within a stream `ready` is
@@ -860,18 +859,7 @@ BEGIN
     IF NOT holds('task.') OR is_hot() THEN
         RETURN NULL;
     END IF;
-    WITH plain AS MATERIALIZED (
-        SELECT b.id, min(b.version) AS first_version, max(b.version) AS version,
-               max(b.seq) FILTER (WHERE b.type = 'task.created') AS created_seq, max(b.at) FILTER (WHERE b.type = 'task.created') AS created_at,
-               max(b.data::text) FILTER (WHERE b.type = 'task.created')::json AS creation,
-               max(b.seq) FILTER (WHERE b.type = 'task.claimed') AS claim_seq, max(b.at) FILTER (WHERE b.type = 'task.claimed') AS claimed_at,
-               max(b.data::text) FILTER (WHERE b.type = 'task.claimed')::json AS claim,
-               max(b.seq) FILTER (WHERE b.type = 'task.started') AS start_seq, max(b.at) FILTER (WHERE b.type = 'task.started') AS started_at,
-               max(b.at) FILTER (WHERE b.type = 'task.done') AS done_at,
-               bool_and(b.type IN ('task.created', 'task.claimed', 'task.started', 'task.step', 'task.done'))
-                   AND count(*) FILTER (WHERE b.type = 'task.started') <= 1 AS is_plain
-        FROM batch b WHERE NOT live AND b.kind = 'task' GROUP BY b.id
-    ), line AS (
+    WITH line AS (
         SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
                r.target = 'running' AS runs, CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
                CASE b.type WHEN 'task.claimed' THEN (b.data->>'attempt')::integer
@@ -879,7 +867,7 @@ BEGIN
                CASE b.type WHEN 'task.failed' THEN b.data->>'error' WHEN 'task.blocked' THEN b.data->>'reason'
                            WHEN 'task.requeued' THEN b.data->>'last_error' END AS error
         FROM batch b JOIN log.transitions r ON r.type = b.type
-        WHERE b.kind = 'task' AND (live OR b.id IN (SELECT p.id FROM plain p WHERE NOT p.is_plain))
+        WHERE b.kind = 'task'
     ), chain AS (
         SELECT l.*, row_number() OVER w = 1 AS is_last, lead(l.target) OVER w AS prior_status, lead(l.seq) OVER w AS prior_seq,
                lead(CASE WHEN l.type = 'task.claimed' THEN l.seq WHEN l.runs THEN l.run_id END) OVER w AS prior_run
@@ -910,16 +898,6 @@ BEGIN
                (array_agg(c.attempts) FILTER (WHERE c.attempts IS NOT NULL))[1] AS attempts,
                (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
         FROM chain c GROUP BY c.id
-      UNION ALL
-        SELECT p.id, p.first_version, p.version, p.done_at,
-               CASE WHEN p.done_at IS NOT NULL THEN 'done' WHEN p.created_seq IS NOT NULL AND p.claim_seq IS NULL THEN 'ready' ELSE 'running' END, NULL,
-               CASE WHEN p.created_seq IS NOT NULL THEN 'task.created' WHEN p.claim_seq IS NOT NULL THEN 'task.claimed' ELSE 'task.done' END,
-               CASE WHEN p.claim_seq IS NOT NULL THEN (SELECT t.sources FROM log.transitions t WHERE t.type = 'task.claimed')
-                    ELSE (SELECT t.sources FROM log.transitions t WHERE t.type = 'task.done') END, NULL, true,
-               p.created_seq, p.creation, p.created_at, p.claim_seq, p.claimed_at, p.claim->>'runner', p.start_seq, p.started_at,
-               p.created_seq, greatest(p.created_at, (p.creation->>'next_run_at')::timestamptz), (p.creation->>'next_run_at')::timestamptz,
-               NULL, (p.claim->>'attempt')::integer, NULL
-        FROM plain p WHERE p.is_plain
     ), matched AS MATERIALIZED (
         SELECT n.*, o.place, o.status AS old_status, o.ready_place, o.scheduled_place, o.running_place,
                CASE WHEN n.status = 'ready' THEN CASE WHEN n.ready_seq IS NULL THEN o.next_run_at ELSE n.due_at END END AS next_run_at,
@@ -1168,6 +1146,52 @@ BEGIN
     FROM (SELECT * FROM began UNION ALL SELECT * FROM went_on) w WHERE w.finished_at IS NOT NULL GROUP BY 1 ORDER BY 1
     ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended, failed = c.failed + excluded.failed;
     RETURN NULL;
+END $$;
+
+-- Whole lives, for a rebuild, which need not go through the states that a task has left behind. Most lives are straight:
+-- created, claimed, started, steps, done. Of the tasks with ids in a range, as the log tells of them up to the horizon,
+-- those with such a life get the row they have in the end, and their run gets its own. Answers how many events there were,
+-- whose life takes a turn (those are for the folds), and who else has details (for fold_steps).
+CREATE FUNCTION recall_lives(after text, up_to text, horizon bigint, OUT events bigint, OUT turning text[], OUT detailed text[])
+LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+BEGIN
+    WITH life AS MATERIALIZED (
+        SELECT e.id, count(*)::integer AS length, max(e.version) AS version, array_agg(e.type ORDER BY e.version) AS types,
+               array_agg(e.seq ORDER BY e.version) AS seqs, array_agg(e.at ORDER BY e.version) AS times, array_agg(e.data ORDER BY e.version) AS data
+        FROM log.events e WHERE e.kind = 'task' AND e.id > after AND e.id <= up_to AND e.seq <= horizon GROUP BY e.id
+    ), told AS (
+        SELECT l.id, l.length, l.seqs, l.times, json_populate_record(NULL::definition, l.data[1]) AS definition,
+               l.data[2]->>'runner' AS runner, (l.data[2]->>'attempt')::integer AS attempt, l.data[3]->>'branch' AS first_branch,
+               json_populate_record(NULL::result, l.data[length]) AS result, (l.data[3]->>'run_id')::bigint = l.seqs[2]
+                   AND (l.length = 4 OR (SELECT bool_and((d.step->>'run_id')::bigint = l.seqs[2]) FROM unnest(l.data[4:length - 1]) AS d (step))) AS is_one_run
+        FROM life l
+        WHERE array_remove(l.types, 'task.step') = '{task.created,task.claimed,task.started,task.done}' AND l.types[3] = 'task.started'
+          AND l.types[length] = 'task.done' AND l.version = l.length OFFSET 0
+    ), straight AS MATERIALIZED (
+        SELECT * FROM told t
+        WHERE t.is_one_run AND (t.result).run_id = t.seqs[2] AND t.seqs[1] < t.seqs[2] AND t.seqs[2] < t.seqs[3] AND t.seqs[3] < t.seqs[length]
+    ), lived AS (
+        INSERT INTO tasks (id, created_seq, position, ready_at, created_at, claimed_at, started_at, finished_at, timeout_seconds, version,
+                           attempts, max_attempts, priority, status, task_type, phase, directive_id, claimed_by, title)
+        SELECT s.id, s.seqs[1], s.seqs[1], greatest(s.times[1], (s.definition).next_run_at), s.times[1], s.times[2], s.times[3], s.times[length],
+               (s.definition).timeout_seconds, s.length, s.attempt, coalesce((s.definition).max_attempts, 4), coalesce((s.definition).priority, 100),
+               'done', coalesce((s.definition).task_type, 'generic'), (s.definition).phase, (s.definition).directive_id, s.runner, (s.definition).title
+        FROM straight s
+    ), ran AS (
+        INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary)
+        SELECT s.seqs[2], s.id, s.runner, s.attempt, 'done', s.times[2], s.times[3], s.times[length], (s.result).duration_ms,
+               coalesce((s.result).branch, s.first_branch), (s.result).commit_hash, (s.result).summary
+        FROM straight s
+    ), tallied AS (
+        INSERT INTO run_counts AS c (bucket, shard, ended, failed)
+        SELECT date_bin('5 minutes', s.times[length], 'epoch'), counter_shard(), count(*), 0 FROM straight s GROUP BY 1 ORDER BY 1
+        ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended
+    ), counted AS (
+        UPDATE task_counts SET done = done + (SELECT count(*) FROM straight) WHERE shard = counter_shard()
+    )
+    SELECT (SELECT sum(l.length) FROM life l), ARRAY(SELECT l.id FROM life l EXCEPT ALL SELECT s.id FROM straight s),
+           ARRAY(SELECT s.id FROM straight s WHERE s.length > 4 OR (s.result).file_changes IS NOT NULL)
+    INTO events, turning, detailed;
 END $$;
 
 -- What a run did: its steps, and the files it changed.

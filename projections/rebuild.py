@@ -1,9 +1,11 @@
 """The views anew, from the log, beside the live ones, while everybody goes on working.
 
-    create      an empty schema `rebuild`, made by the view part of schema.sql, with three intakes (rebuild.sql)
-    feed        slices of the log go into the intakes; the folds' triggers do the rest. Of each slice the tasks' events
-                go in two strands over two connections, then what is left. It is fed up to a seq below which nothing
-                can appear any more, again and again until little is left
+    create      an empty schema `rebuild`, made by the view part of schema.sql, with doors for the log (rebuild.sql)
+    recall      what was there when it began: the tasks by id, a range of whole lives at a time, over two connections at
+                once, into tables without indexes; these are made when every row is there. Then what is no task's, and
+                what ties tasks together, by seq
+    catch up    what was appended meanwhile, through all the folds, up to a seq below which nothing can appear any more,
+                again and again until little is left
     swap        one short transaction: writers wait, the rest is folded, the schemas change names
     drop        the retired views, once nobody reads them
 
@@ -13,8 +15,10 @@ the swap go on working: PostgreSQL analyses them again when a schema is renamed.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from itertools import groupby
+from operator import itemgetter
 
 import asyncpg
 from asyncpg import Connection
@@ -28,8 +32,9 @@ Connect = Callable[[], Awaitable[Connection]]
 Progress = Callable[[int, int], None]
 """Called with how many events are done, and of how many."""
 
-SLICE = 50_000  # events; measured on a log of 430 000: 50 000 and 100 000 are alike, 250 000 costs a fifth more
-STRANDS = (0, 1)  # feed_strand_0, feed_strand_1
+SESSIONS = 2  # that recall at once
+RANGE = 25_000  # events of whole lives that a session recalls at once; small enough for the two to end together
+SLICE = 100_000  # events folded at once by seq; 250 000 cost a fifth more
 LITTLE = 2_000  # events that may be left for the swap, which holds up writers for as long as it folds them
 CATCH_UPS = 20  # then the swap is tried anyway: writers outrun the feeding
 ATTEMPTS = 100  # for a lock that others hold
@@ -63,8 +68,8 @@ async def rebuild(connect: Connect, view_sql: str, progress: Progress) -> Rebuil
                 "the remains of an earlier rebuild are in use; end the session that reads schema `retired`"
             )
         await _create(feed.connection, view_sql)
+        await feed.recall()
         await feed.catch_up()
-        await feed.upkeep()
         held = await _swap(feed)
         dropped = await _drop_leftovers(feed.connection)
         return RebuildReport(feed.events, time.monotonic() - begun, held, dropped)
@@ -83,16 +88,18 @@ async def alone(connect: Connect) -> AsyncIterator[None]:
 
 
 class _Feed:
-    """Moves the log into the new schema over a connection for each strand, and knows how far it has come."""
+    """Moves the log into the new schema over several connections, and knows how far it has come."""
 
     def __init__(self, connect: Connect, progress: Progress) -> None:
         self._connect = connect
         self._progress = progress
+        self._ranges = asyncio.Lock()
+        self._last_id = ""
         self.position = 0
         self.events = 0
 
     async def __aenter__(self) -> "_Feed":
-        self._connections = [await self._connect() for _ in STRANDS]
+        self._connections = [await self._connect() for _ in range(SESSIONS)]
         self.connection = self._connections[0]
         return self
 
@@ -103,6 +110,20 @@ class _Feed:
             else:
                 connection.terminate()  # its statement may still be under way
 
+    async def recall(self) -> None:
+        """Fold what is there by now, and give the new tables their indexes and statistics."""
+        horizon = await last_seq(self.connection)
+        await self._wait_for_appends()
+        indexes = await self._take_indexes()
+        await asyncio.gather(*(self._recall_lives(session, horizon) for session in range(SESSIONS)))
+        await asyncio.gather(
+            self._finish_table(0, indexes["tasks"]), self._finish_table(1, indexes["runs"], "settle_runs")
+        )
+        await asyncio.gather(self._recall_others(horizon), self._finish_table(1, (), "settle_tasks"))
+        await self.connection.execute(_sql["open_intake"])
+        for row in await self.connection.fetch(_sql["list_upkeep"]):
+            await self.connection.execute(row["statement"])
+
     async def catch_up(self) -> None:
         """Fold until little is left. Nothing below the position can appear any more."""
         for _ in range(CATCH_UPS):
@@ -110,49 +131,71 @@ class _Feed:
             await self._wait_for_appends()
             little = horizon - self.position <= LITTLE
             while self.position < horizon:
-                await self._feed_slice(min(self.position + SLICE, horizon))
-                self._progress(self.position, horizon)
+                upto = min(self.position + SLICE, horizon)
+                async with _feeding(self.connection):
+                    await self._feed_all(upto)
+                self.position = upto
+            self._progress(self.position, horizon)
             if little:
                 return
 
-    async def upkeep(self) -> None:
-        """Give the new tables their statistics, and clear what the feeding left dead in them."""
-        statements = iter([row[0] for row in await self.connection.fetch(_sql["list_upkeep"])])
-
-        async def work(connection: Connection) -> None:
-            for statement in statements:
-                await connection.execute(statement)
-
-        await asyncio.gather(*(work(connection) for connection in self._connections))
-
     async def finish(self) -> None:
         """Fold the rest within the open transaction that stops the writers."""
-        horizon = await last_seq(self.connection)
-        for strand in STRANDS:
-            await self._feed_strand(strand, self.connection, horizon)
-        await self._feed_others(horizon)
+        await self._feed_all(await last_seq(self.connection))
 
-    async def _feed_slice(self, horizon: int) -> None:
-        await asyncio.gather(
-            *(self._feed_alone(strand, self._connections[strand], horizon) for strand in STRANDS),
-        )
-        async with _feeding(self.connection):
-            await self._feed_others(horizon)
-        self.position = horizon
+    async def _recall_lives(self, session: int, horizon: int) -> None:
+        connection = self._connections[session]
+        while ids := await self._take_range(connection):
+            async with _feeding(connection):
+                await connection.execute(_sql["take_shard"], session, horizon)
+                events, turning, detailed = await connection.fetchrow(_sql["recall_lives"], *ids, horizon)
+                for bell, lives in (("ring_lives", turning), ("ring_details", turning + detailed)):
+                    if lives:
+                        await connection.execute(_sql["show_lives"], lives)
+                        await connection.execute(_sql[bell])
+            self.events += events or 0
+            self._progress(self.events, horizon)
 
-    async def _feed_alone(self, strand: int, connection: Connection, horizon: int) -> None:
+    async def _take_range(self, connection: Connection) -> tuple[str, str] | None:
+        """The next range of ids: after the first, up to the second."""
+        async with self._ranges:
+            begin = self._last_id
+            end = await connection.fetchval(_sql["find_end"], begin, RANGE)
+            if end is None:
+                return None
+            self._last_id = end
+            return begin, end
+
+    async def _recall_others(self, horizon: int) -> None:
+        while self.position < horizon:
+            upto = min(self.position + SLICE, horizon)
+            async with _feeding(self.connection):
+                await self.connection.execute(_sql["take_shard"], 0, horizon)
+                self.events += await self.connection.fetchval(_sql["feed_others"], self.position, upto)
+                await self.connection.execute(_sql["feed_newcomers"], self.position, upto)
+                await self.connection.execute(_sql["empty_intake"])
+            self.position = upto
+            self._progress(self.events, horizon)
+
+    async def _take_indexes(self) -> dict[str, list[str]]:
+        """Leave the great tables without their indexes; by table, how to make them again."""
+        found = await self.connection.fetch(_sql["list_indexes"])
+        await self.connection.execute(_sql["drop_indexes"])
+        return {table: [row["statement"] for row in rows] for table, rows in groupby(found, itemgetter("relname"))}
+
+    async def _finish_table(self, session: int, indexes: Iterable[str], settle: str | None = None) -> None:
+        connection = self._connections[session]
         async with _feeding(connection):
-            await self._feed_strand(strand, connection, horizon)
+            for statement in indexes:
+                await connection.execute(statement)
+        if settle:
+            await connection.execute(_sql[settle])
 
-    async def _feed_strand(self, strand: int, connection: Connection, horizon: int) -> None:
-        await connection.execute(_sql["take_shard"], strand)
-        status = await connection.execute(_sql[f"feed_strand_{strand}"], self.position, horizon)
-        await connection.execute(_sql[f"empty_strand_{strand}"])
-        self.events += _count(status)
-
-    async def _feed_others(self, horizon: int) -> None:
-        self.events += await self.connection.fetchval(_sql["feed_others"], self.position, horizon)
+    async def _feed_all(self, upto: int) -> None:
+        await self.connection.execute(_sql["take_shard"], 0, upto)
+        status = await self.connection.execute(_sql["feed_all"], self.position, upto)
         await self.connection.execute(_sql["empty_intake"])
+        self.events += _count(status)
 
     async def _wait_for_appends(self) -> None:
         """Wait for all who may have drawn a seq and not shown it yet (events/follower.py has the argument)."""
@@ -174,7 +217,7 @@ async def _create(connection: Connection, view_sql: str) -> None:
     async with connection.transaction():
         await connection.execute(_sql["create_schema"])
         await connection.execute(view_sql)
-        await connection.execute(_sql["create_intakes"])
+        await connection.execute(_sql["create_doors"])
 
 
 async def _swap(feed: _Feed) -> float:

@@ -19,26 +19,60 @@ DROP SCHEMA IF EXISTS rebuild CASCADE;
 CREATE SCHEMA rebuild;
 SET LOCAL search_path = rebuild, pg_temp;
 
--- name: create_intakes
--- Three doors into the new views. Each task's events go through one of two strands, by the hash of its id, whose folds
--- look at that task alone: so two connections feed them at once and never meet. Then whatever concerns more than one
--- task, or none, goes through `intake`. A fold that is new belongs there, unless it looks at single tasks.
+-- name: create_doors
+-- The folds see what they are to fold as `batch`. For whole lives that is a view of the log: nothing goes through the doors
+-- `lives` and `details`, an empty INSERT is their bell. Events that concern more than one task, or none, are put into the
+-- intake; and whatever there is into `newcomers`, if there are folds that are not known here.
+CREATE VIEW rebuild.batch AS
+SELECT * FROM log.events
+WHERE kind = 'task' AND id = ANY (current_setting('elruso.lives')::text[]) AND seq <= current_setting('elruso.horizon')::bigint;
+CREATE TABLE rebuild.lives ();
+CREATE TABLE rebuild.details ();
 CREATE UNLOGGED TABLE rebuild.intake (LIKE log.events) WITH (autovacuum_enabled = off);
-CREATE UNLOGGED TABLE rebuild.strand_0_intake (LIKE log.events) WITH (autovacuum_enabled = off);
-CREATE UNLOGGED TABLE rebuild.strand_1_intake (LIKE log.events) WITH (autovacuum_enabled = off);
-SELECT log.attach_folds('rebuild.intake', 'rebuild');
-SELECT log.attach_folds('rebuild.strand_0_intake', 'rebuild');
-SELECT log.attach_folds('rebuild.strand_1_intake', 'rebuild');
+CREATE UNLOGGED TABLE rebuild.newcomers (LIKE log.events) WITH (autovacuum_enabled = off);
+SELECT log.attach_folds('rebuild.intake', 'rebuild'), log.attach_folds('rebuild.newcomers', 'rebuild');
 DO $$
 DECLARE
-    other record;
+    hung record;
+    door regclass;
 BEGIN
-    FOR other IN SELECT t.tgname, t.tgrelid::regclass AS intake FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-                 WHERE t.tgrelid IN ('rebuild.intake'::regclass, 'rebuild.strand_0_intake'::regclass, 'rebuild.strand_1_intake'::regclass)
-                   AND p.pronamespace = 'rebuild'::regnamespace
-                   AND (p.proname IN ('fold_creations', 'fold_claims', 'fold_endings', 'fold_tasks', 'fold_runs', 'fold_steps'))
-                       = (t.tgrelid = 'rebuild.intake'::regclass) LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', other.tgname, other.intake);
+    FOR hung IN SELECT t.tgname AS name, t.tgrelid::regclass AS place, p.proname AS fold
+                FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+                WHERE t.tgrelid IN ('rebuild.intake'::regclass, 'rebuild.newcomers'::regclass) AND p.pronamespace = 'rebuild'::regnamespace LOOP
+        door := CASE WHEN hung.fold IN ('fold_tasks', 'fold_runs') THEN 'rebuild.lives'
+                     WHEN hung.fold = 'fold_steps' THEN 'rebuild.details'
+                     WHEN hung.fold IN ('fold_creations', 'fold_claims', 'fold_endings') THEN NULL  -- fold_tasks does all of it
+                     WHEN hung.fold IN ('fold_dependencies', 'fold_aside', 'fold_runners', 'fold_system', 'fold_requests', 'fold_directives',
+                                        'fold_planner_runs') THEN 'rebuild.intake'
+                     ELSE 'rebuild.newcomers' END;
+        IF door IN ('rebuild.lives'::regclass, 'rebuild.details'::regclass) THEN
+            EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON %s EXECUTE FUNCTION rebuild.%I()', hung.name, door, hung.fold);
+        END IF;
+        IF door IS DISTINCT FROM hung.place THEN
+            EXECUTE format('DROP TRIGGER %I ON %s', hung.name, hung.place);
+        END IF;
+    END LOOP;
+END $$;
+
+-- name: list_indexes
+-- Those of the two great tables: how to make them, once every row is there.
+SELECT r.relname, CASE WHEN c.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
+                       ELSE format('ALTER TABLE rebuild.%I ADD CONSTRAINT %I %s', r.relname, c.conname, pg_get_constraintdef(c.oid)) END AS statement
+FROM pg_index i JOIN pg_class r ON r.oid = i.indrelid LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
+WHERE i.indrelid IN ('rebuild.tasks'::regclass, 'rebuild.runs'::regclass) ORDER BY r.relname, i.indexrelid;
+
+-- name: drop_indexes
+DO $$
+DECLARE
+    made record;
+BEGIN
+    FOR made IN SELECT i.indexrelid::regclass AS index, i.indrelid::regclass AS "table", c.conname FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
+                WHERE i.indrelid IN ('rebuild.tasks'::regclass, 'rebuild.runs'::regclass) LOOP
+        IF made.conname IS NULL THEN
+            EXECUTE format('DROP INDEX %s', made.index);
+        ELSE
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', made."table", made.conname);
+        END IF;
     END LOOP;
 END $$;
 
@@ -47,52 +81,74 @@ END $$;
 SET LOCAL statement_timeout = 0;
 SET LOCAL synchronous_commit = off;
 SET LOCAL work_mem = '64MB';
+SET LOCAL maintenance_work_mem = '256MB';
 
 -- name: take_shard
--- Each strand counts in a shard of its own. $1 the strand
-SELECT set_config('elruso.shard', $1::integer::text, true);
+-- Each session counts in a shard of its own. Whoever rings a bell is to look for everything. $1 the session, $2 the horizon
+SELECT set_config('elruso.shard', $1::integer::text, true), set_config('elruso.horizon', $2::bigint::text, true),
+       set_config('elruso.types', (SELECT array_agg(type)::text FROM log.transitions), true);
 
--- name: feed_strand_0
--- $1 after this seq, $2 up to this one
-INSERT INTO rebuild.strand_0_intake
-SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 AND kind = 'task' AND hashtext(id) & 1 = 0 ORDER BY seq;
+-- name: find_end
+-- Which task the last of the next so many events belongs to, by id. $1 the last id before, $2 so many
+SELECT max(id) AS id FROM (SELECT id FROM log.events WHERE kind = 'task' AND id > $1 ORDER BY id LIMIT $2) next;
 
--- name: empty_strand_0
-TRUNCATE rebuild.strand_0_intake;
+-- name: recall_lives
+-- $1 after this id, $2 up to this one, $3 as of this seq
+SELECT events, turning, detailed FROM rebuild.recall_lives($1, $2, $3);
 
--- name: feed_strand_1
--- $1 after this seq, $2 up to this one
-INSERT INTO rebuild.strand_1_intake
-SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 AND kind = 'task' AND hashtext(id) & 1 = 1 ORDER BY seq;
+-- name: show_lives
+-- $1 ids
+SELECT set_config('elruso.lives', $1::text[]::text, true);
 
--- name: empty_strand_1
-TRUNCATE rebuild.strand_1_intake;
+-- name: ring_lives
+INSERT INTO rebuild.lives SELECT WHERE false;
+
+-- name: ring_details
+INSERT INTO rebuild.details SELECT WHERE false;
 
 -- name: feed_others
--- Of tasks only what ties them together (children as they are created, and ends as long as there are any) and what sets
--- them aside. A fold that is not known here sees everything. Answers how many of them were no task's.
--- $1 after this seq, $2 up to this one
+-- Beside the lives: of tasks what ties them together (children; their parents have come to their end already) and what
+-- sets them aside. Answers how many of them were no task's. $1 after this seq, $2 up to this one
 WITH fed AS (
     INSERT INTO rebuild.intake
     SELECT * FROM log.events
     WHERE seq > $1 AND seq <= $2
       AND (kind <> 'task' OR type IN ('task.failed', 'task.blocked', 'task.cancelled', 'task.requeued')
-           OR type = 'task.created' AND data->'depends_on' IS NOT NULL OR type = 'task.done' AND EXISTS (SELECT FROM rebuild.task_deps)
-           OR EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-                      WHERE t.tgrelid = 'rebuild.intake'::regclass AND p.proname LIKE 'fold\_%'
-                        AND p.proname NOT IN ('fold_dependencies', 'fold_aside', 'fold_runners', 'fold_system', 'fold_requests', 'fold_directives', 'fold_planner_runs')))
+           OR type = 'task.created' AND strpos(data::text, '"depends_on"') > 0 AND data->'depends_on' IS NOT NULL)  -- strpos: a third of the time
     ORDER BY seq
     RETURNING kind
 )
 SELECT count(*) FILTER (WHERE kind <> 'task') FROM fed;
 
+-- name: feed_newcomers
+-- $1 after this seq, $2 up to this one
+INSERT INTO rebuild.newcomers SELECT * FROM log.events
+WHERE seq > $1 AND seq <= $2
+  AND EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'rebuild.newcomers'::regclass AND tgfoid <> 'log.note_types'::regproc)
+ORDER BY seq;
+
+-- name: open_intake
+-- From now on every event goes through it.
+SELECT log.attach_folds('rebuild.intake', 'rebuild');
+
+-- name: feed_all
+-- $1 after this seq, $2 up to this one
+INSERT INTO rebuild.intake SELECT * FROM log.events WHERE seq > $1 AND seq <= $2 ORDER BY seq;
+
 -- name: empty_intake
-TRUNCATE rebuild.intake;
+TRUNCATE rebuild.intake, rebuild.newcomers;
+
+-- name: settle_runs
+VACUUM (ANALYZE) rebuild.runs, rebuild.steps, rebuild.file_changes;
+
+-- name: settle_tasks
+VACUUM (ANALYZE) rebuild.tasks;
 
 -- name: list_upkeep
--- VACUUM for each new table, the biggest first.
-SELECT format('VACUUM (ANALYZE) rebuild.%I', relname) FROM pg_class
-WHERE relnamespace = 'rebuild'::regnamespace AND relkind = 'r' AND relname NOT LIKE '%intake' ORDER BY pg_relation_size(oid) DESC;
+-- The same for the others.
+SELECT format('VACUUM (ANALYZE) rebuild.%I', relname) AS statement FROM pg_class
+WHERE relnamespace = 'rebuild'::regnamespace AND relkind = 'r'
+  AND relname NOT IN ('tasks', 'runs', 'steps', 'file_changes', 'intake', 'newcomers', 'lives', 'details');
 
 -- name: stop_writers
 -- Readers go on; writers wait. The time this may wait is short, because whoever comes after it waits as well.
@@ -106,7 +162,8 @@ LOCK TABLE log.events IN SHARE ROW EXCLUSIVE MODE;
 -- views that have no successor are taken off it.
 ALTER SCHEMA view RENAME TO retired;
 ALTER SCHEMA rebuild RENAME TO view;
-DROP TABLE view.intake, view.strand_0_intake, view.strand_1_intake;
+DROP TABLE view.intake, view.newcomers, view.lives, view.details;
+DROP VIEW view.batch;
 DO $$
 DECLARE
     moved record;
