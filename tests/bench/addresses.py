@@ -101,6 +101,10 @@ def run_pages(visitor: Visitor) -> Iterator[Address]:
     yield Address("a run", f"/panel/runs/{plain['id']}")
     yield Address("a run of 1,000 steps and files", f"/panel/runs/{long['id']}")
     yield Address("a run of 1,000 steps, searched", f"/panel/runs/{long['id']}?find=renamed")
+    for part in ("steps", "changes", "patch"):
+        yield from _pages(
+            visitor, f"{part} of a run of 1,000 steps and files", f"/panel/runs/{long['id']}/{part}", SECOND
+        )
     yield Address("more output of a run", f"/panel/runs/{long['id']}/output?after=1000")
 
 
@@ -112,7 +116,7 @@ def other_pages(visitor: Visitor) -> Iterator[Address]:
         yield Address(f"directives, {status}", f"/panel/directives?status={status}")
         for directive in visitor.data(f"/ops/directives?status={status}&limit=1"):
             yield Address(f"a directive, {status}", f"/panel/directives/{directive['id']}")
-    yield Address("a directive of 2,000 tasks", f"/panel/directives/{LARGE}")
+    yield from _pages(visitor, "a directive of 2,000 tasks", f"/panel/directives/{LARGE}", SECOND, 19)
     yield Address("the planner's prompt", "/panel/directives/prompt")
     yield Address("requests", "/panel/requests")
     yield Address("setup", "/panel/setup")
