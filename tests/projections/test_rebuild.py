@@ -64,8 +64,8 @@ async def test_only_the_order_within_a_stream_matters(connection: Connection, vi
 async def test_straight_lives_get_the_rows_that_the_folds_give(
     connection: Connection, opens: Opens, view_sql: str
 ) -> None:
-    """Lives without a turn, with and without steps, files, parents and a rest before; and, beside them, one under way, one
-    whose run had a step before it said that it began, and one that was handed back."""
+    """Lives without a turn, with and without steps, files, parents and a rest before; and, beside them, one under way,
+    one whose run had a step before it said that it began, and one that was handed back."""
     later = datetime.now(UTC) - timedelta(seconds=5)
     for number in range(12):
         name = f"straight-{number}"
