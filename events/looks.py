@@ -2,12 +2,13 @@
 
 A queue's first live row stands behind all the dead ones that nobody may clean up yet, and one forgotten transaction
 anywhere keeps millions of them (docs/operations.md). Whoever looks from the beginning then pays for all of them. Such
-looks are a safety net, for what no hint told of; so a dear one is followed by a rest in proportion to its price.
+looks are a safety net, for what no hint told of; so dear ones are followed by a rest in proportion to their price. One
+alone may be chance, a disk that was slow for a moment; two in a row are not.
 """
 
 import time
 
-DEAR_SECONDS = 0.05  # what a look may take without any rest after it
+DEAR_SECONDS = 0.1  # what a look may take without any rest after it
 REST_PER_SECOND = 20.0  # at most a twentieth of the time is spent looking
 
 
@@ -16,6 +17,7 @@ class Looks:
 
     def __init__(self) -> None:
         self._next_at = 0.0
+        self._was_dear = False
 
     @property
     def rest_seconds(self) -> float:
@@ -24,5 +26,7 @@ class Looks:
 
     def took(self, seconds: float) -> None:
         """One was made, just now, and took so long."""
-        if seconds > DEAR_SECONDS:
+        is_dear = seconds > DEAR_SECONDS
+        if is_dear and self._was_dear:
             self._next_at = time.monotonic() + seconds * REST_PER_SECOND
+        self._was_dear = is_dear

@@ -35,9 +35,10 @@ async def created(others: Commands) -> tuple[int, int]:
 
 @pytest.mark.usefixtures("dear")
 async def test_a_dear_look_is_not_made_again_at_once(commands: Commands, others: Commands) -> None:
-    """Nothing was found: the next claim leaves out what lies before it, and the answer says when to ask again."""
-    nothing = await commands.claim("r", 1, ACTOR)
-    assert nothing.due_seconds is None
+    """Nothing was found, twice: the next claim leaves out what lies before it, and is told when to ask again."""
+    once = await commands.claim("r", 1, ACTOR)
+    assert once.due_seconds is None
+    await commands.claim("r", 1, ACTOR)
     await created(others)
     resting = await commands.claim("r", 1, ACTOR)
     assert not resting.tasks
@@ -48,6 +49,7 @@ async def test_a_dear_look_is_not_made_again_at_once(commands: Commands, others:
 @pytest.mark.usefixtures("dear")
 async def test_what_is_heard_of_is_found_whatever_looking_costs(commands: Commands, others: Commands) -> None:
     """The hint names the key, and the claim begins there."""
+    await commands.claim("r", 1, ACTOR)
     await commands.claim("r", 1, ACTOR)
     key = await created(others)
     commands.hear(Hint(ready=key))
@@ -60,6 +62,7 @@ async def test_after_the_rest_everything_is_found(
     """What nobody told of waits for the next look, and no longer."""
     monkeypatch.setattr(looks, "DEAR_SECONDS", -1.0)
     await commands.claim("r", 1, ACTOR)
+    await commands.claim("r", 1, ACTOR)
     await created(others)
 
     async def found() -> bool:
@@ -69,12 +72,21 @@ async def test_after_the_rest_everything_is_found(
 
 
 @pytest.mark.usefixtures("dear")
+async def test_one_slow_look_is_chance(commands: Commands, others: Commands) -> None:
+    """The one after it is made all the same."""
+    await commands.claim("r", 1, ACTOR)
+    await created(others)
+    assert 1 == len((await commands.claim("r", 1, ACTOR)).tasks)
+
+
+@pytest.mark.usefixtures("dear")
 async def test_a_heartbeat_goes_on_without_looking(commands: Commands, others: Commands) -> None:
     """It says that it did not look, and is a sign of life all the same."""
-    first = await commands.heartbeat("r", None, ACTOR, 15.0)
+    await commands.heartbeat("r", None, ACTOR, 15.0)
+    looked = await commands.heartbeat("r", None, ACTOR, 15.0)
     await created(others)
-    second = await commands.heartbeat("r", None, ACTOR, 15.0)
-    assert first.held == []
-    assert second.held is None
-    assert not second.ready
-    assert second.seq > first.seq
+    resting = await commands.heartbeat("r", None, ACTOR, 15.0)
+    assert looked.held == []
+    assert resting.held is None
+    assert not resting.ready
+    assert resting.seq > looked.seq

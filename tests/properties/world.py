@@ -22,15 +22,19 @@ import uvloop
 from asyncpg import Connection
 from msgspec import Struct, field, json
 
+from events.claims import LOWEST
 from events.commands import Commands
 from events.connect import Database
 from events.event import Event
 from events.log import event_of
+from events.looks import Looks
+from events.statements import load_statements
 from ops.migrate import Schema, migrate, read_schema
 from ops.postgres.server import SUPERUSER, Server
 from projections.audit import AuditReport, audit
 from tests.support.postgres import create_database, drop_database, ensure_template
 
+REBUILD = load_statements("projections", "rebuild.sql")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WIPES_PER_TRUNCATE = 50
 AUDITORS = 2  # connections of the audit: one holds the lock, one reads
@@ -38,15 +42,15 @@ SLICES = (4, 16, 64)  # events that a rebuild folds at once, at most
 
 TABLES = """
     SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
-    WHERE schemaname IN ('view', 'again') AND tablename <> 'task_counts'
+    WHERE schemaname IN ('view', 'rebuild') AND tablename <> 'task_counts'
        OR schemaname = 'log' AND tablename IN ('events', 'output', 'artifacts', 'intake')
 """
 
 WIPE = """
-    CREATE FUNCTION again.wipe() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+    CREATE FUNCTION rebuild.wipe() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
         {deletes};
         UPDATE view.task_counts SET {no_counts};
-        UPDATE again.task_counts SET {no_counts};
+        UPDATE rebuild.task_counts SET {no_counts};
         PERFORM setval('log.events_seq_seq', 1, false);
     END $$
 """
@@ -55,14 +59,15 @@ STATUSES = ("ready", "running", "done", "failed", "blocked", "cancelled")
 COUNTS = ", ".join(f"sum({status}) AS {status}" for status in STATUSES)
 NO_COUNTS = ", ".join(f"{status} = 0" for status in STATUSES)
 
-# The views a second time, in a schema of their own, fed with the log by hand: a rebuild without the swap.
+# The views a second time, beside the live ones: a rebuild without the swap, and with the indexes left where they are.
 SECOND_VIEWS = """
+    BEGIN;
+    {schema};
+    {view};
+    {doors};
+    COMMIT;
     CREATE TABLE log.intake (LIKE log.events);
-    CREATE SCHEMA again;
-    SET search_path = again, pg_temp;
-    {view}
-    ; SELECT log.attach_folds('log.intake', 'again');
-    RESET search_path;
+    SELECT log.attach_folds('log.intake', 'rebuild');
 """
 
 # Each new event, and in a last row without one: all views.
@@ -96,7 +101,7 @@ COMPARED = {
 ALL_ROWS = "(SELECT json_agg(x ORDER BY x::text)::text FROM ({}) x)"
 DIFFERENCES = "SELECT * FROM (VALUES {}) AS sides (name, live, again) WHERE live IS DISTINCT FROM again".format(
     ", ".join(
-        f"('{name}', {ALL_ROWS.format(rows.format('view'))}, {ALL_ROWS.format(rows.format('again'))})"
+        f"('{name}', {ALL_ROWS.format(rows.format('view'))}, {ALL_ROWS.format(rows.format('rebuild'))})"
         for name, rows in COMPARED.items()
     )
 )
@@ -116,6 +121,13 @@ class SteeredDatabase(Database, frozen=True):
     async def tell(self, statements: str) -> None:
         """Has every session carry them out."""
         await asyncio.gather(*(session.execute(statements) for session in self.sessions))
+
+
+class Tireless(Looks):
+    """Looks that are made whatever they take."""
+
+    def took(self, _seconds: float) -> None:
+        """No rest."""
 
 
 class Look(Struct, frozen=True):
@@ -145,6 +157,7 @@ class World:
     def __init__(self, url: str, superuser_url: str, run: asyncio.Runner) -> None:
         self.database = SteeredDatabase(url)
         self.commands = Commands(self.database)
+        self.commands._desk._looks = Tireless()  # a machine with much to do makes any look dear
         self.run = run.get_loop().run_until_complete  # Runner.run describes each result, for a signal that never comes
         self._superuser_url = superuser_url
         self._wipes = 0
@@ -158,7 +171,9 @@ class World:
             self._auditors.append(await Database.connect(self.database))
         self.database.sessions.extend(self._auditors)
         self._superuser = await asyncpg.connect(self._superuser_url)
-        await self.connection.execute(SECOND_VIEWS.format(view=view))
+        await self.connection.execute(
+            SECOND_VIEWS.format(schema=REBUILD["create_schema"], view=view, doors=REBUILD["create_doors"])
+        )
         self._tables = [row[0] for row in await self.connection.fetch(TABLES)]
         await self._superuser.execute(
             WIPE.format(deletes="; ".join(f"DELETE FROM {table}" for table in self._tables), no_counts=NO_COUNTS)
@@ -176,8 +191,8 @@ class World:
         self._wipes += 1
         if self._wipes % WIPES_PER_TRUNCATE == 0:
             await self._superuser.execute(f"TRUNCATE {', '.join(self._tables)}")
-        await self._superuser.execute("SELECT again.wipe()")
-        self.commands._desk.forget_floor()  # it remembers the history before
+        await self._superuser.execute("SELECT rebuild.wipe()")
+        self.commands._desk.lower_floor(*LOWEST)  # it remembers the history before
         await self.database.tell(f"SELECT setseed(0.5); SET elruso.now = '{START.isoformat()}'")
 
     async def steer(self, now: datetime) -> None:
@@ -201,9 +216,37 @@ class World:
         return Lent(self._auditors[0])
 
     async def rebuild_beside(self, chance: Random) -> list[str]:
-        """Folds the log into the second views, cut into slices, its streams interleaved in some other way, each still
-        in its own order; what differs from the live views then."""
-        rows = await self.connection.fetch("SELECT seq, kind || id FROM log.events ORDER BY kind, id, version")
+        """Folds the log into the second views; what differs from the live views then. What lies before a seq by chance
+        is recalled by whole lives, the rest comes in slices."""
+        last = await self.connection.fetchval("SELECT coalesce(max(seq), 0) FROM log.events")
+        horizon = chance.choice([0, last, chance.randint(0, last)])
+        if horizon:
+            async with self.connection.transaction():
+                await self._recall(chance, horizon)
+        await self._catch_up(chance, horizon)
+        differing = await self._auditors[0].fetch(DIFFERENCES)
+        return [f"{name}: live {live}, rebuilt {again}" for name, live, again in differing]
+
+    async def _recall(self, chance: Random, horizon: int) -> None:
+        """As projections/rebuild.py does, in ranges by chance."""
+        ask = self.connection
+        await ask.execute(REBUILD["take_shard"], 0, horizon)
+        begin, events_max = "", chance.choice(SLICES)
+        while (end := await ask.fetchval(REBUILD["find_end"], begin, events_max)) is not None:
+            _, turning, detailed = await ask.fetchrow(REBUILD["recall_lives"], begin, end, horizon)
+            for bell, lives in (("ring_lives", turning), ("ring_details", turning + detailed)):
+                if lives:
+                    await ask.execute(REBUILD["show_lives"], lives)
+                    await ask.execute(REBUILD[bell])
+            begin = end
+        await ask.fetchval(REBUILD["feed_others"], 0, horizon)
+        await ask.execute(REBUILD["feed_newcomers"], 0, horizon)
+
+    async def _catch_up(self, chance: Random, horizon: int) -> None:
+        """The streams interleaved in some other way, each still in its own order."""
+        rows = await self.connection.fetch(
+            "SELECT seq, kind || id FROM log.events WHERE seq > $1 ORDER BY kind, id, version", horizon
+        )
         streams = [deque(row[0] for row in stream) for _, stream in groupby(rows, key=lambda row: row[1])]
         slice_max = chance.choice(SLICES)
         batches = []
@@ -218,8 +261,6 @@ class World:
             batches.append((batch,))
         feed = "INSERT INTO log.intake SELECT * FROM log.events WHERE seq = ANY ($1::bigint[])"
         await self.connection.executemany(feed, batches)  # one round trip
-        differing = await self._auditors[0].fetch(DIFFERENCES)
-        return [f"{name}: live {live}, rebuilt {again}" for name, live, again in differing]
 
 
 @contextmanager
