@@ -43,5 +43,10 @@ BUGS = [
         "CASE WHEN t.status = 'ready' AND t.next_run_at IS NULL THEN (SELECT r.ctid",
     ),
     Bug("a count is wrong", "cancelled = cancelled + delta[6]", "cancelled = cancelled + abs(delta[6])"),
+    Bug(
+        "a life that is recalled starts when it was claimed",
+        "(s.definition).next_run_at), s.times[1], s.times[2], s.times[3]",
+        "(s.definition).next_run_at), s.times[1], s.times[2], s.times[2]",
+    ),
     Bug("a requeue keeps its old place", "position = coalesce(m.ready_seq, t.position)", "position = t.position"),
 ]
