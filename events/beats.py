@@ -39,7 +39,7 @@ class Beat(Struct, frozen=True):
     draining: bool = False
 
 
-class Pulse:
+class BeatDesk:
     """The heartbeats that one process writes. Each looks at the queue and at what runs, as long as looking is cheap."""
 
     def __init__(self) -> None:

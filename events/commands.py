@@ -18,7 +18,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from events import catalog
-from events.beats import Beat, Life, Pulse
+from events.beats import Beat, BeatDesk, Life
 from events.claims import ClaimAnswer, ClaimDesk, Claimed, Wish
 from events.committer import Answered, Batch, Committer
 from events.connect import Database
@@ -94,7 +94,7 @@ class Commands:
         self._groups: Batch[Creation, Answer] = Batch("create together", self._create_together, items_max=1)
         self._reports = Batch("report", self._write_reports)
         self._calls = Batch("call", _carry_out)
-        self._beats = Batch("beat", Pulse().write_all, items_max=1)
+        self._beats = Batch("beat", BeatDesk().write_all, items_max=1)
         self._claiming = Batch("claim", self._desk.claim, items_max=1)
         self._claiming_one = Batch("claim_task", self._desk.claim_task, items_max=1)
 

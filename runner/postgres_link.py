@@ -7,8 +7,7 @@ from typing import Any, Self
 import asyncpg
 from asyncpg import Connection
 
-from events import beats
-from events.beats import Beat, Life
+from events.beats import Beat, BeatDesk, Life
 from events.claims import ClaimAnswer
 from events.commands import Commands, OutputChunk
 from events.committer import Answered
@@ -115,7 +114,7 @@ class PostgresPulse:
         self._actor = actor
         self._mode = mode
         self._told_mode: str | None = None
-        self._pulse = beats.Pulse()
+        self._desk = BeatDesk()
         self._connection: Connection | None = None
 
     async def beat(self) -> Beat:
@@ -126,7 +125,7 @@ class PostgresPulse:
         if self._connection is None:
             self._connection = await self._database.connect()
         try:
-            beat = await self._pulse.write(self._connection, life)
+            beat = await self._desk.write(self._connection, life)
         except BaseException as error:
             connection, self._connection = self._connection, None
             connection.terminate()

@@ -130,7 +130,7 @@ async def run(bench: Bench, plan: Plan) -> Result:
         rows = _rows(watch, peak, sizes) + [
             row for batch in sizes.claim_batches for row in await compare([short, long], batch, plan) if row.baseline
         ]
-    per_minute = watch.rates(0, sizes.endurance_seconds)
+    rates = watch.rates(0, sizes.endurance_seconds)
     return Result(
         "endurance",
         f"{sizes.endurance_seconds:g} s at {sizes.endurance_share:.0%} of full speed, then claims from a long queue",
@@ -141,7 +141,7 @@ async def run(bench: Bench, plan: Plan) -> Result:
             "tasks done": behind["done"],
             "events": behind["events"],
             "held from, to, s": ", ".join(f"{at:g}" for at in _held(sizes)),
-            "tasks/s by window": " ".join(f"{rate:.0f}" for rate in per_minute),
+            "tasks/s by window": " ".join(f"{rate:.0f}" for rate in rates),
             "dead rows by window": " ".join(f"{each.dead}" for each in watch.moments),
         },
     )
