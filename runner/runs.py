@@ -31,9 +31,11 @@ class Runs:
         self._held: dict[int, Claimed] = {}  # claimed, and not ended yet
         self._running: dict[int, asyncio.Task[None]] = {}
         self._lost: set[int] = set()  # cancelled, and not ended yet
+        self._loop: asyncio.AbstractEventLoop | None = None  # to ask for it each time is a system call
 
     def start(self) -> None:
         """Open the slots."""
+        self._loop = asyncio.get_running_loop()
         self._slots.start()
 
     async def close(self) -> None:
@@ -100,7 +102,7 @@ class Runs:
 
     async def _execute(self, claimed: Claimed) -> None:
         run_id = claimed.run_id
-        slot = asyncio.current_task()
+        slot = asyncio.current_task(self._loop)
         assert slot is not None
         self._running[run_id] = slot
         self.delivery.begin(claimed)
