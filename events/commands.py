@@ -39,6 +39,7 @@ from events.task import TaskCreated
 
 SQL = load_statements("events", "commands.sql") | REQUESTS_SQL | RUNNERS_SQL
 MANY = 200  # streams in one statement of those that take many
+REPORTS = 2000  # in one: begun and done of a thousand runs; a statement costs as much besides as seventy of them
 BULK_CONNECTIONS = 2
 
 
@@ -92,7 +93,7 @@ class Commands:
         self._stack = AsyncExitStack()
         self._singles: Batch[Creation, Answer] = Batch("create", self._create_singly)
         self._groups: Batch[Creation, Answer] = Batch("create together", self._create_together, items_max=1)
-        self._reports = Batch("report", self._write_reports)
+        self._reports = Batch("report", self._write_reports, items_max=REPORTS)
         self._calls = Batch("call", _carry_out)
         self._beats = Batch("beat", BeatDesk().write_all, items_max=1)
         self._claiming = Batch("claim", self._desk.claim, items_max=1)

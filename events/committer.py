@@ -141,8 +141,10 @@ class Committer:
                 for answered in listeners:
                     answered(None, error)
         else:
-            for answered, answer in zip(listeners, answers, strict=True):
-                answered(answer, None)
+            if self._queue:  # the database is not to wait while the answers are heard
+                asyncio.get_running_loop().call_soon(_answer, listeners, answers)
+            else:
+                _answer(listeners, answers)
 
     async def _write(self, batch: Batch[Any, Any], items: list[Any]) -> Sequence[Any]:
         """One batch, sent again after a conflict or a lost connection. Raises ElRusoError."""
@@ -175,6 +177,11 @@ class Committer:
             self._connection = await self._connect()
             keep_alive(self._connection)
         return self._connection
+
+
+def _answer(listeners: Sequence[Answered[Any]], answers: Sequence[Any]) -> None:
+    for answered, answer in zip(listeners, answers, strict=True):
+        answered(answer, None)
 
 
 def _resolve(future: asyncio.Future[Any], answer: Any, error: Exception | None) -> None:

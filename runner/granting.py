@@ -1,6 +1,6 @@
 """The secrets that a task names in params.secrets, as far as the operator granted them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Protocol
 
 from events.errors import InvalidInput, SecretNotGranted
@@ -23,7 +23,7 @@ class NoGrants:
         return {}
 
 
-def secrets_of(params: dict[str, Any], grants: Grants, present: Sequence[str] = ()) -> dict[str, str]:
+def secrets_of(params: dict[str, Any], grants: Grants, present: Container[str] = ()) -> dict[str, str]:
     """The variables that the steps of a task get besides what every task gets; `present` are there anyway.
 
     Raises:

@@ -67,6 +67,8 @@ def may_succeed_later(failure: Exception) -> bool:
 
 def _listed(run: Run) -> list[FileChange]:
     """What goes into the event: a name may hold a secret as well as a line may."""
+    if not run.changes.files:
+        return []
     redact = run.context.redactor.redact
     return [
         replace(change, path=redact(change.path), renamed_from=change.renamed_from and redact(change.renamed_from))

@@ -131,7 +131,7 @@ class Run:
             InvalidInput: that is no list of names.
             SecretNotGranted: the operator has not granted one of them.
         """
-        self.secrets = secrets_of(self.definition.params, self.context.secrets, list(self.context.granted))
+        self.secrets = secrets_of(self.definition.params, self.context.secrets, self.context.granted)
 
     def environment(self) -> dict[str, str]:
         """The environment of its steps."""

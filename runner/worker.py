@@ -19,7 +19,7 @@ from runner.runs import Runs
 from runner.settings import Settings
 
 LINGER_SECONDS = 0.005  # how long a few free slots wait for more before a claim is made for them
-OUTSTANDING_RUNS = 1000  # with so many runs whose reports have no answer yet, claiming waits
+OUTSTANDING_RUNS = 2000  # with so many runs whose reports have no answer yet, claiming waits
 LAST_CLAIM_SECONDS = 0.3  # how long a claim that is under way may take when the runner stops
 HEED_SECONDS = 0.05  # how long runs may take to notice that they are cancelled
 TERM_SECONDS = 0.35  # how long their processes may take to heed SIGTERM when the runner stops
