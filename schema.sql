@@ -36,8 +36,8 @@
 -- the other way round, whatever the statistics said when the plan was cached (an empty table looks like a good place
 -- to start, until it is not empty any more).
 --
--- Lock order, everywhere: tasks by id, then ready / scheduled / running by key, then runs by id, then one counter row,
--- then directives by id.
+-- Lock order, everywhere: tasks by id, then ready / scheduled by key, then running by run, then one counter row, then
+-- directives by id.
 --
 -- Refusals (class ER; events/errors.py maps them to exceptions):
 --
@@ -433,8 +433,8 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_by_creation ON tasks (created_seq);
 CREATE INDEX tasks_by_directive ON tasks (directive_id, created_seq) WHERE directive_id IS NOT NULL;
 
--- Three indexes of `tasks` that are tables, because the claim must find its work in the first row it looks at.
--- ready: claimable now. scheduled: ready, but not before due_at. running: the in-flight set.
+-- Two indexes of `tasks` that are tables, because the claim must find its work in the first row it looks at.
+-- ready: claimable now. scheduled: ready, but not before due_at.
 CREATE TABLE ready (
     priority smallint NOT NULL,
     position bigint NOT NULL,
@@ -449,11 +449,6 @@ CREATE TABLE scheduled (
     position bigint NOT NULL,
     PRIMARY KEY (due_at, id)
 );
-CREATE TABLE running (
-    id     text COLLATE "C" PRIMARY KEY,
-    run_id bigint NOT NULL,
-    runner text COLLATE "C" NOT NULL
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
 -- Two lists for readers, of what is rare: looked for here, it need not be looked for in all of history. No hot statement
 -- writes to them. aside: tasks that are neither in the queue nor in flight nor done. lost_runs: those that did not end well.
@@ -476,23 +471,38 @@ CREATE TABLE task_deps (
 );
 CREATE INDEX task_deps_by_child ON task_deps (child);
 
--- One row per run; its id is the seq of the claim that began it.
-CREATE TABLE runs (
+-- Runs: the id of one is the seq of the claim that began it. In flight a run is a row of `running`, of its task `id`; as it
+-- ends it moves to `ended_runs`, where it is written once and never again. Who looks for a run by its id looks at both (`runs`).
+-- A list reads so many ended ones first, and of `running` only what lies between them: it passes no more dead rows than those.
+CREATE TABLE running (
+    run_id     bigint PRIMARY KEY,
+    id         text COLLATE "C" NOT NULL,
+    runner     text COLLATE "C" NOT NULL,
+    attempt    integer NOT NULL,
+    claimed_at timestamptz NOT NULL,
+    started_at timestamptz,
+    branch     text
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+CREATE TABLE ended_runs (
     id          bigint PRIMARY KEY,
     task_id     text COLLATE "C" NOT NULL,
     runner      text COLLATE "C" NOT NULL,
     attempt     integer NOT NULL,
-    status      text COLLATE "C" NOT NULL CHECK (status IN ('running', 'done', 'failed', 'requeued', 'blocked', 'cancelled')),
+    status      text COLLATE "C" NOT NULL CHECK (status IN ('done', 'failed', 'requeued', 'blocked', 'cancelled')),
     claimed_at  timestamptz NOT NULL,
     started_at  timestamptz,
-    finished_at timestamptz,
+    finished_at timestamptz NOT NULL,
     duration_ms bigint,                            -- by the runner's monotonic clock
     branch      text,
     commit_hash text,
     summary     text,
-    error       text,
-    CONSTRAINT ended_says_when CHECK ((status = 'running') = (finished_at IS NULL))
-) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0.02);
+    error       text
+);
+CREATE VIEW runs AS
+    SELECT id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error
+    FROM ended_runs
+  UNION ALL
+    SELECT run_id, id, runner, attempt, 'running', claimed_at, started_at, NULL, NULL, branch, NULL, NULL, NULL FROM running;
 
 CREATE TABLE steps (
     run_id         bigint NOT NULL,
@@ -740,11 +750,9 @@ BEGIN
         DELETE FROM ready WHERE ctid = ANY (ARRAY(SELECT m.ready_place FROM matched m))
     ), left_scheduled AS (
         DELETE FROM scheduled s USING matched m WHERE m.scheduled_place IS NOT NULL AND s.ctid = m.scheduled_place RETURNING 1
-    ), entered_running AS (
-        INSERT INTO running (id, run_id, runner) SELECT c.id, c.run_id, c.claimed_by FROM changed c
     ), began AS (  -- a rebuild leaves the runs to fold_runs
-        INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at)
-        SELECT c.run_id, c.id, c.claimed_by, c.attempts, 'running', c.claimed_at FROM changed c WHERE live
+        INSERT INTO running (run_id, id, runner, attempt, claimed_at)
+        SELECT c.run_id, c.id, c.claimed_by, c.attempts, c.claimed_at FROM changed c WHERE live
     ), counted AS (
         UPDATE task_counts SET ready = ready - n.number, running = running + n.number
         FROM (SELECT count(*) AS number FROM changed) n WHERE shard = counter_shard() AND n.number > 0
@@ -792,10 +800,11 @@ BEGIN
                    AND coalesce(max(s.version) FILTER (WHERE s.ends) = max(s.version) AND max(s.seq) FILTER (WHERE s.ends) = max(s.seq), true) AS legal
         FROM said s GROUP BY s.id
     ), matched AS MATERIALIZED (
-        SELECT n.*, (SELECT t.ctid FROM tasks t WHERE t.id = n.id) AS place,
-               CASE WHEN n.ended_at IS NOT NULL THEN (SELECT g.ctid FROM running g WHERE g.id = n.id) END AS running_place,
-               CASE WHEN live THEN (SELECT r.ctid FROM runs r WHERE r.id = n.run_id) END AS run_place  -- a rebuild leaves the runs to fold_runs
-        FROM net n WHERE (SELECT bool_and(k.simple) FROM net k)
+        SELECT n.*, (SELECT t.ctid FROM tasks t WHERE t.id = n.id) AS place, g.*
+        FROM net n LEFT JOIN LATERAL (
+            SELECT k.ctid AS run_place, k.runner, k.attempt, k.claimed_at, k.started_at AS begun_at, k.branch AS begun_branch
+            FROM running k WHERE k.run_id = n.run_id AND live OFFSET 0) g ON true  -- a rebuild leaves the runs to fold_runs
+        WHERE (SELECT bool_and(k.simple) FROM net k)
         ORDER BY n.id
     ), changed AS (
         UPDATE tasks t SET version = m.version, status = CASE WHEN m.ended_at IS NULL THEN t.status ELSE 'done' END,
@@ -804,18 +813,20 @@ BEGIN
         FROM matched m
         WHERE t.ctid = m.place AND t.version = m.first_version - 1 AND t.status = 'running' AND t.run_id = m.run_id AND m.legal
         RETURNING t.status
+    ), started AS (
+        UPDATE running g SET started_at = m.started_at, branch = coalesce(m.first_branch, g.branch)
+        FROM matched m WHERE m.ended_at IS NULL AND g.ctid = m.run_place
     ), left_running AS (
-        DELETE FROM running WHERE ctid = ANY (ARRAY(SELECT m.running_place FROM matched m))
-    ), told AS (
-        UPDATE runs r SET started_at = coalesce(m.started_at, r.started_at), finished_at = m.ended_at,
-            status = CASE WHEN m.ended_at IS NULL THEN r.status ELSE 'done' END, duration_ms = m.duration_ms,
-            branch = coalesce(m.branch, m.first_branch, r.branch), commit_hash = m.commit_hash, summary = m.summary
-        FROM matched m WHERE m.run_place IS NOT NULL AND r.ctid = m.run_place AND r.status = 'running'
-        RETURNING r.finished_at
+        DELETE FROM running WHERE ctid = ANY (ARRAY(SELECT m.run_place FROM matched m WHERE m.ended_at IS NOT NULL))
+    ), ended AS (
+        INSERT INTO ended_runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary)
+        SELECT m.run_id, m.id, m.runner, m.attempt, 'done', m.claimed_at, coalesce(m.started_at, m.begun_at), m.ended_at, m.duration_ms,
+               coalesce(m.branch, m.first_branch, m.begun_branch), m.commit_hash, m.summary
+        FROM matched m WHERE m.ended_at IS NOT NULL AND m.run_place IS NOT NULL
     ), tallied AS (
         INSERT INTO run_counts AS c (bucket, shard, ended, failed)
-        SELECT date_bin('5 minutes', w.finished_at, 'epoch'), counter_shard(), count(*), 0
-        FROM told w WHERE w.finished_at IS NOT NULL GROUP BY 1 ORDER BY 1
+        SELECT date_bin('5 minutes', m.ended_at, 'epoch'), counter_shard(), count(*), 0
+        FROM matched m WHERE m.ended_at IS NOT NULL AND m.run_place IS NOT NULL GROUP BY 1 ORDER BY 1
         ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended
     )
     SELECT n.simple, n.expected, c.folded, c.ended INTO simple, expected, folded, ended
@@ -899,7 +910,7 @@ BEGIN
                (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
         FROM chain c GROUP BY c.id
     ), matched AS MATERIALIZED (
-        SELECT n.*, o.place, o.status AS old_status, o.ready_place, o.scheduled_place, o.running_place,
+        SELECT n.*, o.place, o.status AS old_status, o.ready_place, o.scheduled_place,
                CASE WHEN n.status = 'ready' THEN CASE WHEN n.ready_seq IS NULL THEN o.next_run_at ELSE n.due_at END END AS next_run_at,
                CASE WHEN n.status = 'blocked' THEN n.last_data->>'parent' END AS blocked_parent,
                CASE WHEN n.status NOT IN ('ready', 'running') THEN n.at END AS finished_at
@@ -908,8 +919,7 @@ BEGIN
                    CASE WHEN t.status = 'ready' THEN (SELECT r.ctid FROM ready r  -- a scheduled one too, once it fell due
                        WHERE r.priority = t.priority AND r.position = t.position AND r.id = t.id) END AS ready_place,
                    CASE WHEN t.status = 'ready' AND t.next_run_at IS NOT NULL THEN (SELECT s.ctid FROM scheduled s
-                       WHERE s.due_at = t.next_run_at AND s.id = t.id) END AS scheduled_place,
-                   CASE WHEN t.status = 'running' AND n.status <> 'running' THEN (SELECT g.ctid FROM running g WHERE g.id = t.id) END AS running_place
+                       WHERE s.due_at = t.next_run_at AND s.id = t.id) END AS scheduled_place
             FROM tasks t WHERE t.id = n.id AND n.first_type <> 'task.created' OFFSET 0) o ON true
         ORDER BY n.id
     ), created AS (
@@ -964,12 +974,6 @@ BEGIN
         INSERT INTO scheduled (due_at, id, priority, position)
         SELECT w.next_run_at, w.id, w.priority, w.position FROM written w
         WHERE w.status = 'ready' AND w.waiting_on = 0 AND w.next_run_at IS NOT NULL
-    ), left_running AS (
-        DELETE FROM running g USING matched m WHERE m.running_place IS NOT NULL AND g.ctid = m.running_place
-    ), entered_running AS (
-        INSERT INTO running (id, run_id, runner)
-        SELECT m.id, m.claim_seq, m.claimed_by FROM matched m WHERE m.status = 'running' AND m.claim_seq IS NOT NULL
-        ON CONFLICT (id) DO UPDATE SET run_id = excluded.run_id, runner = excluded.runner
     )
     SELECT (SELECT count(*) FROM matched), (SELECT count(*) FROM written),
            (SELECT count(m.scheduled_place) FROM matched m) <> (SELECT count(*) FROM left_scheduled)
@@ -1124,26 +1128,31 @@ BEGIN
                max(s.data::text) FILTER (WHERE s.ends)::json AS result
         FROM said s WHERE s.run_id IS NOT NULL GROUP BY s.run_id ORDER BY s.run_id
     ), told AS MATERIALIZED (
-        SELECT n.run_id, n.task_id, n.claimed_at, n.claim, n.started_at, n.finished_at, n.status, coalesce(d.branch, n.branch) AS branch,
-               d.duration_ms, d.commit_hash, d.summary, coalesce(d.error, d.reason) AS error
+        SELECT n.run_id, coalesce(g.id, n.task_id) AS task_id, coalesce(g.runner, n.claim->>'runner') AS runner,
+               coalesce(g.attempt, (n.claim->>'attempt')::integer) AS attempt, coalesce(g.claimed_at, n.claimed_at) AS claimed_at,
+               coalesce(n.started_at, g.started_at) AS started_at, n.finished_at, n.status, coalesce(d.branch, n.branch, g.branch) AS branch,
+               d.duration_ms, d.commit_hash, d.summary, coalesce(d.error, d.reason) AS error, g.place
         FROM net n LEFT JOIN LATERAL json_to_record(n.result)
             AS d (duration_ms bigint, branch text, commit_hash text, summary text, error text, reason text) ON true
+        LEFT JOIN LATERAL (SELECT k.ctid AS place, k.* FROM running k WHERE k.run_id = n.run_id AND n.claimed_at IS NULL OFFSET 0) g ON true
     ), began AS (
-        INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error)
-        SELECT t.run_id, t.task_id, t.claim->>'runner', (t.claim->>'attempt')::integer, t.status, t.claimed_at, t.started_at, t.finished_at,
-               t.duration_ms, t.branch, t.commit_hash, t.summary, t.error
-        FROM told t WHERE t.claimed_at IS NOT NULL
-        RETURNING status, finished_at
+        INSERT INTO running (run_id, id, runner, attempt, claimed_at, started_at, branch)
+        SELECT t.run_id, t.task_id, t.runner, t.attempt, t.claimed_at, t.started_at, t.branch
+        FROM told t WHERE t.place IS NULL AND t.finished_at IS NULL
     ), went_on AS (
-        UPDATE runs SET started_at = coalesce(t.started_at, runs.started_at), finished_at = t.finished_at, status = t.status, duration_ms = t.duration_ms,
-            branch = coalesce(t.branch, runs.branch), commit_hash = t.commit_hash, summary = t.summary, error = t.error
-        FROM told t CROSS JOIN LATERAL (SELECT r.ctid AS place FROM runs r WHERE r.id = t.run_id AND t.claimed_at IS NULL OFFSET 0) r
-        WHERE runs.ctid = r.place
-        RETURNING runs.status, runs.finished_at
+        UPDATE running g SET started_at = t.started_at, branch = t.branch FROM told t WHERE t.finished_at IS NULL AND g.ctid = t.place
+    ), left_running AS (
+        DELETE FROM running WHERE ctid = ANY (ARRAY(SELECT t.place FROM told t WHERE t.finished_at IS NOT NULL))
+    ), ended AS (
+        INSERT INTO ended_runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error)
+        SELECT t.run_id, t.task_id, t.runner, t.attempt, t.status, t.claimed_at, t.started_at, t.finished_at, t.duration_ms, t.branch, t.commit_hash,
+               t.summary, t.error
+        FROM told t WHERE t.finished_at IS NOT NULL
+        RETURNING status, finished_at
     )
     INSERT INTO run_counts AS c (bucket, shard, ended, failed)
-    SELECT date_bin('5 minutes', w.finished_at, 'epoch'), counter_shard(), count(*), count(*) FILTER (WHERE w.status = 'failed')
-    FROM (SELECT * FROM began UNION ALL SELECT * FROM went_on) w WHERE w.finished_at IS NOT NULL GROUP BY 1 ORDER BY 1
+    SELECT date_bin('5 minutes', e.finished_at, 'epoch'), counter_shard(), count(*), count(*) FILTER (WHERE e.status = 'failed')
+    FROM ended e GROUP BY 1 ORDER BY 1
     ON CONFLICT (bucket, shard) DO UPDATE SET ended = c.ended + excluded.ended, failed = c.failed + excluded.failed;
     RETURN NULL;
 END $$;
@@ -1178,7 +1187,7 @@ BEGIN
                'done', coalesce((s.definition).task_type, 'generic'), (s.definition).phase, (s.definition).directive_id, s.runner, (s.definition).title
         FROM straight s
     ), ran AS (
-        INSERT INTO runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary)
+        INSERT INTO ended_runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary)
         SELECT s.seqs[2], s.id, s.runner, s.attempt, 'done', s.times[2], s.times[3], s.times[length], (s.result).duration_ms,
                coalesce((s.result).branch, s.first_branch), (s.result).commit_hash, (s.result).summary
         FROM straight s

@@ -20,7 +20,7 @@ UNION ALL
 SELECT id, priority, position, due_at FROM view.scheduled;
 
 -- name: audit_running
-SELECT id, run_id, runner FROM view.running;
+SELECT run_id, id, runner, attempt, claimed_at, started_at, branch FROM view.running;
 
 -- name: audit_aside
 SELECT id, why, created_seq FROM view.aside;
@@ -28,8 +28,8 @@ SELECT id, why, created_seq FROM view.aside;
 -- name: audit_lost_runs
 SELECT id, status FROM view.lost_runs;
 
--- name: audit_runs
-SELECT id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error FROM view.runs;
+-- name: audit_ended_runs
+SELECT id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error FROM view.ended_runs;
 
 -- name: audit_steps
 SELECT run_id, number, name, cmd, exit_code, duration_ms, output_excerpt, output_bytes, truncated, error, at FROM view.steps;

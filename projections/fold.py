@@ -213,7 +213,8 @@ class Fold:
         """The runs in flight."""
         for id, state in self._tasks.items():  # noqa: A001
             if state.run_id is not None:
-                yield RunningRow(id, state.run_id, self._runs[state.run_id].runner)
+                run = self._runs[state.run_id]
+                yield RunningRow(run.id, id, run.runner, run.attempt, run.claimed_at, run.started_at, run.branch)
 
     def aside(self) -> Iterator[AsideRow]:
         """What is neither in the queue nor in flight nor done."""
@@ -228,9 +229,9 @@ class Fold:
             if run.status not in ("running", "done"):
                 yield LostRunRow(run.id, run.status)
 
-    def runs(self) -> Iterator[RunRow]:
-        """Every run."""
-        yield from self._runs.values()
+    def ended_runs(self) -> Iterator[RunRow]:
+        """Every other run."""
+        yield from (run for run in self._runs.values() if run.status != "running")
 
     def steps(self) -> Iterator[StepRow]:
         """Every step of every run; reported twice, the later report counts."""

@@ -13,9 +13,7 @@ WITH RECURSIVE priority AS (  -- the first of each priority, by one probe of the
     CROSS JOIN LATERAL (SELECT t.ready_at FROM view.tasks t WHERE t.id = first.id OFFSET 0) t
     WHERE priority.value IS NOT NULL
 ), newest AS MATERIALIZED (  -- read as far as those below ask: in most systems some dozens of rows
-    SELECT r.id, r.task_id, r.status, r.claimed_at, r.finished_at FROM view.runs r ORDER BY r.id DESC LIMIT 1000
-), ended AS (
-    SELECT n.status FROM newest n WHERE n.status <> 'running' ORDER BY n.id DESC LIMIT 20
+    SELECT r.id, r.task_id, r.status, r.claimed_at, r.finished_at FROM view.ended_runs r ORDER BY r.id DESC LIMIT 1000
 ), succeeded AS (
     SELECT extract(epoch FROM n.finished_at - t.ready_at)::float8 AS seconds
     FROM (SELECT * FROM newest WHERE status = 'done' ORDER BY id DESC LIMIT 20) n
@@ -38,8 +36,9 @@ SELECT json_build_object(
     'runners', (SELECT json_build_object('online', o.online, 'draining', o.draining, 'total', known.runners) FROM online o,
                 (SELECT count(*) AS runners FROM (SELECT FROM view.runners ORDER BY id LIMIT $2) r) known),
     'runs', json_build_object(
-        'last_run_at', (SELECT max(n.claimed_at) FROM (SELECT claimed_at FROM newest LIMIT 100) n),
-        'fail_rate_last_20', (SELECT avg((e.status = 'failed')::integer)::float8 FROM ended e),
+        'last_run_at', (SELECT greatest(max(n.claimed_at), (SELECT max(g.claimed_at) FROM view.running g WHERE g.run_id > coalesce(min(n.id), 0)))
+                        FROM (SELECT id, claimed_at FROM newest LIMIT 100) n),
+        'fail_rate_last_20', (SELECT avg((n.status = 'failed')::integer)::float8 FROM (SELECT status FROM newest LIMIT 20) n),
         'avg_ready_to_done_seconds_last_20', (SELECT avg(s.seconds) FROM succeeded s),
         'last_24h', (SELECT day.ended FROM day),
         'fails_last_24h', (SELECT day.failed FROM day)),

@@ -117,7 +117,7 @@ class _Feed:
         indexes = await self._take_indexes()
         await asyncio.gather(*(self._recall_lives(session, horizon) for session in range(SESSIONS)))
         await asyncio.gather(
-            self._finish_table(0, indexes["tasks"]), self._finish_table(1, indexes["runs"], "settle_runs")
+            self._finish_table(0, indexes["tasks"]), self._finish_table(1, indexes["ended_runs"], "settle_runs")
         )
         await asyncio.gather(self._recall_others(horizon), self._finish_table(1, (), "settle_tasks"))
         await self.connection.execute(_sql["open_intake"])

@@ -59,7 +59,7 @@ END $$;
 SELECT r.relname, CASE WHEN c.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
                        ELSE format('ALTER TABLE rebuild.%I ADD CONSTRAINT %I %s', r.relname, c.conname, pg_get_constraintdef(c.oid)) END AS statement
 FROM pg_index i JOIN pg_class r ON r.oid = i.indrelid LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
-WHERE i.indrelid IN ('rebuild.tasks'::regclass, 'rebuild.runs'::regclass) ORDER BY r.relname, i.indexrelid;
+WHERE i.indrelid IN ('rebuild.tasks'::regclass, 'rebuild.ended_runs'::regclass) ORDER BY r.relname, i.indexrelid;
 
 -- name: drop_indexes
 DO $$
@@ -67,7 +67,7 @@ DECLARE
     made record;
 BEGIN
     FOR made IN SELECT i.indexrelid::regclass AS index, i.indrelid::regclass AS "table", c.conname FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
-                WHERE i.indrelid IN ('rebuild.tasks'::regclass, 'rebuild.runs'::regclass) LOOP
+                WHERE i.indrelid IN ('rebuild.tasks'::regclass, 'rebuild.ended_runs'::regclass) LOOP
         IF made.conname IS NULL THEN
             EXECUTE format('DROP INDEX %s', made.index);
         ELSE
@@ -139,7 +139,7 @@ INSERT INTO rebuild.intake SELECT * FROM log.events WHERE seq > $1 AND seq <= $2
 TRUNCATE rebuild.intake, rebuild.newcomers;
 
 -- name: settle_runs
-VACUUM (ANALYZE) rebuild.runs, rebuild.steps, rebuild.file_changes;
+VACUUM (ANALYZE) rebuild.ended_runs, rebuild.steps, rebuild.file_changes;
 
 -- name: settle_tasks
 VACUUM (ANALYZE) rebuild.tasks;
@@ -148,7 +148,7 @@ VACUUM (ANALYZE) rebuild.tasks;
 -- The same for the others.
 SELECT format('VACUUM (ANALYZE) rebuild.%I', relname) AS statement FROM pg_class
 WHERE relnamespace = 'rebuild'::regnamespace AND relkind = 'r'
-  AND relname NOT IN ('tasks', 'runs', 'steps', 'file_changes', 'intake', 'newcomers', 'lives', 'details');
+  AND relname NOT IN ('tasks', 'ended_runs', 'steps', 'file_changes', 'intake', 'newcomers', 'lives', 'details');
 
 -- name: stop_writers
 -- Readers go on; writers wait. The time this may wait is short, because whoever comes after it waits as well.

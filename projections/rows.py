@@ -60,9 +60,13 @@ class QueueRow(Struct, frozen=True, gc=False):
 class RunningRow(Struct, frozen=True, gc=False):
     """view.running."""
 
-    id: str
     run_id: int
+    id: str
     runner: str
+    attempt: int
+    claimed_at: datetime
+    started_at: datetime | None
+    branch: str | None
 
 
 class AsideRow(Struct, frozen=True, gc=False):
@@ -81,7 +85,7 @@ class LostRunRow(Struct, frozen=True, gc=False):
 
 
 class RunRow(Struct, frozen=True, gc=False):
-    """view.runs."""
+    """view.runs: once it has ended, view.ended_runs."""
 
     id: int
     task_id: str

@@ -46,15 +46,29 @@ SELECT (SELECT count(*) FROM view.steps s WHERE s.run_id = $1) AS steps,
        (SELECT count(*) FROM view.file_changes c WHERE c.run_id = $1) AS file_changes;
 
 -- name: list_newest
--- The newest runs first; looks at $2 of them at most.
--- $1 before this run, $2 window, $3 status or null, $4 limit, $5 unused
-SELECT r.id FROM (SELECT id, status FROM view.runs WHERE id < $1 ORDER BY id DESC LIMIT $2) r
-WHERE ($3::text IS NULL OR r.status = $3) AND $5::text IS NULL ORDER BY r.id DESC LIMIT $4;
+-- The newest runs first; looks at $2 of those that have ended at most, and of those in flight at what lies between them.
+-- $1 before this run, $2 window, $3 done or null: whatever their status, $4 limit, $5 unused
+WITH ended AS MATERIALIZED (
+    SELECT e.id FROM (SELECT id, status FROM view.ended_runs WHERE id < $1 ORDER BY id DESC LIMIT $2) e
+    WHERE ($3::text IS NULL OR e.status = $3) AND $5::text IS NULL ORDER BY e.id DESC LIMIT $4
+)
+SELECT id FROM ended
+UNION ALL
+SELECT g.run_id FROM view.running g
+WHERE $3::text IS NULL AND g.run_id < $1 AND g.run_id > CASE WHEN (SELECT count(*) FROM ended) < $4 THEN 0 ELSE (SELECT min(id) FROM ended) END
+ORDER BY id DESC LIMIT $4;
 
 -- name: list_oldest
 -- As list_newest, the oldest first. $1 after this run
-SELECT r.id FROM (SELECT id, status FROM view.runs WHERE id > $1 ORDER BY id LIMIT $2) r
-WHERE ($3::text IS NULL OR r.status = $3) AND $5::text IS NULL ORDER BY r.id LIMIT $4;
+WITH ended AS MATERIALIZED (
+    SELECT e.id FROM (SELECT id, status FROM view.ended_runs WHERE id > $1 ORDER BY id LIMIT $2) e
+    WHERE ($3::text IS NULL OR e.status = $3) AND $5::text IS NULL ORDER BY e.id LIMIT $4
+)
+SELECT id FROM ended
+UNION ALL
+SELECT g.run_id FROM view.running g
+WHERE $3::text IS NULL AND g.run_id > $1 AND ((SELECT count(*) FROM ended) < $4 OR g.run_id < (SELECT max(id) FROM ended))
+ORDER BY id LIMIT $4;
 
 -- name: list_running
 -- The runs in flight, the newest first. Parameters as in list_newest.
@@ -94,8 +108,8 @@ ORDER BY e.version LIMIT $4;
 
 -- name: last_of_newest
 -- Where the window of list_newest ends, if the list goes on there. $1 before this run, $2 window
-SELECT id FROM view.runs WHERE id < $1 ORDER BY id DESC OFFSET $2::bigint - 1 LIMIT 1;
+SELECT id FROM view.ended_runs WHERE id < $1 ORDER BY id DESC OFFSET $2::bigint - 1 LIMIT 1;
 
 -- name: last_of_oldest
 -- As last_of_newest, of list_oldest. $1 after this run
-SELECT id FROM view.runs WHERE id > $1 ORDER BY id OFFSET $2::bigint - 1 LIMIT 1;
+SELECT id FROM view.ended_runs WHERE id > $1 ORDER BY id OFFSET $2::bigint - 1 LIMIT 1;

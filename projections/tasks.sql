@@ -124,7 +124,7 @@ ORDER BY t.created_seq LIMIT $6;
 -- name: list_done
 -- What is done, the newest run first: of a task that is done, one run is. As list_newest. $1 before this run, $4 and $5 null
 SELECT r.task_id AS id, r.id AS first, r.status
-FROM (SELECT id, task_id, status FROM view.runs WHERE id < $1 ORDER BY id DESC LIMIT $2) r
+FROM (SELECT id, task_id, status FROM view.ended_runs WHERE id < $1 ORDER BY id DESC LIMIT $2) r
 WHERE r.status = $3 AND $4::text IS NULL AND $5::text IS NULL AND $7::text IS NULL ORDER BY r.id DESC LIMIT $6;
 
 -- name: last_of_newest
@@ -160,7 +160,7 @@ WHERE directive_id = $3 AND created_seq > $1 AND ($4::text IS NULL OR true) ORDE
 
 -- name: last_of_done
 -- As last_of_newest, of list_done. $1 before this run
-SELECT id FROM view.runs
+SELECT id FROM view.ended_runs
 WHERE id < $1 AND $3::text IS NULL AND ($4::text IS NULL OR true) ORDER BY id DESC OFFSET $2::bigint - 1 LIMIT 1;
 
 -- name: count_tasks

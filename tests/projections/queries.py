@@ -14,7 +14,7 @@ FIRST_RUN = TASKS + 1  # the claims come behind the creations
 ALL = ["PENDING", "APPLIED", "REJECTED"]
 
 LARGE = {
-    *("events", "tasks", "runs", "steps", "file_changes", "task_deps", "aside", "lost_runs"),
+    *("events", "tasks", "ended_runs", "steps", "file_changes", "task_deps", "aside", "lost_runs"),
     *("run_counts", "ready", "scheduled", "output", "artifacts", "directives", "planner_runs", "runners"),
 }
 
@@ -94,8 +94,8 @@ TASK_QUERIES = {
     "the next window of a directive's oldest": Query(
         "tasks.last_of_directive_oldest", (0, WINDOW, "d-3", None), {"tasks_by_directive"}, 101
     ),
-    "what was done last": Query("tasks.list_done", windowed("done", None, None, PAGE, None), {"runs_pkey"}, WINDOW),
-    "the next window of what is done": Query("tasks.last_of_done", windowed(None, "done"), {"runs_pkey"}, WINDOW),
+    "what was done last": Query("tasks.list_done", windowed("done", None, None, PAGE, None), {"ended_runs_pkey"}, WINDOW),
+    "the next window of what is done": Query("tasks.last_of_done", windowed(None, "done"), {"ended_runs_pkey"}, WINDOW),
     "a task by its name": Query("tasks.find_named", ("t7", None, None, None), {"tasks_pkey"}, 1),
     "how many tasks": Query("tasks.count_tasks", ("done",), set(), 0),
     "lines of tasks": Query("briefs.briefs_of_tasks", ([f"t{k}" for k in range(50)],), {"tasks_pkey"}, 50),
@@ -111,29 +111,29 @@ TASK_QUERIES = {
     "many children": Query("neighbours.list_children_of", (["first", "t4"], 100), {"task_deps_pkey"}, 101),
 }
 RUN_QUERIES = {
-    "all runs": Query("runs.list_newest", windowed(None, PAGE, None), {"runs_pkey"}, PAGE),
-    "done runs": Query("runs.list_newest", windowed("done", PAGE, None), {"runs_pkey"}, WINDOW),
-    "the next window of runs": Query("runs.last_of_newest", windowed(), {"runs_pkey"}, WINDOW),
+    "all runs": Query("runs.list_newest", windowed(None, PAGE, None), {"ended_runs_pkey"}, PAGE),
+    "done runs": Query("runs.list_newest", windowed("done", PAGE, None), {"ended_runs_pkey"}, WINDOW),
+    "the next window of runs": Query("runs.last_of_newest", windowed(), {"ended_runs_pkey"}, WINDOW),
     "failed runs": Query("runs.list_lost", windowed("failed", PAGE, None), {"lost_runs_pkey"}, PAGE),
     "the oldest failed runs": Query(
         "runs.list_lost_oldest", (0, WINDOW, "failed", PAGE, None), {"lost_runs_pkey"}, PAGE
     ),
-    "the oldest runs": Query("runs.list_oldest", (0, WINDOW, "done", PAGE, None), {"runs_pkey"}, WINDOW),
-    "the next window of the oldest runs": Query("runs.last_of_oldest", (0, WINDOW), {"runs_pkey"}, WINDOW),
+    "the oldest runs": Query("runs.list_oldest", (0, WINDOW, "done", PAGE, None), {"ended_runs_pkey"}, WINDOW),
+    "the next window of the oldest runs": Query("runs.last_of_oldest", (0, WINDOW), {"ended_runs_pkey"}, WINDOW),
     "the longest runs in flight": Query("runs.list_longest", (0, WINDOW, "running", PAGE, None), set(), 0),
     "attempts of a task": Query(
-        "runs.list_task_oldest", (0, WINDOW, None, PAGE, "t7"), {"events_stream_version", "runs_pkey"}, 10
+        "runs.list_task_oldest", (0, WINDOW, None, PAGE, "t7"), {"events_stream_version", "ended_runs_pkey"}, 10
     ),
     "runs in flight": Query("runs.list_running", windowed("running", PAGE, None), set(), 0),
-    "runs of a task": Query("runs.list_task", windowed(None, PAGE, "t7"), {"events_stream_version", "runs_pkey"}, 10),
-    "a page of runs": Query("runs.runs_by_id", (list(range(FIRST_RUN, FIRST_RUN + 50)), None), {"runs_pkey"}, 50),
+    "runs of a task": Query("runs.list_task", windowed(None, PAGE, "t7"), {"events_stream_version", "ended_runs_pkey"}, 10),
+    "a page of runs": Query("runs.runs_by_id", (list(range(FIRST_RUN, FIRST_RUN + 50)), None), {"ended_runs_pkey"}, 50),
     "lines of runs": Query(
-        "briefs.briefs_of_runs", (list(range(FIRST_RUN, FIRST_RUN + 50)),), {"runs_pkey", "tasks_pkey"}, 100
+        "briefs.briefs_of_runs", (list(range(FIRST_RUN, FIRST_RUN + 50)),), {"ended_runs_pkey", "tasks_pkey"}, 100
     ),
     "a run": Query(
         "runs.run_with_steps",
         (FIRST_RUN, 200, 200),
-        {"runs_pkey", "steps_pkey", "file_changes_pkey", "artifacts_pkey"},
+        {"ended_runs_pkey", "steps_pkey", "file_changes_pkey", "artifacts_pkey"},
         4,
     ),
     "a run, whole": Query("runs.run_with_steps", (FIRST_RUN, None, None), {"steps_pkey", "file_changes_pkey"}, 4),
@@ -177,7 +177,7 @@ OTHER_QUERIES = {
     "metrics": Query(
         "metrics.show_metrics",
         (60.0, 1000),
-        {"runs_pkey", "tasks_pkey", "ready_pkey", "run_counts_pkey", "runners_by_hour"},
+        {"ended_runs_pkey", "tasks_pkey", "ready_pkey", "run_counts_pkey", "runners_by_hour"},
         2400,
     ),
     "activity": Query("activity.count_activity", (24, 30), {"run_counts_pkey"}, 300),

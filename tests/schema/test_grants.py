@@ -45,7 +45,7 @@ FORBIDDEN = [
     "INSERT INTO view.tasks SELECT * FROM view.tasks",
     "UPDATE view.tasks SET priority = 0",
     "DELETE FROM view.tasks",
-    "UPDATE view.runs SET error = NULL",
+    "UPDATE view.ended_runs SET error = NULL",
     "UPDATE view.task_counts SET done = 0",
     "DELETE FROM view.running",
     "TRUNCATE view.ready",
