@@ -67,7 +67,7 @@ WITH ended AS MATERIALIZED (
 SELECT id FROM ended
 UNION ALL
 SELECT g.run_id FROM view.running g
-WHERE $3::text IS NULL AND g.run_id > $1 AND ((SELECT count(*) FROM ended) < $4 OR g.run_id < (SELECT max(id) FROM ended))
+WHERE $3::text IS NULL AND g.run_id > $1 AND g.run_id < CASE WHEN (SELECT count(*) FROM ended) < $4 THEN 9223372036854775807 ELSE (SELECT max(id) FROM ended) END
 ORDER BY id LIMIT $4;
 
 -- name: list_running

@@ -94,7 +94,9 @@ TASK_QUERIES = {
     "the next window of a directive's oldest": Query(
         "tasks.last_of_directive_oldest", (0, WINDOW, "d-3", None), {"tasks_by_directive"}, 101
     ),
-    "what was done last": Query("tasks.list_done", windowed("done", None, None, PAGE, None), {"ended_runs_pkey"}, WINDOW),
+    "what was done last": Query(
+        "tasks.list_done", windowed("done", None, None, PAGE, None), {"ended_runs_pkey"}, WINDOW
+    ),
     "the next window of what is done": Query("tasks.last_of_done", windowed(None, "done"), {"ended_runs_pkey"}, WINDOW),
     "a task by its name": Query("tasks.find_named", ("t7", None, None, None), {"tasks_pkey"}, 1),
     "how many tasks": Query("tasks.count_tasks", ("done",), set(), 0),
@@ -125,7 +127,9 @@ RUN_QUERIES = {
         "runs.list_task_oldest", (0, WINDOW, None, PAGE, "t7"), {"events_stream_version", "ended_runs_pkey"}, 10
     ),
     "runs in flight": Query("runs.list_running", windowed("running", PAGE, None), set(), 0),
-    "runs of a task": Query("runs.list_task", windowed(None, PAGE, "t7"), {"events_stream_version", "ended_runs_pkey"}, 10),
+    "runs of a task": Query(
+        "runs.list_task", windowed(None, PAGE, "t7"), {"events_stream_version", "ended_runs_pkey"}, 10
+    ),
     "a page of runs": Query("runs.runs_by_id", (list(range(FIRST_RUN, FIRST_RUN + 50)), None), {"ended_runs_pkey"}, 50),
     "lines of runs": Query(
         "briefs.briefs_of_runs", (list(range(FIRST_RUN, FIRST_RUN + 50)),), {"ended_runs_pkey", "tasks_pkey"}, 100

@@ -233,7 +233,7 @@ async def test_a_view_that_is_gone_is_made_again(connection: Connection, opens: 
     """Rows lost from the views come back: the log is all that is needed."""
     await Chance(connection, 11).write(60)
     live = await contents(connection, "view")
-    await connection.execute("TRUNCATE view.tasks, view.running, view.ended_runs, view.ready, view.runners, view.task_deps")
+    await connection.execute("TRUNCATE view.tasks, view.ended_runs, view.ready, view.runners, view.task_deps")
 
     await rebuild(opens, view_sql, silent)
 

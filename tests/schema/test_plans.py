@@ -19,7 +19,8 @@ READY = 100_000
 HELD = 50
 SCANS = """
     SELECT relname, seq_scan FROM pg_stat_user_tables
-    WHERE schemaname IN ('log', 'view') AND relname IN ('events', 'tasks', 'ready', 'ended_runs', 'task_deps', 'scheduled')
+    WHERE schemaname IN ('log', 'view')
+      AND relname IN ('events', 'tasks', 'ready', 'ended_runs', 'task_deps', 'scheduled')
 """
 FILL = """
     INSERT INTO log.events (kind, id, version, type, actor, data)
