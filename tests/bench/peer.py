@@ -71,7 +71,7 @@ async def enqueue(count: int) -> float:
 
 async def worker() -> None:
     """One runner, as `elruso runner run` makes it."""
-    settings = Settings(runner_id=f"bench-{INDEX}", concurrency=SETTINGS.get("concurrency", 500))
+    settings = Settings(runner_id=f"bench-{INDEX}", concurrency=SETTINGS.get("concurrency", 1000))
     link = HttpLink(API, None, settings) if API else PostgresLink(DATABASE, settings)
     async with link:
         await _work(link, settings)

@@ -13,7 +13,7 @@ class Sizes(Struct, frozen=True):
 
     lifecycle_tasks: int = 20_000
     lifecycle_workers: tuple[int, ...] = (1, 2)
-    concurrency: int = 500
+    concurrency: int = 1000
     wakeups: int = 200
     wakeup_gap_ms: tuple[float, float] = (20.0, 50.0)
     settle_seconds: float = 4.0  # until a runner that has started is idle
