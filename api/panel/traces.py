@@ -1,7 +1,7 @@
 """What a run left: its steps, the files it changed, its patch. Its page shows a part, pages of their own all of it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -16,14 +16,25 @@ from api.wire.field import RunId
 from events.errors import NotFound
 from projections.briefs import RunBrief
 
-STEPS_PER_PAGE = 100
-CHANGES_PER_PAGE = 200
 PATCH_LINES_PER_PAGE = 1000
 PATCH_CHARACTERS = 200_000
 STEP_CHARACTERS = 5000  # of a command, and of its output, that are shown
 ERROR_CHARACTERS = 2000
 
+Rows = list[dict[str, Any]]
 Place = Annotated[int, Meta(ge=0, le=2_147_483_647 - PATCH_CHARACTERS)]
+
+
+class Trace(Struct, frozen=True):
+    """A list that a run left: the last word of its address, what it is ordered by, how much of it is on a page."""
+
+    name: str
+    key: str
+    per_page: int
+
+
+STEPS = Trace("steps", key="number", per_page=100)
+CHANGES = Trace("changes", key="path", per_page=200)
 
 
 class StepsView(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,42 +79,14 @@ class PatchPart(Struct, frozen=True):
 
 async def show_steps(visit: Visit, run_id: RunId, query: StepsView) -> Response:
     """A page of a run's steps, the first one first."""
-    number = int(run_id)
-    run, steps, (total, _) = await asyncio.gather(
-        _find_run(visit, run_id),
-        visit.board.steps(number, query.after, STEPS_PER_PAGE + 1),
-        visit.board.count_traces(number),
-    )
-    path, shown = f"/panel/runs/{run_id}/steps", steps[:STEPS_PER_PAGE]
-    return render(
-        visit,
-        "run_steps.html",
-        run=run,
-        steps=step_lines(visit, shown),
-        total=total,
-        next=len(steps) > len(shown) and address(path, after=shown[-1]["number"]),
-        first=query.after and path,
-    )
+    steps, around = await _read_page(visit, run_id, STEPS, visit.board.steps, query.after)
+    return render(visit, "run_steps.html", steps=step_lines(visit, steps), **around)
 
 
 async def show_changes(visit: Visit, run_id: RunId, query: ChangesView) -> Response:
     """A page of the files that a run changed, by path."""
-    number = int(run_id)
-    run, changes, (_, total) = await asyncio.gather(
-        _find_run(visit, run_id),
-        visit.board.changes(number, query.after, CHANGES_PER_PAGE + 1),
-        visit.board.count_traces(number),
-    )
-    path, shown = f"/panel/runs/{run_id}/changes", changes[:CHANGES_PER_PAGE]
-    return render(
-        visit,
-        "run_changes.html",
-        run=run,
-        changes=shown,
-        total=total,
-        next=len(changes) > len(shown) and address(path, after=shown[-1]["path"]),
-        first=query.after and path,
-    )
+    changes, around = await _read_page(visit, run_id, CHANGES, visit.board.changes, query.after)
+    return render(visit, "run_changes.html", changes=changes, **around)
 
 
 async def show_patch(visit: Visit, run_id: RunId, query: PatchView) -> Response:
@@ -160,6 +143,25 @@ async def read_part(visit: Visit, run_id: int, after: int, lines: int) -> PatchP
     elif following is not None and following >= found.characters:
         following = None
     return PatchPart(part.files, following)
+
+
+async def _read_page(
+    visit: Visit, run_id: RunId, trace: Trace, read: Callable[[int, Any, int], Awaitable[Rows]], after: int | str
+) -> tuple[Rows, dict[str, Any]]:
+    """What is listed behind `after`, and what stands around it on the page."""
+    number, path = int(run_id), f"/panel/runs/{run_id}/{trace.name}"
+    run, rows, (steps, changes) = await asyncio.gather(
+        _find_run(visit, run_id),
+        read(number, after, trace.per_page + 1),
+        visit.board.count_traces(number),
+    )
+    shown = rows[: trace.per_page]
+    return shown, {
+        "run": run,
+        "total": {"steps": steps, "changes": changes}[trace.name],
+        "next": len(rows) > len(shown) and address(path, after=shown[-1][trace.key]),
+        "first": after and path,
+    }
 
 
 async def _find_run(visit: Visit, run_id: RunId) -> RunBrief:
