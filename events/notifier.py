@@ -7,6 +7,7 @@ gathers during a round trip goes with the next one. A hint that is lost with a c
 
 import asyncio
 from contextlib import suppress
+from typing import Any, Self
 
 import structlog
 from asyncpg import Connection
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 class Notifier:
     """One connection for hints, one task that sends them, and the waiters of this process, who are told directly.
 
-    `sent` counts notifications.
+    `sent` counts notifications. Use as `async with Notifier(database) as notifier`, or start it and stop it.
     """
 
     def __init__(self, database: Database, send_seconds: float = SEND_SECONDS) -> None:
@@ -46,6 +47,13 @@ class Notifier:
         self._task: asyncio.Task[None] | None = None
         self._waiting_since: float | None = None
         self._failing = False
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *exception: Any) -> None:
+        await self.stop()
 
     def start(self) -> None:
         """Begin to send, what was said before included. Does nothing when it runs already."""

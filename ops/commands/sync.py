@@ -80,9 +80,5 @@ async def _on_current_schema(database: Database, work: Work[Answer], show: Calla
 
 
 async def _push(database: Database, files: Files, keyring: Keyring, dry_run: bool) -> list[Line]:
-    notifier = Notifier(database)
-    notifier.start()
-    try:
+    async with Notifier(database) as notifier:
         return await files.push(database, keyring, ACTOR, notifier.wake, dry_run)
-    finally:
-        await notifier.stop()

@@ -160,11 +160,10 @@ def _tell(terminal: Terminal, key: str, news: Callable[[Desk], Awaitable[list[st
 
 
 async def _at_desk(terminal: Terminal, database: Database, news: Callable[[Desk], Awaitable[list[str]]]) -> list[str]:
-    notifier = Notifier(database)
-    async with database.pool(1) as pool, Commands(database, notifier=notifier) as commands:
-        notifier.start()
-        try:
-            config = terminal.config
-            return await news(Desk(Keyring.of(config), commands, Views(pool), definitions_of(config)))
-        finally:
-            await notifier.stop()
+    config = terminal.config
+    async with (
+        database.pool(1) as pool,
+        Notifier(database) as notifier,
+        Commands(database, notifier=notifier) as commands,
+    ):
+        return await news(Desk(Keyring.of(config), commands, Views(pool), definitions_of(config)))

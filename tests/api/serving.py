@@ -112,9 +112,7 @@ async def serving(
     """
     database = Database(url)
     async with AsyncExitStack() as stack:
-        notifier = Notifier(database)
-        notifier.start()
-        stack.push_async_callback(notifier.stop)
+        notifier = await stack.enter_async_context(Notifier(database))
         listener = Listener(database, notifier)
         listener.start()
         stack.push_async_callback(listener.stop)

@@ -118,7 +118,8 @@ async def run(bench: Bench, plan: Plan) -> Result:
         database = await stack.enter_async_context(bench.database())
         observer = await observe(database)
         stack.push_async_callback(observer.close)
-        commands = await stack.enter_async_context(_feeding(database))
+        notifier = await stack.enter_async_context(Notifier(database))
+        commands = await stack.enter_async_context(Commands(database, notifier=notifier))
         feeder = Feeder(commands)
         peak, watch = await _work(bench, plan, database, observer, feeder)
         behind = await observer.fetchrow(SQL["count_history"])
@@ -210,18 +211,6 @@ async def _holding(database: Database) -> AsyncIterator[None]:
         yield
     finally:
         await forgotten.close()
-
-
-@asynccontextmanager
-async def _feeding(database: Database) -> AsyncIterator[Commands]:
-    """Commands whose creations wake the runner."""
-    notifier = Notifier(database)
-    notifier.start()
-    try:
-        async with Commands(database, notifier=notifier) as commands:
-            yield commands
-    finally:
-        await notifier.stop()
 
 
 async def _wait_until_done(observer: asyncpg.Connection) -> None:

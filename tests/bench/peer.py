@@ -98,15 +98,12 @@ async def producer(count: int, low_ms: float, high_ms: float) -> None:
 
 
 async def _produce(count: int, low_ms: float, high_ms: float) -> None:
-    notifier = Notifier(DATABASE)
-    notifier.start()
-    async with Commands(DATABASE, notifier=notifier) as commands:
+    async with Notifier(DATABASE) as notifier, Commands(DATABASE, notifier=notifier) as commands:
 
         async def send(number: int, at: int) -> None:
             await commands.create_tasks([(f"w-{number}", _numbered(number, at))], ACTOR)
 
         await produce(send, count, low_ms, high_ms)
-    await notifier.stop()
 
 
 async def _produce_by_post(count: int, low_ms: float, high_ms: float) -> None:

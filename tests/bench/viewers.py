@@ -100,7 +100,12 @@ async def run(bench: Bench, plan: Plan) -> Result:
 
 
 async def _watch_panel(bench: Bench, count: int, events: int, gap: float) -> FanOut:
-    async with bench.database() as database, served(database) as (address, pid), _writing(database) as commands:
+    async with (
+        bench.database() as database,
+        served(database) as (address, pid),
+        Notifier(database) as notifier,
+        Commands(database, notifier=notifier) as commands,
+    ):
         host = urlsplit(address)
         before = _private_kib([pid])
         async with _viewers(str(host.hostname), int(host.port or 0), count) as viewers:
@@ -174,18 +179,6 @@ async def _viewers(host: str, port: int, count: int) -> AsyncIterator[list[Viewe
     finally:
         for transport in transports:
             transport.close()
-
-
-@asynccontextmanager
-async def _writing(database: Database) -> AsyncIterator[Commands]:
-    """Commands that say after each commit that something happened."""
-    notifier = Notifier(database)
-    notifier.start()
-    try:
-        async with Commands(database, notifier.wake) as commands:
-            yield commands
-    finally:
-        await notifier.stop()
 
 
 async def _listeners(database: Database) -> list[int]:

@@ -25,10 +25,8 @@ WAITING_FOR_NOTIFY = """
 @pytest.fixture
 async def notifier(database: str) -> AsyncIterator[Notifier]:
     """A notifier that runs."""
-    notifier = Notifier(Database(database, application="notifier"))
-    notifier.start()
-    yield notifier
-    await notifier.stop()
+    async with Notifier(Database(database, application="notifier")) as notifier:
+        yield notifier
 
 
 class Ear:

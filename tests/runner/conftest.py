@@ -42,9 +42,6 @@ def run_git(directory: Path, *arguments: str) -> str:
 @pytest.fixture
 async def tasks(database: str) -> AsyncIterator[Ledger]:
     """The tasks of the test's database; creating one wakes runners."""
-    notifier = Notifier(Database(database))
-    notifier.start()
-    async with ledger(database) as opened:
+    async with Notifier(Database(database)) as notifier, ledger(database) as opened:
         opened.commands.wake = notifier.wake
         yield opened
-    await notifier.stop()

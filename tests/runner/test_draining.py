@@ -24,13 +24,8 @@ LONG = {"heartbeat_seconds": 30, "lease_seconds": 90}  # no heartbeat tells it i
 @asynccontextmanager
 async def operator(url: str) -> AsyncIterator[Commands]:
     """Commands whose hints are sent, as those of the API are."""
-    notifier = Notifier(Database(url))
-    notifier.start()
-    try:
-        async with Commands(Database(url), notifier.wake) as commands:
-            yield commands
-    finally:
-        await notifier.stop()
+    async with Notifier(Database(url)) as notifier, Commands(Database(url), notifier.wake) as commands:
+        yield commands
 
 
 async def the_runner(tasks: Ledger) -> str:
