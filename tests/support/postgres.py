@@ -18,6 +18,8 @@ from ops.postgres.server import ROLE, SUPERUSER, Server
 
 MAJOR = int(os.environ.get("ELRUSO_TEST_POSTGRES_MAJOR", "18"))
 TEMPLATE = "elruso_template"
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30  # bytes; a run needs a quarter of it
 
 
 @contextmanager
@@ -77,7 +79,7 @@ async def _administer(server: Server, statement: str) -> None:
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A short-named folder that PostgreSQL's account can enter, for a test's own server; removed with that server."""
-    folder = Path(tempfile.mkdtemp(prefix="elruso-"))
+    folder = Path(tempfile.mkdtemp(prefix="elruso-", dir=_place()))
     folder.chmod(0o711)
     try:
         yield folder
@@ -86,8 +88,18 @@ def scratch_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def _place() -> Path:
+    """Where servers lie: in memory, if there is such a place and room in it.
+
+    On a disk with ext4 a new database takes ten times as long: of the three hundred files that the last one left free
+    it may use none for five seconds, and looks at each of them before it takes another.
+    """
+    has_room = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
+    return MEMORY if has_room else Path(tempfile.gettempdir())
+
+
 def _runs_folder() -> Path:
-    runs = Path(tempfile.gettempdir()) / f"elruso-tests-{os.geteuid()}"
+    runs = _place() / f"elruso-tests-{os.geteuid()}"
     runs.mkdir(mode=0o711, exist_ok=True)
     return runs
 
