@@ -1,6 +1,5 @@
 """Heartbeats: one event, and in the same statement everything an idle runner needs to know."""
 
-import time
 from collections.abc import Sequence
 
 from asyncpg import Connection
@@ -49,12 +48,11 @@ class BeatDesk:
         """One statement. Raises asyncpg's errors."""
         data = catalog.encode(life.event).decode()
         event_type = catalog.type_name(life.event)
-        looks, began = not self._looks.rest_seconds, time.monotonic()
-        [row] = await connection.fetch(
-            SQL["beat"], life.runner, event_type, data, life.actor, life.lease_seconds, looks
-        )
-        if looks:
-            self._looks.took(time.monotonic() - began)
+        looks = not self._looks.rest_seconds
+        with self._looks.one(looks):
+            [row] = await connection.fetch(
+                SQL["beat"], life.runner, event_type, data, life.actor, life.lease_seconds, looks
+            )
         return Beat(**row)
 
     async def write_all(self, connection: Connection, lives: Sequence[Life], _resent: bool) -> list[Beat]:

@@ -115,15 +115,13 @@ class ClaimDesk:
     async def _look(self, connection: Connection, floor: tuple[int, int], wish: Wish, insists: bool) -> list[Record]:
         """Claim what is found from there on. What is heard meanwhile counts for the next look."""
         words = (wish.limit, _text(wish.runner), wish.actor, insists)
-        began = time.monotonic()
         reached, self._floor = floor, HIGHEST
         if floor == LOWEST:
             self._unsure = False
         try:
             statement = SQL["claim_and_show" if wish.shown else "claim_tasks"]
-            rows: list[Record] = await connection.fetch(statement, *floor, *words)
-            if floor == LOWEST:
-                self._looks.took(time.monotonic() - began)
+            with self._looks.one(floor == LOWEST):
+                rows: list[Record] = await connection.fetch(statement, *floor, *words)
             if rows:
                 reached = (rows[0]["first_priority"], rows[0]["first_position"])
             elif self._looks.rest_seconds:

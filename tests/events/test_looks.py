@@ -80,6 +80,22 @@ async def test_one_slow_look_is_chance(commands: Commands, others: Commands) -> 
 
 
 @pytest.mark.usefixtures("dear")
+def test_only_looks_that_end_well_count() -> None:
+    """One that fails is neither dear nor cheap, and what was no look is neither."""
+    desk = looks.Looks()
+    with desk.one(True):
+        pass
+    with pytest.raises(OSError, match="away"), desk.one(True):
+        raise OSError("away")
+    with desk.one(False):
+        pass
+    assert not desk.rest_seconds
+    with desk.one(True):
+        pass
+    assert desk.rest_seconds
+
+
+@pytest.mark.usefixtures("dear")
 async def test_a_heartbeat_goes_on_without_looking(commands: Commands, others: Commands) -> None:
     """It says that it did not look, and is a sign of life all the same."""
     await commands.heartbeat("r", None, ACTOR, 15.0)

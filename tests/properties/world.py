@@ -126,8 +126,10 @@ class SteeredDatabase(Database, frozen=True):
 class Tireless(Looks):
     """Looks that are made whatever they take."""
 
-    def took(self, _seconds: float) -> None:
+    @property
+    def rest_seconds(self) -> float:
         """No rest."""
+        return 0.0
 
 
 class Look(Struct, frozen=True):
