@@ -68,7 +68,7 @@ PAGES = (
     Page("POST", "/panel/requests/{request_id}/value", ADMINISTER, requests.store, "pass"),
     Page("POST", "/panel/requests/{request_id}/validate", ADMINISTER, requests.validate),
     Page("POST", "/panel/requests/{request_id}/withdraw", ADMINISTER, requests.withdraw),
-    Page("POST", "/panel/requests/{request_id}/ask", ADMINISTER, requests.ask_again),
+    Page("POST", "/panel/requests/{request_id}/ask", OPERATE, requests.ask_again),
     Page("GET", "/panel/log", READ, log.list_events),
     Page("GET", "/panel/log/{seq}", READ, log.show_event),
     Page("GET", "/panel/{rest:path}", READ, home.show_nothing),

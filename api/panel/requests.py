@@ -120,6 +120,8 @@ async def withdraw(visit: Visit, request_id: RequestId, form: ReasonForm) -> Res
 
 
 async def ask_again(visit: Visit, request_id: RequestId, form: ReasonForm) -> Response:
-    """It is wanted again."""
-    await visit.deps.credentials.change(request_id, Change("WAITING", form.reason), visit.actor)
+    """It is wanted again. One that is provided stays so: an operator asks, as by POST /ops/requests, no more."""
+    desk = visit.deps.credentials
+    if (await desk.find_request(request_id))["status"] == "WITHDRAWN":
+        await desk.change(request_id, Change("WAITING", form.reason), visit.actor)
     return visit.go(f"/panel/requests/{part(request_id)}", visit.text("request.asked"))

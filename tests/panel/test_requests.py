@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from api.panel.door import COOKIE
+from events.request import RequestProvided
 from tests.api.serving import Served, serving
 from tests.panel.test_pages import page, post
 
@@ -74,6 +75,22 @@ async def test_it_is_withdrawn_and_asked_for_again(asked: Served) -> None:
     assert "nobody needs it" in await page(asked, "/panel/requests/REQ-100")
     await post(asked, "/panel/requests/REQ-100/ask")
     assert "WAITING" == (await asked.get("/ops/requests"))[0]["status"]
+
+
+async def test_an_operator_asks_again_and_takes_nothing_away(asked: Served) -> None:
+    """As by POST /ops/requests: what was withdrawn is wanted again, what is provided stays so."""
+    asked.client.cookies.set(COOKIE, await asked.tokens.create_token("olga", "operator"), path="/panel")
+    requests, path = asked.commands.requests, "/panel/requests/REQ-100"
+    await requests.withdraw("REQ-100", None, "human:ana")
+    shown = await page(asked, path)
+    assert "Ask for it again" in shown
+    assert "This takes an administrator." not in shown
+    assert 303 == (await post(asked, f"{path}/ask")).status_code
+    assert "is-WAITING" in await page(asked, path)
+    await requests.provide("REQ-100", RequestProvided(), "human:ana")
+    assert 303 == (await post(asked, f"{path}/ask")).status_code
+    assert "is-PROVIDED" in await page(asked, path)
+    assert 403 == (await post(asked, f"{path}/withdraw")).status_code
 
 
 async def test_only_an_administrator_hands_in_credentials(asked: Served) -> None:
