@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from events.errors import IllegalTransition, WrongVersion
-from events.lifecycle import Placed, Transition, Transitions, status_after
+from events.event import Event
+from events.lifecycle import Transition, Transitions, next_status
 from events.task import Acceptance, Phase, Step, TaskCreated
 
 Approval = Literal["auto", "manual"]
@@ -119,17 +119,13 @@ class Directive(Struct, frozen=True):
     reason: str | None = None
 
 
-def evolve(directive: Directive, event_type: str, data: DirectiveEvent, placed: Placed) -> Directive:
+def evolve(directive: Directive, data: DirectiveEvent, event: Event) -> Directive:
     """The directive after one more event. Raises WrongVersion or IllegalTransition."""
-    if placed.version != directive.version + 1:
-        raise WrongVersion(f"expected version {directive.version + 1}, got {placed.version}")
-    status = status_after(TRANSITIONS, directive.status, event_type)
-    if status is None:
-        raise IllegalTransition(f"{event_type} is not possible while the directive is {directive.status or 'unknown'}")
-    return replace(directive, version=placed.version, status=status, **_changes(data, placed))
+    status = next_status(TRANSITIONS, directive, event)
+    return replace(directive, version=event.version, status=status, **_changes(data, event))
 
 
-def _changes(data: DirectiveEvent, placed: Placed) -> dict[str, Any]:
+def _changes(data: DirectiveEvent, event: Event) -> dict[str, Any]:
     if isinstance(data, DirectiveProposed):
         return {
             "title": data.title,
@@ -138,13 +134,13 @@ def _changes(data: DirectiveEvent, placed: Placed) -> dict[str, Any]:
             "planner_run": data.planner_run,
             "task_ids": [task.id for task in data.tasks_to_create],
             "required": [request.request_id for request in data.required_requests],
-            "proposed_seq": placed.seq,
-            "proposed_at": placed.at,
-            "proposed_by": placed.actor,
+            "proposed_seq": event.seq,
+            "proposed_at": event.at,
+            "proposed_by": event.actor,
         }
     return {
-        "decided_seq": placed.seq,
-        "decided_at": placed.at,
-        "decided_by": placed.actor,
+        "decided_seq": event.seq,
+        "decided_at": event.at,
+        "decided_by": event.actor,
         "reason": data.reason,
     }

@@ -1,14 +1,17 @@
 """What the streams have in common: a transition table, and the question whether an event is legal.
 
 Each stream module holds its own table as data (`TRANSITIONS`), its state Struct and a pure
-`evolve(state, event)`. The same table stands in schema.sql as `log.transitions`; a test compares them,
-and docs/state-machines.md is drawn from it.
+`evolve(state, data, event)`, where `data` is what the event says. The same table stands in schema.sql as
+`log.transitions`; a test compares them, and docs/state-machines.md is drawn from it.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from typing import Protocol
 
 from msgspec import Struct
+
+from events.errors import IllegalTransition, WrongVersion
+from events.event import Event
 
 
 class Transition(Struct, frozen=True):
@@ -24,13 +27,26 @@ class Transition(Struct, frozen=True):
 Transitions = Mapping[str, Transition]
 
 
-class Placed(Struct, frozen=True):
-    """What of an event's envelope may matter to the state after it."""
+class State(Protocol):
+    """What the state of any stream knows; at first version 0 and no status."""
 
-    version: int
-    seq: int
-    at: datetime
-    actor: str
+    @property
+    def version(self) -> int:
+        """How many events there were."""
+
+    @property
+    def status(self) -> str:
+        """Where they led to."""
+
+
+def next_status(table: Transitions, state: State, event: Event) -> str:
+    """The status after one more event. Raises WrongVersion if it is not the next one; IllegalTransition."""
+    if event.version != state.version + 1:
+        raise WrongVersion(f"expected version {state.version + 1}, got {event.version}")
+    status = status_after(table, state.status, event.type)
+    if status is None:
+        raise IllegalTransition(f"{event.type} is not possible while the {event.kind} is {state.status or 'unknown'}")
+    return status
 
 
 def status_after(table: Transitions, status: str, event_type: str) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from events.errors import IllegalTransition, WrongVersion
-from events.lifecycle import Placed, Transition, Transitions, status_after
+from events.event import Event
+from events.lifecycle import Transition, Transitions, next_status
 
 Failure = Literal[
     "invalid_answer",
@@ -120,20 +120,16 @@ class PlannerRun(Struct, frozen=True):
     started_by: str = ""
 
 
-def evolve(run: PlannerRun, event_type: str, data: PlannerEvent, placed: Placed) -> PlannerRun:
+def evolve(run: PlannerRun, data: PlannerEvent, event: Event) -> PlannerRun:
     """The run after its event. Raises WrongVersion or IllegalTransition: a run ends once."""
-    if placed.version != run.version + 1:
-        raise WrongVersion(f"expected version {run.version + 1}, got {placed.version}")
-    status = status_after(TRANSITIONS, run.status, event_type)
-    if status is None:
-        raise IllegalTransition(f"{event_type} is not possible: the run is {run.status}")
+    status = next_status(TRANSITIONS, run, event)
     return replace(
         run,
-        version=placed.version,
+        version=event.version,
         status=status,
-        seq=placed.seq,
-        ended_at=placed.at,
-        started_by=placed.actor,
+        seq=event.seq,
+        ended_at=event.at,
+        started_by=event.actor,
         model=data.model,
         environment=data.environment,
         prompt_tokens=data.usage.prompt_tokens,

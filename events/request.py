@@ -9,8 +9,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from events.errors import IllegalTransition, WrongVersion
-from events.lifecycle import Transition, Transitions, status_after
+from events.event import Event
+from events.lifecycle import Transition, Transitions, next_status
 
 
 class RequestDefinition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -77,30 +77,28 @@ class Request(Struct, frozen=True):
     changed_by: str | None = None
 
 
-def evolve(request: Request, event_type: str, data: RequestEvent, *, version: int, at: datetime, actor: str) -> Request:
+def evolve(request: Request, data: RequestEvent, event: Event) -> Request:
     """The request after one more event. Raises WrongVersion or IllegalTransition."""
-    if version != request.version + 1:
-        raise WrongVersion(f"expected version {request.version + 1}, got {version}")
-    status = status_after(TRANSITIONS, request.status, event_type)
-    if status is None:
-        raise IllegalTransition(f"{event_type} is not possible while the request is {request.status or 'unknown'}")
-    changes = _changes(request, data, at, actor)
-    return replace(request, version=version, status=status, changed_at=at, changed_by=actor, **changes)
+    status = next_status(TRANSITIONS, request, event)
+    changes = _changes(request, data, event)
+    return replace(
+        request, version=event.version, status=status, changed_at=event.at, changed_by=event.actor, **changes
+    )
 
 
-def _changes(request: Request, data: RequestEvent, at: datetime, actor: str) -> dict[str, Any]:
+def _changes(request: Request, data: RequestEvent, event: Event) -> dict[str, Any]:
     """The columns that one event sets; whatever is not named keeps its value."""
     match data:
         case RequestOpened():
             return {
                 "definition": data.definition or request.definition,
                 "reason": data.reason,
-                "opened_at": at,
+                "opened_at": event.at,
                 "place": None,
                 "provided_at": None,
                 "provided_by": None,
             }
         case RequestProvided():
-            return {"provided_at": at, "provided_by": actor, "place": data.place}
+            return {"provided_at": event.at, "provided_by": event.actor, "place": data.place}
         case RequestWithdrawn():
             return {"reason": data.reason}

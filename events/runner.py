@@ -6,8 +6,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from events.errors import IllegalTransition, WrongVersion
-from events.lifecycle import Transition, Transitions, status_after
+from events.event import Event
+from events.lifecycle import Transition, Transitions, next_status
 
 
 class RunnerStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -76,31 +76,33 @@ class Runner(Struct, frozen=True):
 DRAINS_NOT: dict[str, Any] = {"draining_since": None, "draining_by": None, "draining_reason": None}
 
 
-def evolve(runner: Runner, event_type: str, data: RunnerEvent, *, version: int, at: datetime, actor: str) -> Runner:
+def evolve(runner: Runner, data: RunnerEvent, event: Event) -> Runner:
     """The runner after one more event. Raises WrongVersion or IllegalTransition."""
-    if version != runner.version + 1:
-        raise WrongVersion(f"expected version {runner.version + 1}, got {version}")
-    status = status_after(TRANSITIONS, runner.status, event_type)
-    if status is None:
-        raise IllegalTransition(f"{event_type} is not possible while the runner is {runner.status or 'unknown'}")
-    return replace(runner, version=version, status=status, **_changes(runner, data, at, actor))
+    status = next_status(TRANSITIONS, runner, event)
+    return replace(runner, version=event.version, status=status, **_changes(runner, data, event))
 
 
-def _changes(runner: Runner, data: RunnerEvent, at: datetime, actor: str) -> dict[str, Any]:
+def _changes(runner: Runner, data: RunnerEvent, event: Event) -> dict[str, Any]:
     """What an operator says of a runner is no sign of its life: only its own events are when it was seen."""
     match data:
         case RunnerStarted():
-            return {"last_seen_at": at, "started_at": at, "stopped_at": None, "meta": data.meta, **DRAINS_NOT}
+            return {
+                "last_seen_at": event.at,
+                "started_at": event.at,
+                "stopped_at": None,
+                "meta": data.meta,
+                **DRAINS_NOT,
+            }
         case RunnerHeartbeat():
             return {
-                "last_seen_at": at,
-                "started_at": runner.started_at or at,
+                "last_seen_at": event.at,
+                "started_at": runner.started_at or event.at,
                 "stopped_at": None,
                 "meta": runner.meta if data.meta is None else data.meta,
             }
         case RunnerStopped():
-            return {"last_seen_at": at, "stopped_at": at, **DRAINS_NOT}
+            return {"last_seen_at": event.at, "stopped_at": event.at, **DRAINS_NOT}
         case RunnerDraining():
-            return {"draining_since": at, "draining_by": actor, "draining_reason": data.reason}
+            return {"draining_since": event.at, "draining_by": event.actor, "draining_reason": data.reason}
         case RunnerResumed():
             return DRAINS_NOT

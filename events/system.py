@@ -6,8 +6,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from events.errors import IllegalTransition, WrongVersion
-from events.lifecycle import Transition, Transitions, status_after
+from events.event import Event
+from events.lifecycle import Transition, Transitions, next_status
 
 STREAM_ID = "main"
 
@@ -42,12 +42,8 @@ class System(Struct, frozen=True):
     changed_by: str | None = None
 
 
-def evolve(system: System, event_type: str, data: SystemEvent, *, version: int, at: datetime, actor: str) -> System:
+def evolve(system: System, data: SystemEvent, event: Event) -> System:
     """The system after one more event. Raises WrongVersion or IllegalTransition."""
-    if version != system.version + 1:
-        raise WrongVersion(f"expected version {system.version + 1}, got {version}")
-    status = status_after(TRANSITIONS, system.status, event_type)
-    if status is None:
-        raise IllegalTransition(f"{event_type} is not possible while the system is {system.status or 'active'}")
+    status = next_status(TRANSITIONS, system, event)
     changes: dict[str, Any] = {"reason": data.reason if isinstance(data, SystemPaused) else None}
-    return replace(system, version=version, status=status, changed_at=at, changed_by=actor, **changes)
+    return replace(system, version=event.version, status=status, changed_at=event.at, changed_by=event.actor, **changes)

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from events.errors import IllegalTransition, LeaseLost, WrongVersion
-from events.lifecycle import Transition, Transitions, status_after
+from events.errors import LeaseLost
+from events.event import Event
+from events.lifecycle import Transition, Transitions, next_status
 
 Phase = str | int
 
@@ -212,21 +213,17 @@ class Task(Struct, frozen=True):
     """The seq that made it ready last: its place in the claim order among equals."""
 
 
-def evolve(task: Task, event_type: str, data: TaskEvent, *, version: int, seq: int, at: datetime) -> Task:
+def evolve(task: Task, data: TaskEvent, event: Event) -> Task:
     """The task after one more event.
 
     Raises:
-        WrongVersion: `version` is not the next one.
+        WrongVersion: its version is not the next one.
         IllegalTransition: the task's status does not allow the event.
         LeaseLost: the event names a run that is not the current one.
     """
-    if version != task.version + 1:
-        raise WrongVersion(f"expected version {task.version + 1}, got {version}")
-    status = status_after(TRANSITIONS, task.status, event_type)
-    if status is None:
-        raise IllegalTransition(f"{event_type} is not possible while the task is {task.status or 'unknown'}")
+    status = next_status(TRANSITIONS, task, event)
     _check_fence(task, data)
-    return replace(task, version=version, status=status, **_changes(task, data, seq, at))
+    return replace(task, version=event.version, status=status, **_changes(task, data, event.seq, event.at))
 
 
 def _check_fence(task: Task, data: TaskEvent) -> None:

@@ -20,7 +20,6 @@ from msgspec.structs import asdict, replace
 from events import directive, planner, request, runner, system, task
 from events.catalog import decode
 from events.event import Event
-from events.lifecycle import Placed
 from projections.rows import (
     AsideRow,
     DependencyRow,
@@ -87,30 +86,23 @@ class Fold:
                 self._apply_task(event, data)
             case "runner":
                 before = self._runners.get(event.id, runner.Runner())
-                self._runners[event.id] = runner.evolve(
-                    before, event.type, data, version=event.version, at=event.at, actor=event.actor
-                )
+                self._runners[event.id] = runner.evolve(before, data, event)
             case "system":
                 known = self._systems.get(event.id, system.System())
-                self._systems[event.id] = system.evolve(
-                    known, event.type, data, version=event.version, at=event.at, actor=event.actor
-                )
+                self._systems[event.id] = system.evolve(known, data, event)
             case "request":
                 asked = self._requests.get(event.id, request.Request())
-                self._requests[event.id] = request.evolve(
-                    asked, event.type, data, version=event.version, at=event.at, actor=event.actor
-                )
-
+                self._requests[event.id] = request.evolve(asked, data, event)
             case "directive":
                 proposed = self._directives.get(event.id, directive.Directive())
-                self._directives[event.id] = directive.evolve(proposed, event.type, data, _placed(event))
+                self._directives[event.id] = directive.evolve(proposed, data, event)
             case "planner":
                 run = self._planner_runs.get(event.id, planner.PlannerRun())
-                self._planner_runs[event.id] = planner.evolve(run, event.type, data, _placed(event))
+                self._planner_runs[event.id] = planner.evolve(run, data, event)
 
     def _apply_task(self, event: Event, data: task.TaskEvent) -> None:
         before = self._tasks.get(event.id, task.Task())
-        after = task.evolve(before, event.type, data, version=event.version, seq=event.seq, at=event.at)
+        after = task.evolve(before, data, event)
         self._tasks[event.id] = after
         if after.status == "ready" and not isinstance(data, task.TaskPrioritized):
             self._ready_since[event.id] = max(event.at, after.next_run_at or event.at)
@@ -287,10 +279,6 @@ class Fold:
     def run_counts(self) -> Iterator[RunCountRow]:
         """How many runs ended, and how many of them failed, in each five minutes."""
         yield from (RunCountRow(bucket, ended, self._failed[bucket]) for bucket, ended in self._ended.items())
-
-
-def _placed(event: Event) -> Placed:
-    return Placed(event.version, event.seq, event.at, event.actor)
 
 
 def _step(data: task.TaskStep, at: datetime) -> StepRow:

@@ -140,24 +140,18 @@ class Model:
         data = catalog.decode(event.type, event.data)
         if event.kind == "runner":
             before = self.runners.get(event.id, runner.Runner())
-            self.runners[event.id] = runner.evolve(
-                before, event.type, data, version=event.version, at=event.at, actor=event.actor
-            )
+            self.runners[event.id] = runner.evolve(before, data, event)
         elif event.kind == "request":
             known = self.requests.get(event.id, request.Request())
-            self.requests[event.id] = request.evolve(
-                known, event.type, data, version=event.version, at=event.at, actor=event.actor
-            )
+            self.requests[event.id] = request.evolve(known, data, event)
         elif event.kind == "system":
-            self.system = system.evolve(
-                self.system, event.type, data, version=event.version, at=event.at, actor=event.actor
-            )
+            self.system = system.evolve(self.system, data, event)
         else:
             self._apply_task(event, data)
 
     def _apply_task(self, event: Event, data: Any) -> None:
         before = self.state(event.id)
-        after = task.evolve(before, event.type, data, version=event.version, seq=event.seq, at=event.at)
+        after = task.evolve(before, data, event)
         if isinstance(data, task.TaskCreated):
             self.tasks[event.id] = Known(event.seq, event.at, data, after, event.at)
             if event.command_id:
