@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from asyncpg import Connection
 
+from events.connect import Database
 from ops.postgres.server import Server
 from tests.support.postgres import create_database, drop_database, ensure_template, test_server
 
@@ -30,3 +32,11 @@ async def database(postgres: Server) -> AsyncIterator[str]:
     name = await create_database(postgres)
     yield postgres.url(name)
     await drop_database(postgres, name)
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    """A session on the test's database, opened as the product opens its own."""
+    connection = await Database(database).connect()
+    yield connection
+    await connection.close()

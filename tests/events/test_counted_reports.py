@@ -1,27 +1,15 @@
 """Reports of a runner that counts its runs' events: appended as they stand, and fenced all the same."""
 
-from collections.abc import AsyncIterator
-
-import pytest
 from asyncpg import Connection
 
 from events.claims import Claimed
 from events.commands import Commands
-from events.connect import Database
 from events.errors import LeaseLost
 from events.reports import Report, RunEvent
 from events.task import TaskCreated, TaskDone, TaskStarted, TaskStep
 
 TYPES = "SELECT array_agg(type ORDER BY version) FROM log.events WHERE id = $1"
 ACTOR = "runner:r"
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    """A session that looks."""
-    connection = await Database(database).connect()
-    yield connection
-    await connection.close()
 
 
 async def claimed(commands: Commands, *ids: str) -> list[Claimed]:

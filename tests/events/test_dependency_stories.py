@@ -1,9 +1,7 @@
 """Families of tasks, from the first to the last of them."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 from asyncpg import Connection
 
@@ -18,14 +16,6 @@ LAST_DONE_FIRST_CLAIMED = """
     SELECT max(seq) FILTER (WHERE id <> 'last' AND type = 'task.done'),
            min(seq) FILTER (WHERE id = 'last' AND type = 'task.claimed') FROM log.events
 """
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    """A session that looks on."""
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
 
 
 async def create(commands: Commands, **parents: list[str]) -> None:

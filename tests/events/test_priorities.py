@@ -1,9 +1,7 @@
 """Another priority for a task that waits."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import pytest
 from asyncpg import Connection
 
@@ -12,14 +10,6 @@ from events.errors import IllegalTransition, NotFound
 from events.task import TaskCreated
 
 HUMAN = "human:ana"
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    """A session of the database."""
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
 
 
 async def queue(connection: Connection) -> list[tuple[str, int]]:

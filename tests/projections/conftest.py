@@ -12,14 +12,6 @@ from tests.projections.history import connect
 
 
 @pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    """A connection to a new, migrated database."""
-    connection = await connect(database)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 def opens(database: str) -> Callable[[], Awaitable[Connection]]:
     """What the rebuild and the audit open their connections with."""
     return lambda: connect(database)

@@ -51,14 +51,6 @@ async def desks(database: str) -> AsyncIterator[list[Commands]]:
         yield [await stack.enter_async_context(Commands(Database(database))) for _ in range(BOTH)]
 
 
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    """A look at the database."""
-    connection = await asyncpg.connect(database)
-    yield connection
-    await connection.close()
-
-
 async def types(connection: Connection) -> list[str]:
     """The types of all events of directives, without their prefix."""
     return [row["type"].removeprefix("directive.") for row in await connection.fetch(TYPES)]

@@ -7,15 +7,6 @@ import pytest
 from asyncpg import Connection
 
 from ops.postgres.server import SUPERUSER, Server
-from tests.projections.history import connect
-
-
-@pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    """The owner's session on a new, migrated database."""
-    connection = await connect(database)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture
