@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from events.errors import SecretNotGranted, Unavailable
@@ -24,6 +24,16 @@ def vault(tmp_path: Path) -> Vault:
 def keyring_of(vault: Vault, **environment: str) -> Keyring:
     """A keyring of another process than the one that writes the vault."""
     return Keyring(Vault(vault.file.parent), ("a-setting-of-ours",), lambda: environment)
+
+
+def vault_with(value: str, folder: Path) -> Vault:
+    """A vault that holds the value. One that no vault takes is no example."""
+    vault = Vault(folder)
+    try:
+        vault.set({"X": value})
+    except OperatorError:
+        reject()
+    return vault
 
 
 def test_a_value_is_had_when_it_is_needed(vault: Vault) -> None:
@@ -99,11 +109,7 @@ async def test_no_stored_value_leaves_a_step(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, value: str
 ) -> None:
     """Whatever the value, however its bytes are cut and whatever stands around it, the log never sees it."""
-    vault = Vault(tmp_path_factory.mktemp("vault"))
-    try:
-        vault.set({"X": value})
-    except OperatorError:
-        return
+    vault = vault_with(value, tmp_path_factory.mktemp("vault"))
     around = st.lists(st.sampled_from([value, value[:-1], value[1:], value[:3], "\n", "x", "ñ"]), max_size=5).map(
         "".join
     )
@@ -129,11 +135,7 @@ async def test_nor_by_way_of_two_streams(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, value: str
 ) -> None:
     """A value that begins on one stream and ends on the other is not put together in the excerpt."""
-    vault = Vault(tmp_path_factory.mktemp("vault"))
-    try:
-        vault.set({"X": value})
-    except OperatorError:
-        return
+    vault = vault_with(value, tmp_path_factory.mktemp("vault"))
     cut = data.draw(st.integers(1, len(value) - 1))
 
     async def emit(stream: Stream, text: str) -> None:
