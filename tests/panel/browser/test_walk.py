@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.panel.browser.stage import Stage
+
+pytestmark = pytest.mark.long
 
 
 def remember(page: Page) -> None:
