@@ -40,6 +40,14 @@ async def test_leaving_the_block_is_a_shutdown(database: str) -> None:
         writer.close()
 
 
+def test_no_answer_waits_for_the_one_before_it() -> None:
+    """A connection sends what it has at once, whichever loop serves it."""
+    with bind("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _address = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 async def test_signals_belong_to_the_caller(database: str) -> None:
     """Serving changes no handler."""
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
