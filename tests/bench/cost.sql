@@ -5,6 +5,3 @@ SELECT pg_current_wal_lsn() - '0/0'::pg_lsn AS wal_bytes, d.xact_commit AS commi
        (SELECT coalesce(sum(n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables) AS dead_tuples,
        (SELECT coalesce(sum(n_tup_upd - n_tup_hot_upd), 0) FROM pg_stat_user_tables) AS cold_updates
 FROM pg_stat_database d WHERE d.datname = current_database();
-
--- name: checkpoint
-CHECKPOINT;
