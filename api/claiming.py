@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from api.call import Call
 from api.wire.task import Claim
-from events.claims import ClaimAnswer, Claimed
+from events.claims import ClaimAnswer, Claimed, Wish
+from projections.new_task import show_handed
 
 HAND_BACK_REASON = "the client had gone before its claim was answered"
 DUE_SECONDS_MIN = 0.05  # a task that is due but in another's hands is not worth a busy loop
@@ -17,13 +18,14 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
 
     `gone` is done when the client has gone (api/disconnect.py).
     """
+    wish = Wish(wanted.runner_id, wanted.limit or 1, actor, shown=True)
     until = time.monotonic() + min(wanted.wait_seconds, call.deps.limits.wait_seconds)
     closing = asyncio.create_task(call.live.closing.wait())
     try:
-        with call.live.waiting.join() as baton:
+        with call.live.waiting.join(wish) as baton:
             while True:
                 baton.put_down()
-                answer = await call.deps.commands.claim(wanted.runner_id, wanted.limit or 1, actor, shown=True)
+                answer = await call.deps.commands.claim(wish.runner, wish.limit, wish.actor, shown=True)
                 seconds = until - time.monotonic()
                 if answer.tasks or answer.paused or answer.draining:
                     baton.hand_over()  # there may be more, or the others should be told as well
@@ -33,6 +35,8 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
                 if answer.due_seconds is not None:
                     seconds = min(seconds, max(answer.due_seconds, DUE_SECONDS_MIN))
                 await baton.wait(seconds, gone, closing)
+                if baton.handed is not None:
+                    return ClaimAnswer([show_handed(baton.handed)])
                 if not baton.is_here and (closing.done() or gone.done()):
                     return answer
     finally:

@@ -3,6 +3,9 @@
 Of many that wait only one looks: when something became ready the baton goes to the one that has waited longest. Leaving
 with the baton, because it found work or because its time is up, it passes it on; finding nothing, it drops it, for the
 others would find nothing either. When some runner is to drain they all look: the one that it is leaves.
+
+Whoever waits may also be handed a task by the call that creates it (events/handover.py). While that is under way it
+does nothing else; the baton goes to others meanwhile, if there are any.
 """
 
 import asyncio
@@ -10,21 +13,51 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from events.claims import Wish
+from events.handover import Handed
 from events.hint import Hint
 from events.listener import Listener
 
 
 class Baton:
-    """Comes when it is time to look. Waiting for it costs one turn of the event loop, and no task."""
+    """Comes when it is time to look. Waiting for it costs one turn of the event loop, and no task.
 
-    def __init__(self) -> None:
+    `wish`: what whoever waits for it would claim. `handed`: what came instead.
+    """
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.handed: Handed | None = None
         self._is_here = False
+        self._is_called = False
+        self._is_stirred = False
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def is_here(self) -> bool:
         """Whether it has come since it was put down."""
         return self._is_here
+
+    @property
+    def rests(self) -> bool:
+        """Whether somebody waits for it, and has no reason yet not to."""
+        return self._waiter is not None and not self._waiter.done() and not self._is_called
+
+    @property
+    def is_called(self) -> bool:
+        """Whether it waits for `settle` before anything else."""
+        return self._is_called
+
+    def call(self) -> None:
+        """Something may be handed over: `settle` says what came of it."""
+        self._is_called = True
+
+    def settle(self, handed: Handed | None) -> None:
+        """It is handed over; or nothing is, and whatever happened meanwhile counts."""
+        self._is_called = False
+        self.handed = handed
+        if handed is not None or self._is_stirred:
+            self._stir()
 
     def hand_over(self) -> None:
         """It comes."""
@@ -36,10 +69,11 @@ class Baton:
         self._is_here = False
 
     async def wait(self, seconds: float, *others: asyncio.Future[Any]) -> None:
-        """Until it comes, one of the others is done, or the time is up."""
+        """Until it comes, something is handed over, one of the others is done, or the time is up."""
         if self._is_here or any(other.done() for other in others):
             return
         loop = asyncio.get_running_loop()
+        self._is_stirred = False
         self._waiter = loop.create_future()
         timer = loop.call_later(max(0.0, seconds), self._stir)
         for other in others:
@@ -53,7 +87,8 @@ class Baton:
             self._waiter = None
 
     def _stir(self, _other: object = None) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        self._is_stirred = True
+        if self._waiter is not None and not self._waiter.done() and not self._is_called:
             self._waiter.set_result(None)
 
 
@@ -69,10 +104,22 @@ class WaitingLine:
         """How many wait."""
         return len(self._waiting)
 
+    @property
+    def any_rests(self) -> bool:
+        """See Takers."""
+        return any(baton.rests for baton in self._waiting.values())
+
+    def call(self) -> Baton | None:
+        """See Takers."""
+        baton = next((baton for baton in self._waiting.values() if baton.rests), None)
+        if baton is not None:
+            baton.call()
+        return baton
+
     @contextmanager
-    def join(self) -> Iterator[Baton]:
+    def join(self, wish: Wish) -> Iterator[Baton]:
         """Stand in line while the block runs; yields the baton, which comes when it is time to put it down and look."""
-        place, baton = object(), Baton()
+        place, baton = object(), Baton(wish)
         if not self._waiting:
             self._forget = self._listener.subscribe(self._hear)
         self._waiting[place] = baton
@@ -93,8 +140,10 @@ class WaitingLine:
             self._pass_on()
 
     def _pass_on(self) -> None:
+        """To the one that has waited longest; to one that is called only if all are."""
         if self._waiting:
-            next(iter(self._waiting.values())).hand_over()
+            free = (baton for baton in self._waiting.values() if not baton.is_called)
+            next(free, next(iter(self._waiting.values()))).hand_over()
 
 
 def _nothing() -> None:

@@ -9,7 +9,8 @@ that is among the ready ones.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from asyncpg import Connection, Record
@@ -19,6 +20,9 @@ from events.looks import Looks
 from events.statements import load_statements
 
 SQL = load_statements("events", "commands.sql")
+
+Key = tuple[int, int]
+"""A place in claim order: priority and position."""
 
 LOWEST = (0, 0)
 HIGHEST = (2**15 - 1, 2**63 - 1)
@@ -57,6 +61,14 @@ class ClaimAnswer(Struct, frozen=True):
     due_seconds: float | None = None
     paused: bool = False
     draining: bool = False
+
+
+class Look(Struct):
+    """A claim under way, from the key `begin` on. `first`: the first key that it found something at."""
+
+    begin: Key
+    insists: bool
+    first: Key | None = None
 
 
 class ClaimDesk:
@@ -99,36 +111,63 @@ class ClaimDesk:
         rows = await connection.fetch(SQL["claim_task"], task_id, _text(runner), actor)
         return [_claimed(rows[0]) if rows else None]
 
+    async def create_and_claim(self, connection: Connection, task: tuple[Any, ...], wish: Wish) -> Record:
+        """Creates a task that waits for nothing, and claims it unless something comes before it.
+
+        `task`: the first arguments of the statement, up to the priority.
+        """
+        asked = self._begin()
+        with self._looking(asked) as look:
+            words = (_text(wish.runner), wish.actor, *look.begin, look.insists)
+            row: Any = await connection.fetchrow(SQL["create_and_claim"], *task, *words)
+            look.first = look.begin if row["run_id"] is None else (task[-1], row["seq"])
+        if row["run_id"] is None:
+            self._fresh_at = 0.0  # it may have been for a scheduled one: the next claim insists
+        return row
+
     async def _take(self, connection: Connection, wish: Wish) -> list[Record]:
+        asked = self._begin()
+        rows = await self._look(connection, asked, wish)
+        if not rows and asked.begin != LOWEST:
+            self._unsure = True
+            if not self._looks.rest_seconds:
+                rows = await self._look(connection, Look(LOWEST, False), wish)
+        return rows
+
+    def _begin(self) -> Look:
+        """Where to begin now, and whether to insist."""
         now = time.monotonic()
         insists = now - self._fresh_at > FLOOR_SECONDS
         if insists:
             self._unsure, self._fresh_at = True, now
-        whole = self._floor == LOWEST or (self._unsure and not self._looks.rest_seconds)
-        rows = await self._look(connection, LOWEST if whole else self._floor, wish, insists)
-        if not rows and not whole:
-            self._unsure = True
-            if not self._looks.rest_seconds:
-                rows = await self._look(connection, LOWEST, wish, False)
+        whole = self._unsure and not self._looks.rest_seconds
+        return Look(LOWEST if whole else self._floor, insists)
+
+    async def _look(self, connection: Connection, asked: Look, wish: Wish) -> list[Record]:
+        """Claim what is found from there on."""
+        with self._looking(asked) as look:
+            statement = SQL["claim_and_show" if wish.shown else "claim_tasks"]
+            words = (wish.limit, _text(wish.runner), wish.actor, look.insists)
+            rows: list[Record] = await connection.fetch(statement, *look.begin, *words)
+            if rows:
+                look.first = (rows[0]["first_priority"], rows[0]["first_position"])
         return rows
 
-    async def _look(self, connection: Connection, floor: tuple[int, int], wish: Wish, insists: bool) -> list[Record]:
-        """Claim what is found from there on. What is heard meanwhile counts for the next look."""
-        words = (wish.limit, _text(wish.runner), wish.actor, insists)
-        reached, self._floor = floor, HIGHEST
-        if floor == LOWEST:
+    @contextmanager
+    def _looking(self, look: Look) -> Iterator[Look]:
+        """What is heard while the block runs counts for the next look."""
+        reached, self._floor = look.begin, HIGHEST
+        if look.begin == LOWEST:
             self._unsure = False
         try:
-            statement = SQL["claim_and_show" if wish.shown else "claim_tasks"]
-            with self._looks.one(floor == LOWEST):
-                rows: list[Record] = await connection.fetch(statement, *floor, *words)
-            if rows:
-                reached = (rows[0]["first_priority"], rows[0]["first_position"])
+            with self._looks.one(look.begin == LOWEST):
+                yield look
+            if look.first is not None:
+                reached = look.first
             elif self._looks.rest_seconds:
                 reached = HIGHEST  # what comes now will be heard of
         finally:
             self.lower_floor(*reached)
-        return rows
 
     async def _look_ahead(self, connection: Connection, runner: str) -> ClaimAnswer:
         row: Any = await connection.fetchrow(SQL["look_ahead"], runner)

@@ -24,7 +24,8 @@ from events.committer import Answered, Batch, Committer
 from events.connect import Database
 from events.creation import Answer, CreatedTask, Creation, create_and_tell, create_singly, create_together, news_of
 from events.directives import Directives
-from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound, Paused
+from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound
+from events.handover import HandoverDesk, Takers
 from events.hint import Hint
 from events.notifier import Notifier
 from events.reports import Report, write_reports
@@ -34,7 +35,7 @@ from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.runners import SQL as RUNNERS_SQL
 from events.runners import Runners, draining
 from events.statements import load_statements
-from events.system import SystemPaused, SystemResumed
+from events.system import SystemPaused, SystemResumed, paused
 from events.task import TaskCreated
 
 SQL = load_statements("events", "commands.sql") | REQUESTS_SQL | RUNNERS_SQL
@@ -93,6 +94,9 @@ class Commands:
         self._stack = AsyncExitStack()
         self._singles: Batch[Creation, Answer] = Batch("create", self._create_singly)
         self._groups: Batch[Creation, Answer] = Batch("create together", self._create_together, items_max=1)
+        self._handovers = Batch(
+            "create for a taker", HandoverDesk(self._desk, self._with_news, self._announce).write, items_max=1
+        )
         self._reports = Batch("report", self._write_reports, items_max=REPORTS)
         self._calls = Batch("call", _carry_out)
         self._beats = Batch("beat", BeatDesk().write_all, items_max=1)
@@ -112,18 +116,25 @@ class Commands:
     # ------------------------------------------------------------------ tasks
 
     async def create_tasks(
-        self, tasks: Sequence[tuple[str | None, TaskCreated]], actor: str, command_id: UUID | None = None
+        self,
+        tasks: Sequence[tuple[str | None, TaskCreated]],
+        actor: str,
+        command_id: UUID | None = None,
+        takers: Takers | None = None,
     ) -> list[CreatedTask]:
         """Creates the tasks, all or none; the answers are in the order asked.
 
-        A task whose id exists with the same content is answered as it is (`created` False).
+        A task whose id exists with the same content is answered as it is (`created` False). Of `takers` one may be
+        handed a task that is ready at once.
 
         Raises:
             DuplicateId: an id is taken by other content.
             UnknownDependency, DependencyCycle: see events/dependencies.py.
         """
         creation = Creation.of(tasks, actor, command_id)
-        if len(tasks) == 1:
+        if takers and takers.any_rests and creation.is_ready and not self._claims.load:
+            answer = await self._claims.submit(self._handovers, (creation, takers))
+        elif len(tasks) == 1:
             answer = await self._writes.submit(self._singles, creation)
         else:
             answer = await min(self._bulk, key=lambda committer: committer.load).submit(self._groups, creation)
@@ -345,7 +356,7 @@ class Commands:
     async def _why_not_claimed(self, runner: str, task_id: str) -> ElRusoError:
         state = await self._state(task_id)
         if state["paused"]:
-            return Paused(_pause_detail(state["pause_reason"]))
+            return paused(state["pause_reason"])
         if await self.runners.is_draining(runner):
             return draining(runner)
         if state["status"] != "ready":
@@ -380,15 +391,6 @@ async def _carry_out(connection: Connection, calls: Sequence[Call], _resent: boo
         return [await connection.fetch(SQL[calls[0].statement], *calls[0].arguments)]
     async with connection.transaction():
         return [await connection.fetch(SQL[call.statement], *call.arguments) for call in calls]
-
-
-def _pause_detail(reason: str | None) -> str:
-    return f"the system is paused{f' ({reason})' if reason else ''}; resume it with POST /ops/system/resume"
-
-
-def paused(reason: str | None) -> Paused:
-    """The refusal of a claim while the system is paused."""
-    return Paused(_pause_detail(reason))
 
 
 def batched(items: Sequence[str], size: int) -> list[list[str]]:

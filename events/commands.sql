@@ -18,6 +18,12 @@ SELECT array_agg(c.id) AS ids, array_agg(c.seq) AS seqs FROM created c;
 -- $1 id, $2 actor, $3 command id, $4 data, $5 priority, $6 channel
 CALL log.create_and_tell($1, $2, $3, $4, $5, $6, NULL, NULL);
 
+-- name: create_and_claim
+-- Appends task.created for one task without parents, and task.claimed if the runner's claim would find it first.
+-- $1 id, $2 actor, $3 command id, $4 data, $5 priority, $6 runner (as JSON text), $7 its actor; $8 priority, $9 position and
+-- $10 as $1, $2 and $6 of claim_tasks
+SELECT seq, at, run_id, claimed_at FROM log.create_and_claim($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
 -- name: create_free_tasks
 -- The same, but an id or command that is taken is left out of the answer.
 INSERT INTO log.events (kind, id, version, type, actor, data, command_id)

@@ -53,6 +53,7 @@ class Creation(Struct, frozen=True):
     tasks: list[NewTask]
     places: list[int]
     is_lone: bool  # one task that waits for no other
+    is_ready: bool  # and for no time either
 
     @classmethod
     def of(cls, tasks: Sequence[tuple[str | None, TaskCreated]], actor: str, command_id: UUID | None) -> "Creation":
@@ -62,7 +63,9 @@ class Creation(Struct, frozen=True):
             raise InvalidInput("an id stands twice in the request; each task needs its own")
         places = in_order({task_id: definition.depends_on for task_id, definition in named})
         is_lone = len(named) == 1 and not named[0][1].depends_on
-        return cls([_encoded(*named[place], actor, _derived(command_id, place)) for place in places], places, is_lone)
+        is_ready = is_lone and named[0][1].next_run_at is None
+        encoded = [_encoded(*named[place], actor, _derived(command_id, place)) for place in places]
+        return cls(encoded, places, is_lone, is_ready)
 
 
 def _encoded(task_id: str, definition: TaskCreated, actor: str, command_id: UUID | None) -> NewTask:

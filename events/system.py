@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from events.errors import Paused
 from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
 
@@ -47,3 +48,9 @@ def evolve(system: System, data: SystemEvent, event: Event) -> System:
     status = next_status(TRANSITIONS, system, event)
     changes: dict[str, Any] = {"reason": data.reason if isinstance(data, SystemPaused) else None}
     return replace(system, version=event.version, status=status, changed_at=event.at, changed_by=event.actor, **changes)
+
+
+def paused(reason: str | None) -> Paused:
+    """The refusal of a claim while the system is paused."""
+    why = f" ({reason})" if reason else ""
+    return Paused(f"the system is paused{why}; resume it with POST /ops/system/resume")

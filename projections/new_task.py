@@ -1,10 +1,16 @@
-"""A task that was created just now, as the view would show it. Nothing has happened to it, so nobody has to look."""
+"""A task that was created just now, as the view would show it.
+
+Nothing has happened to it, but that a runner may have got it at once; so nobody has to look.
+"""
 
 from typing import Any
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from events import catalog
+from events.claims import Claimed
+from events.handover import Handed
 from events.task import Acceptance, Phase, Step, TaskCreated
 
 
@@ -28,8 +34,8 @@ class NewTask(Struct, frozen=True):
     max_attempts: int
     next_run_at: None
     last_error: None
-    claimed_by: None
-    claimed_at: None
+    claimed_by: str | None
+    claimed_at: Raw | None
     started_at: None
     finished_at: None
     created_at: Raw
@@ -37,7 +43,7 @@ class NewTask(Struct, frozen=True):
     timeout_seconds: float | None
     waiting_on: int
     blocked_parent: None
-    run_id: None
+    run_id: str | None
     acceptance: Acceptance | None
     allowed_scope: list[str]
     version: int
@@ -47,7 +53,27 @@ def show_new(task_id: str, asked: TaskCreated, at: Raw) -> bytes | None:
     """As JSON; None for a task that waits for others or for a time, of which the view knows more. `at` is JSON too."""
     if asked.depends_on or asked.next_run_at is not None:
         return None
-    shown = NewTask(
+    return catalog.encode(_new(task_id, asked, at))  # which orders `params` as the log has them
+
+
+def show_handed(handed: Handed) -> Claimed:
+    """The task with what there is to show of it."""
+    task = handed.task
+    new = _new(task.task_id, catalog.decode("task.created", task.definition), handed.created_at)
+    running = replace(
+        new,
+        status="running",
+        attempts=task.attempt,
+        claimed_by=handed.runner,
+        claimed_at=handed.claimed_at,
+        run_id=str(task.run_id),
+        version=task.version,
+    )
+    return replace(task, shown=Raw(catalog.encode(running)))
+
+
+def _new(task_id: str, asked: TaskCreated, at: Raw) -> NewTask:
+    return NewTask(
         id=task_id,
         phase=asked.phase,
         title=asked.title,
@@ -79,7 +105,6 @@ def show_new(task_id: str, asked: TaskCreated, at: Raw) -> bytes | None:
         allowed_scope=asked.allowed_scope,
         version=1,
     )
-    return catalog.encode(shown)  # which orders `params` as the log has them
 
 
 def _as_stored(seconds: float | None) -> float | None:

@@ -202,5 +202,7 @@ async def show_form(visit: Visit) -> Response:
 
 async def create(visit: Visit, form: TaskForm) -> Response:
     """Create a task."""
-    [created] = await visit.deps.commands.create_tasks([(None, form.definition())], visit.actor)
+    [created] = await visit.deps.commands.create_tasks(
+        [(None, form.definition())], visit.actor, takers=visit.live.waiting
+    )
     return visit.go(f"/panel/tasks/{part(created.id)}", visit.text("task.created"))

@@ -13,8 +13,8 @@ from api.envelope import answer
 from api.known import know_system, read_task
 from api.wire.task import Claim
 from events.claims import Claimed
-from events.commands import paused
 from events.runners import draining
+from events.system import paused
 
 
 async def claim_tasks(call: Call, body: Claim) -> Response:

@@ -37,7 +37,7 @@ async def create_tasks(call: Call, body: NewTasks) -> Response:
     """
     key = command_id(call.header("idempotency-key"))
     wanted = [(task.id, task.definition()) for task in body.tasks]
-    created = await call.deps.commands.create_tasks(wanted, call.actor, key)
+    created = await call.deps.commands.create_tasks(wanted, call.actor, key, call.live.waiting)
     status = 201 if any(task.created for task in created) else 200
     if body.single:
         return answer(await _show_created(call, created[0], wanted[0][1]), status=status)

@@ -39,6 +39,7 @@ BEFORE_THE_FIRST_MIGRATION = """
     DROP TRIGGER append_3_directives ON log.events;
     DROP FUNCTION log.react_directives(), log.planned_tasks(text, bigint), log.note_types();
     DROP PROCEDURE log.create_and_tell;
+    DROP FUNCTION log.create_and_claim;
     ALTER FUNCTION log.guard_append() RESET ALL;
 """
 
