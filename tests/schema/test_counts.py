@@ -23,6 +23,7 @@ from ops.migrate import migrate
 from ops.postgres.control import use
 from ops.postgres.server import SUPERUSER
 from projections.views import Views
+from tests.events.test_handover import Queue
 from tests.schema.meter import Cost, Meter, metered
 from tests.support.postgres import MAJOR, scratch_folder
 
@@ -44,6 +45,7 @@ class Limit(Struct, frozen=True):
 
 EXPECTED: dict[str, Limit] = {
     "create 1": Limit({"create_and_tell": 1}, 1, 2, inserted=3, dead=1, wal_bytes=1_200),
+    "create 1, for one that waits": Limit({"create_and_claim": 1}, 1, 1, inserted=6, dead=4, cold=0, wal_bytes=2_200),
     "create 100": Limit({"create_tasks": 1}, 1, 1, inserted=300, dead=1, wal_bytes=96_000),
     "claim 1": Limit({"claim_tasks": 1}, 1, 1, inserted=3, dead=3, cold=0, wal_bytes=1_150),
     "claim 1, after a rest": Limit({"claim_tasks": 1}, 1, 1, inserted=3, dead=3, cold=0, wal_bytes=1_150),
@@ -70,7 +72,7 @@ EXPECTED: dict[str, Limit] = {
     "nothing has changed": Limit({"show_state": 1}, 1, 1),
 }
 LOOK = {  # where to look when an operation has become dearer, by how its name begins
-    "create": "events/creation.py, and fold_creations in schema.sql",
+    "create": "events/creation.py, events/handover.py, and fold_creations in schema.sql",
     "claim": "events/claims.py, and fold_claims in schema.sql",
     "start": "events/reports.py, and fold_endings in schema.sql",
     "done": "events/reports.py, and fold_endings in schema.sql",
@@ -99,6 +101,7 @@ class Workshop:
         """All of them, in the order in which they can be carried out."""
         return {
             "create 1": lambda: self.create(1),
+            "create 1, for one that waits": self.create_for_one,
             "create 100": lambda: self.create(100),
             "claim 1": lambda: self.claim(1),
             "claim 1, after a rest": self.rest_and_claim,
@@ -135,6 +138,13 @@ class Workshop:
     async def create(self, count: int) -> None:
         """Tasks without dependencies."""
         await self.commands.create_tasks([(None, TaskCreated(**NUMBERS)) for _ in range(count)], "human:ana")
+
+    async def create_for_one(self) -> None:
+        """A task that comes before all that are ready, while a runner waits."""
+        queue = Queue()
+        task = TaskCreated(**NUMBERS, priority=0)
+        await self.commands.create_tasks([(None, task)], "human:ana", takers=queue)
+        assert all(queue.settled)
 
     async def claim(self, count: int, shown: bool = False) -> None:
         """So many; they are the ones reported next."""
