@@ -1,6 +1,9 @@
-"""uvicorn's HTTP protocol on httptools, with two things it lacks: a limit on headers, and a way to cut a connection."""
+"""uvicorn's HTTP protocol on httptools, with what it lacks: a limit on headers, a way to cut a connection, short answers
+in one piece.
+"""
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -24,9 +27,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
 
     def on_headers_complete(self) -> None:
-        """All headers are there."""
+        """All headers are there; the request's task has been made, and begins when this has returned."""
         self._in_head, self._head_bytes = False, 0
         super().on_headers_complete()
+        self.cycle.transport = JoinedWrites(self.transport, self.loop)  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
@@ -35,3 +39,40 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self.send_400_response("The headers are too large.")
+
+
+class JoinedWrites:
+    """A connection for the time of one answer: what is written first, the head, goes out together with what follows it
+    at once. uvicorn writes head and body one by one, and each is a system call: of a short answer the dearest part.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = None
+        self.write: Any = self._hold
+
+    def _hold(self, head: bytes) -> None:
+        self._head = head
+        self.write = self._join
+        self._loop.call_soon(self._flush)  # a stream may have nothing to say for long
+
+    def _join(self, body: bytes) -> None:
+        self._transport.write((self._head or b"") + body)
+        self._head = None
+        self.write = self._transport.write
+
+    def _flush(self) -> None:
+        if self._head is not None and not self._transport.is_closing():
+            self._transport.write(self._head)
+            self._head = None
+            self.write = self._transport.write
+
+    def close(self) -> None:
+        """End the connection once all is written."""
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether it was ended, here or there."""
+        return self._transport.is_closing()
