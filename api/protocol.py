@@ -1,9 +1,8 @@
-"""uvicorn's HTTP protocol on httptools, with what it lacks: a limit on headers, a way to cut a connection, short answers
-in one piece.
+"""uvicorn's HTTP protocol on httptools, with what it lacks: a limit on headers, a way to cut a connection, and answers
+that go out in one piece.
 """
 
 import asyncio
-from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -42,31 +41,30 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class JoinedWrites:
-    """A connection for the time of one answer: what is written first, the head, goes out together with what follows it
-    at once. uvicorn writes head and body one by one, and each is a system call: of a short answer the dearest part.
+    """A connection for the time of one answer: its head goes out together with what follows at once.
+
+    uvicorn writes head and body one by one, and each is a system call: the dearest part of a short answer.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._head: bytes | None = None
-        self.write: Any = self._hold
+        self._is_begun = False
+        self._held = b""
 
-    def _hold(self, head: bytes) -> None:
-        self._head = head
-        self.write = self._join
-        self._loop.call_soon(self._flush)  # a stream may have nothing to say for long
-
-    def _join(self, body: bytes) -> None:
-        self._transport.write((self._head or b"") + body)
-        self._head = None
-        self.write = self._transport.write
+    def write(self, data: bytes) -> None:
+        """The head, which waits for the body till the end of the moment: a stream may have nothing to say for long."""
+        if self._is_begun:
+            held, self._held = self._held, b""
+            self._transport.write(held + data)
+        else:
+            self._is_begun, self._held = True, data
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        if self._head is not None and not self._transport.is_closing():
-            self._transport.write(self._head)
-            self._head = None
-            self.write = self._transport.write
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)
 
     def close(self) -> None:
         """End the connection once all is written."""

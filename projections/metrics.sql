@@ -37,7 +37,7 @@ SELECT json_build_object(
                 (SELECT count(*) AS runners FROM (SELECT FROM view.runners ORDER BY id LIMIT $2) r) known),
     'runs', json_build_object(
         'last_run_at', (SELECT greatest(max(n.claimed_at), (SELECT max(g.claimed_at) FROM view.running g WHERE g.run_id > coalesce(min(n.id), 0)))
-                        FROM (SELECT id, claimed_at FROM newest LIMIT 100) n),
+                        FROM (SELECT id, claimed_at FROM newest LIMIT 20) n),
         'fail_rate_last_20', (SELECT avg((n.status = 'failed')::integer)::float8 FROM (SELECT status FROM newest LIMIT 20) n),
         'avg_ready_to_done_seconds_last_20', (SELECT avg(s.seconds) FROM succeeded s),
         'last_24h', (SELECT day.ended FROM day),

@@ -7,6 +7,7 @@ import socket
 import pytest
 import structlog
 
+from api.protocol import JoinedWrites
 from api.server import bind, serve
 from tests.api.serving import Served, serving
 from tests.support.waiting import eventually
@@ -74,6 +75,52 @@ def test_both_families() -> None:
         listening.close()
 
 
+async def test_a_short_answer_goes_out_in_one_piece() -> None:
+    """Head and body are one write; what a stream says later goes out as it is said."""
+    connection = Recorder()
+    answer = JoinedWrites(connection, asyncio.get_running_loop())
+    answer.write(b"head;")
+    answer.write(b"body;")
+    answer.write(b"more;")
+    assert [b"head;body;", b"more;"] == connection.written
+    await asyncio.sleep(0)
+    assert [b"head;body;", b"more;"] == connection.written
+
+
+async def test_a_head_does_not_wait_for_a_body_that_takes_its_time() -> None:
+    """A stream has been answered before there is anything to say; an answer without a body may end the connection."""
+    stream, last = Recorder(), Recorder()
+    JoinedWrites(stream, asyncio.get_running_loop()).write(b"head;")
+    await asyncio.sleep(0)
+    assert [b"head;"] == stream.written
+
+    answer = JoinedWrites(last, asyncio.get_running_loop())
+    answer.write(b"head;")
+    answer.close()
+    assert ([b"head;"], True) == (last.written, last.is_closing())
+
+
+async def test_nothing_is_written_to_a_connection_that_was_cut() -> None:
+    """The head that was held is dropped."""
+    connection = Recorder()
+    JoinedWrites(connection, asyncio.get_running_loop()).write(b"head;")
+    connection.close()
+    await asyncio.sleep(0)
+    assert [] == connection.written
+
+
+async def test_answers_without_a_body(api: Served) -> None:
+    """To HEAD, and to one who has the answer already; over the same connection, one right after the other."""
+    tag = (await api.client.get("/ops/tasks")).headers["etag"]
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    for method, header in (("HEAD", "Accept: */*"), ("GET", f"If-None-Match: {tag}"), ("HEAD", "Connection: close")):
+        writer.write(f"{method} /ops/tasks HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n".encode())
+    read = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    assert [b"200", b"304", b"200"] == [part[:3] for part in read.split(b"HTTP/1.1 ")[1:]]
+    assert read.endswith(b"\r\n\r\n")
+
+
 async def test_headers_are_bounded(api: Served) -> None:
     """A client that sends headers without end is cut off."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
@@ -133,3 +180,24 @@ async def read_all(api: Served) -> bytes:
     """Everything that a stream sends until it ends."""
     async with api.client.stream("GET", "/ops/events/stream") as response:
         return b"".join([chunk async for chunk in response.aiter_bytes()])
+
+
+class Recorder(asyncio.Transport):
+    """A connection that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self._is_closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep it."""
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        """No more."""
+        self._is_closing = True
+
+    def is_closing(self) -> bool:
+        """Whether it was closed."""
+        return self._is_closing
