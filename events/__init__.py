@@ -25,6 +25,7 @@ The part that speaks to PostgreSQL:
     creation, claims, reports, beats    what the commands do, batch by batch
     requests     the commands about credentials
     directives   the commands about directives: propose, apply, reject
+    handover     a task that goes, as it is created, to a runner that waits
     dependencies, ids                   parents before children; names for new streams
     hint         where to look: the words of a wake-up
     notifier     sends hints after commit
