@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-import hypothesis
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from msgspec import structs
@@ -142,12 +141,10 @@ def histories(count: int, steps: int, **differing: Any) -> settings:
     return settings(max_examples=count, stateful_step_count=steps, **(usual | differing))
 
 
-def play(
-    machine: Callable[[World], RuleBasedStateMachine], world: World, how: settings, seed: int | None = None
-) -> None:
-    """Random histories in this world; with a `seed` always the same. Raises what the shortest one that fails raises."""
+def play(machine: Callable[[World], RuleBasedStateMachine], world: World, how: settings) -> None:
+    """Random histories in this world. Raises what the shortest one that fails raises."""
     factory: Any = lambda: machine(world)  # noqa: E731
-    run_state_machine_as_test(factory if seed is None else hypothesis.seed(seed)(factory), settings=how)
+    run_state_machine_as_test(factory, settings=how)
 
 
 async def _awaited(command: Awaitable[Any]) -> Any:

@@ -13,12 +13,14 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from itertools import islice
 from typing import Any
 
+import hypothesis
 from hypothesis import Phase
+from hypothesis.stateful import run_state_machine_as_test
 from msgspec import Struct
 
 from ops.migrate import Schema
 from ops.postgres.server import Server
-from tests.properties.player import histories, play
+from tests.properties.player import histories
 from tests.properties.task_machine import TaskMachine
 from tests.properties.world import World, a_world
 
@@ -108,8 +110,9 @@ def play_batch(server: Server, batch: Batch, schema: Schema | None = None) -> Pl
     how = histories(batch.histories, batch.steps, **NOTHING_MORE)
     failure = None
     with a_world(server, schema) as world:
+        seeded = hypothesis.seed(batch.seed)(lambda: Counted(world))
         try:
-            play(Counted, world, how, batch.seed)
+            run_state_machine_as_test(seeded, settings=how)
         except Exception:
             failure = traceback.format_exc()
     return Played(batch, *counted, time.monotonic() - begun, failure)
