@@ -10,11 +10,6 @@ from ops.postgres.server import Server
 from tests.support.postgres import create_database, drop_database, ensure_template, test_server
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """The run's PostgreSQL server; `postgres.url(name, "postgres")` is the superuser's address."""

@@ -11,8 +11,6 @@ import pytest
 from tests.support import tidiness
 from tests.support.tidiness import PACKAGES, Complaint
 
-pytestmark = pytest.mark.long
-
 ROOT = Path(__file__).parent.parent
 Rule = Callable[[str, str], Iterator[Complaint]]
 

@@ -21,8 +21,6 @@ from tests.bench.report import Report, Result, as_json, show_circumstances, show
 from tests.bench.server import Bench, observe, prepared
 from tests.bench.suite import BENCHMARKS, lacking
 
-pytestmark = pytest.mark.long
-
 ROWS = {
     "lifecycle": ["2 runners"],
     "wakeup": ["p50", "p95", "p99", "max", "of it the call, p50"],

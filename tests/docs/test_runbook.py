@@ -17,8 +17,6 @@ from tests.support.openai_server import openai_server, proposes
 from tests.support.postgres import MAJOR, scratch_folder
 from tests.support.runbook import Block, Terminal, check_syntax, read_blocks, shows
 
-pytestmark = pytest.mark.long
-
 ROOT = Path(__file__).parent.parent.parent
 RUNBOOK = (ROOT / "ops" / "RUNBOOK.md").read_text()
 BLOCKS = read_blocks(RUNBOOK)

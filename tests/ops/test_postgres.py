@@ -23,8 +23,6 @@ from ops.postgres.server import SUPERUSER, Server
 from tests.support.postgres import MAJOR, scratch_folder
 from tests.support.waiting import eventually_now
 
-pytestmark = pytest.mark.long
-
 USER = """
 import sys
 from pathlib import Path

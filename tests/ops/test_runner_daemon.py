@@ -12,8 +12,6 @@ import pytest
 from ops.supervisor import Process, State, Supervisor
 from tests.support.waiting import eventually_now
 
-pytestmark = pytest.mark.long
-
 ROOT = Path(__file__).parent.parent.parent
 
 

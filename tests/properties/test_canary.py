@@ -9,8 +9,6 @@ from tests.properties.player import histories, play
 from tests.properties.task_machine import TaskMachine
 from tests.properties.world import a_world
 
-pytestmark = pytest.mark.long
-
 HUNT = histories(
     1000,
     steps=25,

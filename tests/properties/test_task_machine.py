@@ -11,8 +11,6 @@ from tests.properties.soak import Batch, Played, batches, soak
 from tests.properties.task_machine import TaskMachine
 from tests.properties.world import World, a_world
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def world(postgres: Server) -> Iterator[World]:

@@ -13,8 +13,6 @@ from tests.ops.planner.planning import KEY, Desk, planning
 from tests.support.openai_server import OpenAiServer, Reply, fails, proposes, says
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.long
-
 CUT = """
     SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
     WHERE l.locktype = 'advisory' AND l.objid::bigint = hashtext('planner')::bigint & 4294967295

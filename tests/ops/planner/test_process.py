@@ -22,8 +22,6 @@ from tests.runner.working import runner_process
 from tests.support.openai_server import OpenAiServer, proposes
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.long
-
 ROOT = Path(__file__).parent.parent.parent.parent
 HOLD = "SELECT pg_advisory_xact_lock(hashtext('elruso'), hashtext('propose'))"
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objsubid = 2"

@@ -9,8 +9,6 @@ from events.task import Step, TaskCreated
 from tests.panel.browser.looks import complaints_about, overflow_of, unseen_focus_of
 from tests.panel.browser.stage import Stage
 
-pytestmark = pytest.mark.long
-
 HOSTILE = "<img src=x onerror=alert(1)>\u202eexe.\u05e9\u05dc\u05d5\u05dd\x1b[31m" + "w" * 400
 
 

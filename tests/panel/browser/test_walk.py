@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.panel.browser.stage import Stage
-
-pytestmark = pytest.mark.long
 
 
 def remember(page: Page) -> None:
