@@ -18,10 +18,11 @@ class Views:
         self._pool = pool
         self._hot = HotConnection(pool)  # for what is asked most often
         self._online_seconds = online_seconds
+        self._metrics = metrics.Metrics(self._hot, online_seconds)
 
     async def metrics(self) -> bytes:
         """The numbers of GET /ops/metrics."""
-        return await metrics.show_metrics(self._hot, self._online_seconds)
+        return await self._metrics.show()
 
     async def runners(self) -> bytes:
         """All runners, as an array."""

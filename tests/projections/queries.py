@@ -178,6 +178,7 @@ LOG_QUERIES = {
     "the last seq": log("last_seq", (), {"events_pkey"}, 1),
 }
 OTHER_QUERIES = {
+    "the moment of the metrics": Query("metrics.show_moment", (), set(), 0),
     "metrics": Query(
         "metrics.show_metrics",
         (60.0, 1000),

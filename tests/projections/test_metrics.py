@@ -9,6 +9,7 @@ from asyncpg import Connection
 
 from events.runner import RunnerHeartbeat, RunnerStopped
 from events.task import TaskCancelled, TaskDone, TaskFailed, TaskRequeued
+from projections.metrics import Metrics
 from projections.views import Views
 from tests.projections.history import append, claim, create, execute
 
@@ -101,3 +102,62 @@ async def test_the_oldest_ready_task_may_be_the_least_urgent(connection: Connect
         await create(connection, id, **definition)
 
     assert 3600 == pytest.approx((await numbers(views))["backlog"]["oldest_ready_age_seconds"], abs=60)
+
+
+class Wire:
+    """A connection that notes what it is asked; `state`: what is told of the database's, if not its own."""
+
+    def __init__(self, connection: Connection, state: str | None = None) -> None:
+        self._connection = connection
+        self._state = state
+        self.asked: list[str] = []
+
+    async def fetchval(self, query: str, *arguments: Any) -> Any:
+        """The connection's answer."""
+        self.asked.append("numbers" if "json_build_object" in query else "moment")
+        state, *rest = await self._connection.fetchval(query, *arguments)
+        return (self._state or state, *rest)
+
+
+async def test_nobody_is_told_what_has_passed(connection: Connection) -> None:
+    """While nothing is committed the age grows, runners go offline and runs leave the day, each at its time."""
+    start = datetime.now(UTC)
+    await steer(connection, start)
+    await create(connection, "done", "ready")
+    await execute(connection, "done")
+    await append(connection, "r1", RunnerHeartbeat())
+    await steer(connection, start + timedelta(seconds=20))
+    await append(connection, "r2", RunnerHeartbeat())
+    wire = Wire(connection, "nobody commits, not even the server itself")
+    kept = Metrics(wire, online_seconds=60)
+    seen = []
+    for seconds in (21, 21, 59.9, 60, 79, 80, 3600, 86_000, 86_800, 30):  # the last one: the clock was set back
+        await steer(connection, start + timedelta(seconds=seconds))
+        told = await kept.show()
+        assert told == await Metrics(connection, online_seconds=60).show(), seconds
+        seen.append(msgspec.json.decode(told))
+
+    assert [2, 2, 2, 1, 1, 0, 0, 0, 0, 2] == [told["runners"]["online"] for told in seen]
+    assert [1, 1, 1, 1, 1, 1, 1, 1, 0, 1] == [told["runs"]["last_24h"] for told in seen]
+    assert [21, 59.9, 3600] == [seen[place]["backlog"]["oldest_ready_age_seconds"] for place in (1, 2, 6)]
+    assert [*"nnmmn"] == [asked[0] for asked in wire.asked[:5]], "kept until the first one is offline"
+
+
+async def test_what_was_committed_is_told_at_once(connection: Connection) -> None:
+    """Also after a time in which the numbers were kept."""
+    kept = Metrics(connection)
+    for number in range(1, 4):
+        for _ in range(3):
+            await kept.show()
+        await create(connection, f"t{number}")
+        assert number == msgspec.json.decode(await kept.show())["tasks"]["ready"]
+
+
+async def test_where_much_is_committed_the_numbers_are_asked_for_at_once(connection: Connection) -> None:
+    """One statement for each answer, as if nothing were ever kept."""
+    wire = Wire(connection)
+    kept = Metrics(wire)
+    for number in range(5):
+        await create(connection, f"t{number}")
+        await kept.show()
+    assert ["numbers"] * 5 == wire.asked
