@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from events.task import TaskDone, TaskFailed
 from runner.execute import execute
@@ -74,7 +74,7 @@ class Result(Struct):
     project: Path
     before: OperatorState
     trap: Path
-    symptoms: list[str] = field(default_factory=list)
+    retry: bool
 
     @property
     def is_done(self) -> bool:
@@ -132,7 +132,7 @@ async def play(
     left = msgspec.json.decode(listed.read_bytes(), type=list[Left]) if listed.exists() else []
     commit = outcome.event.commit_hash or "HEAD"
     tree = await asyncio.to_thread(_tree_of, project, commit)
-    return Result(outcome.event, left, tree, project, before, trap.path)
+    return Result(outcome.event, left, tree, project, before, trap.path, outcome.retry)
 
 
 async def expect_law(result: Result, *allowed_refs: str, normalised: bool = False) -> None:
