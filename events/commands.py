@@ -1,12 +1,10 @@
 """Every write the product knows, one method each.
 
-`Commands` owns two connections: claims go over one, everything else over the other, each behind a group committer, so
-a runner's reports never wait for its next claim. Requests that create many tasks have two more between them, opened
-when they are needed, so that nothing else waits for them.
+`Commands` owns two connections: claims go over one, everything else over the other, each behind a group committer, so a
+runner's reports never wait for its next claim. Requests that create many tasks share two more, opened on demand.
 
-After a commit that made something claimable it says so through `wake` (events/hint.py has the words); the hint is sent
-by the notifier, never inside the writing transaction. A task that is created alone brings its hint along
-(log.create_and_tell), and this process is told of it by the notifier.
+After a commit that made something claimable, `wake` is called with a hint (events/hint.py); the notifier sends it, never
+the writing transaction. A task created alone carries its own hint (log.create_and_tell).
 """
 
 from collections.abc import Callable, Sequence
@@ -31,6 +29,7 @@ from events.notifier import Notifier
 from events.reports import Report, write_reports
 from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
+from events.run_state import RunState
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.runners import SQL as RUNNERS_SQL
 from events.runners import Runners, draining
@@ -180,6 +179,11 @@ class Commands:
         rows = await self._call("release_runs", runner, runs, reason, actor)
         self._made_ready(rows)
         return [row["id"] for row in rows]
+
+    async def run_state(self, run_id: int) -> RunState | None:
+        """What the log says of a run; None: there is no such run."""
+        rows = await self._call("run_state", run_id)
+        return RunState(**rows[0]) if rows else None
 
     async def requeue(
         self,

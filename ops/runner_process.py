@@ -78,8 +78,10 @@ class RunnerProcess:
 
     async def run(self, opening: PostgresLink | HttpLink) -> None:
         """Until stopped."""
-        await self._context.workspaces.remove_abandoned()
+        workspaces = self._context.workspaces
         async with opening as link:
+            workspaces.ask(link)
+            await workspaces.recover()
             self._worker = Worker(link, self._context, self.settings)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -132,7 +134,14 @@ def _context(config: Config) -> Context:
     keyring = Keyring.of(config)
     keyring.hide(granted.values())
     return Context(
-        workspaces=Workspaces(config.home / "runs", config.workspace, environment),
+        workspaces=Workspaces(
+            config.home / "runs",
+            config.workspace,
+            environment,
+            git_seconds=config.git_seconds,
+            kept_days=config.kept_days,
+            copies=config.concurrency,
+        ),
         redactor=keyring.redactor,
         secrets=keyring,
         handlers=_handlers(config.handlers),
