@@ -205,10 +205,7 @@ class Commands:
         self._made_ready(rows)
 
     async def requeue_many(self, task_ids: Sequence[str], reason: str, actor: str) -> list[str]:
-        """Makes many tasks ready again, each with all its attempts; those that cannot be are left as they are.
-
-        Returns the ids of those that were. A few hundred at a time, so that nobody waits long for their rows.
-        """
+        """Makes many tasks ready again, each with all its attempts, a few hundred at a time. Returns which it could."""
         rows: list[Any] = []
         for ids in batched(task_ids, MANY):
             rows += await self._call("requeue_many", ids, reason, actor)
