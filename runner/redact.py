@@ -114,6 +114,11 @@ class Redactor:
         """The same for every string inside a JSON value, keys included."""
         return map_text(value, self.redact)
 
+    def search(self) -> SecretSearch:
+        """A search for known values, without the shapes of keys, in bytes that arrive in pieces."""
+        self.known  # noqa: B018 - learns what became known
+        return SecretSearch(self._values)
+
     def stream(self) -> RedactedStream:
         """A redactor for one text that arrives in pieces."""
         return RedactedStream(self)
@@ -152,6 +157,26 @@ class RedactedStream:
         settled.append(text[position:cut])
         self._before, self._held = text[max(0, cut - LOOKBEHIND) : cut], text[cut:]
         return "".join(settled)
+
+
+class SecretSearch:
+    """Finds known values in bytes that arrive in pieces; memory is bounded by the longest form of a value."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._forms = {form.encode("utf-8", "surrogatepass"): value for value in values for form in _forms(value)}
+        self._overlap = max(map(len, self._forms), default=1) - 1
+        self._before = b""
+        self._found: set[str] = set()
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes."""
+        data = self._before + piece
+        self._found.update(value for form, value in self._forms.items() if form in data)
+        self._before = data[-self._overlap :] if self._overlap else b""
+
+    def finish(self) -> frozenset[str]:
+        """The values that were found."""
+        return frozenset(self._found)
 
 
 def map_text(value: Any, change: Callable[[str], str]) -> Any:
@@ -195,8 +220,9 @@ def _overlap(mark: str, form: str) -> bool:
 def _forms(value: str) -> set[str]:
     """`value` as it may show up in output: as it is, inside JSON or an address, in base64, line by line."""
     trimmed = value.strip() if len(value.strip()) >= MIN_VALUE else value
+    hexed = {trimmed.encode("utf-8", "surrogatepass").hex()}
     quoted = {json.dumps(trimmed)[1:-1], json.dumps(trimmed, ensure_ascii=False)[1:-1], quote(trimmed, safe="")}
-    forms = {trimmed} | quoted | set(_base64_forms(trimmed.encode()))
+    forms = {trimmed} | quoted | hexed | set(_base64_forms(trimmed.encode()))
     lines = {line.strip() for line in trimmed.splitlines()} if "\n" in trimmed else set()
     return {form for form in forms if len(trimmed) >= MIN_VALUE} | {line for line in lines if len(line) >= MIN_LINE}
 
