@@ -100,6 +100,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     kept_days: Annotated[
         float, Meta(ge=0, le=3650, description="How long work that no commit holds stays in `ELRUSO_HOME/kept`.")
     ] = 7.0
+    committed_secrets: Annotated[
+        Literal["refuse", "allow"],
+        Meta(description="Whether a run that would commit a stored value of the vault fails, or is let through."),
+    ] = "refuse"
     output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 1 << 20
 
     # directives and the planner

@@ -141,6 +141,7 @@ def _context(config: Config) -> Context:
             git_seconds=config.git_seconds,
             kept_days=config.kept_days,
             copies=config.concurrency,
+            committed_secrets=config.committed_secrets,
         ),
         redactor=keyring.redactor,
         secrets=keyring,

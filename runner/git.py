@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -156,6 +157,18 @@ class Git(Struct, frozen=True):
         except GitFailed:
             return False
         return True
+
+    def open(self, *arguments: str, stdin: IO[bytes] | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+        """git with a pipe from its output, for threads that read more than memory holds; the caller ends it."""
+        return subprocess.Popen(
+            ["git", *_OPTIONS, *arguments],
+            cwd=self.directory,
+            env=self._environment(),
+            stdin=stdin if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
 
     def _environment(self) -> dict[str, str]:
         ceiling = {"GIT_CEILING_DIRECTORIES": str(self.ceiling)} if self.ceiling else {}

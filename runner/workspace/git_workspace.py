@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from events.paths import parts_inside
 from events.run_state import RunState
+from runner.commit_scan import CommittedSecrets, refusal, scan_commits
 from runner.git import GitFailed
 from runner.redact import Redactor
 from runner.workspace.aside import Aside, move_paths
@@ -24,9 +25,16 @@ log = structlog.get_logger(__name__)
 
 
 class GitWorkspace:
-    """Implements Workspace on a working copy. `name`: of the run, for what is kept aside."""
+    """Implements Workspace on a working copy."""
 
-    def __init__(self, copy: WorkingCopy, note: BranchNote, claims: BranchClaims, aside: Aside, name: str) -> None:
+    def __init__(
+        self,
+        copy: WorkingCopy,
+        note: BranchNote,
+        claims: BranchClaims,
+        aside: Aside,
+        committed_secrets: CommittedSecrets,
+    ) -> None:
         self.copy = copy
         self.note = note
         self.is_settled = False
@@ -34,7 +42,8 @@ class GitWorkspace:
         self.is_unchanged_since_snapshot = False
         self._claims = claims
         self._aside = aside
-        self._name = name
+        self._name = copy.root.name
+        self._committed_secrets = committed_secrets
         self._is_stored = False
 
     @property
@@ -61,15 +70,24 @@ class GitWorkspace:
         taken = await take_snapshot(self.copy, message, redactor)
         self.snapshot_taken = taken
         self.is_unchanged_since_snapshot = True
-        if taken.commit != self.copy.start:
+        secrets = await self._secrets_in(taken, redactor)
+        if secrets:
+            taken.problems.append(secrets)
+            taken.changes = replace(taken.changes, commit_hash=None)
+        else:
             await self._store(taken, message)
-        self._is_stored = True
-        if not taken.unrecorded:
-            self.copy.mark_recorded()
         changes = replace(taken.changes, unrecorded=taken.unrecorded, problems=taken.problems)
-        if not taken.unrecorded:
+        if self._is_stored and not taken.unrecorded:
+            self.copy.mark_recorded()
             return changes
         return replace(changes, kept_path=str(self._aside.path_of(self._name)), kept_until=self._aside.until())
+
+    async def _secrets_in(self, taken: Snapshot, redactor: Redactor) -> str | None:
+        """Why the commits must not be taken over: they hold a stored value."""
+        if taken.commit == self.copy.start or self._committed_secrets == "allow":
+            return None
+        findings = await scan_commits(self.copy.git, self.copy.start, taken.commit, redactor)
+        return refusal(findings) if findings else None
 
     async def missing(self, path: str) -> str | None:
         """See Workspace."""
@@ -106,14 +124,19 @@ class GitWorkspace:
         return False
 
     async def _store(self, taken: Snapshot, message: str) -> None:
+        if taken.commit != self.copy.start:
+            await self._fetch(taken, message)
+        self._is_stored = True
+
+    async def _fetch(self, taken: Snapshot, message: str) -> None:
         repository, git = self.copy.repository, self.copy.git
         await git.read("update-ref", "refs/heads/result", taken.commit)
         try:
             await repository.fetch_result(self.copy.git_directory, self.note.result_ref)
-        except GitFailed as refusal:
+        except GitFailed as problem:
             if await git.line("rev-list", "--count", f"{self.copy.start}..{taken.commit}") == "1":
                 raise
-            log.warning("run.history_refused", run_id=self.note.run_id, detail=refusal.detail)
+            log.warning("run.history_refused", run_id=self.note.run_id, detail=problem.detail)
             await record_without_history(self.copy, taken, message)
             taken.changes = replace(taken.changes, commit_hash=taken.commit)
             await git.read("update-ref", "refs/heads/result", taken.commit)

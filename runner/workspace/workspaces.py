@@ -11,6 +11,7 @@ import structlog
 from events.backoff import Backoff
 from events.errors import ElRusoError
 from events.run_state import RunState
+from runner.commit_scan import CommittedSecrets
 from runner.git import TIMEOUT_SECONDS, Git
 from runner.redact import Redactor
 from runner.run_state import NoRuns, RunLookup
@@ -59,7 +60,7 @@ class Workspaces:
     """Opens workspaces below `runs_directory`. `environment` is the runner's own, for git.
 
     Beside that directory lie `copies` (idle working copies, at most `copies` of them), `kept` (work that no commit
-    holds, for `kept_days`) and `trash`. A git command may take `git_seconds`.
+    holds, for `kept_days`) and `trash`. A git command may take `git_seconds`. `committed_secrets`: see commit_scan.py.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Workspaces:
         git_seconds: float = TIMEOUT_SECONDS,
         kept_days: float = KEPT_DAYS,
         copies: int = COPIES_MAX,
+        committed_secrets: CommittedSecrets = "refuse",
     ) -> None:
         self.runs_directory = runs_directory
         self.repository = repository
@@ -80,6 +82,7 @@ class Workspaces:
         self._copies_directory = runs_directory.parent / "copies"
         self._trash = Trash(runs_directory.parent / "trash")
         self._pool = CopyPool(self._copies_directory, self._trash, copies)
+        self._committed_secrets: CommittedSecrets = committed_secrets
         self._claims = BranchClaims(NoRuns())
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -146,7 +149,7 @@ class Workspaces:
         except BaseException:
             self._in_background(self._reconcile_later(repository, note))
             raise
-        return GitWorkspace(copy, note, self._claims, self.aside, place.path.name)
+        return GitWorkspace(copy, note, self._claims, self.aside, self._committed_secrets)
 
     async def _look_at_repository(self) -> Repository:
         assert self.repository is not None
