@@ -1,10 +1,10 @@
 """Every write the product knows, one method each.
 
-`Commands` owns two connections: claims go over one, everything else over the other, each behind a group committer, so a
-runner's reports never wait for its next claim. Requests that create many tasks share two more, opened on demand.
+`Commands` owns two connections: claims go over one, everything else over the other, each behind a group committer, so
+a runner's reports never wait for its next claim. Requests that create many tasks share two more, opened on demand.
 
-After a commit that made something claimable, `wake` is called with a hint (events/hint.py); the notifier sends it, never
-the writing transaction. A task created alone carries its own hint (log.create_and_tell).
+After a commit that made something claimable, `wake` is called with a hint (events/hint.py); the notifier sends it,
+never the writing transaction. A task created alone carries its own hint (log.create_and_tell).
 """
 
 from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ from runner.postgres_link import PostgresLink
 from runner.run import Context
 from runner.settings import Settings
 from runner.worker import Worker
-from runner.workspace import Workspaces
+from runner.workspace import WorkspacePolicy, Workspaces
 
 HARD_STOP_SECONDS = 2.0  # after a second signal the process is gone by then, come what may
 
@@ -138,10 +138,12 @@ def _context(config: Config) -> Context:
             config.home / "runs",
             config.workspace,
             environment,
-            git_seconds=config.git_seconds,
-            kept_days=config.kept_days,
-            copies=config.concurrency,
-            committed_secrets=config.committed_secrets,
+            WorkspacePolicy(
+                git_seconds=config.git_seconds,
+                kept_days=config.kept_days,
+                copies=config.concurrency,
+                committed_secrets=config.committed_secrets,
+            ),
         ),
         redactor=keyring.redactor,
         secrets=keyring,

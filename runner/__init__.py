@@ -16,6 +16,6 @@ One run, from a claimed task to its outcome, needs no database:
     step.py         one command of a run          process.py, spawn.py, process_group.py, pipe.py, output.py,
                                                   environment.py
     acceptance.py   what must come of it          scope.py, run_state.py
-    redact.py, redaction/                         commit_scan.py                     what nobody may see, nor in a commit
+    redact.py, redaction/                         commit_scan.py                     what nobody may see, or commit
     granting.py     what a task may see           git.py                             git without hooks and surprises
 """

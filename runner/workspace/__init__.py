@@ -13,6 +13,6 @@ git_workspace.py     with one:
 run_directory.py     a locked directory per run; aside.py: what is kept; trash.py: what is removed
 """
 
-from runner.workspace.workspaces import Workspace, Workspaces
+from runner.workspace.workspaces import Workspace, WorkspacePolicy, Workspaces
 
-__all__ = ["Workspace", "Workspaces"]
+__all__ = ["Workspace", "WorkspacePolicy", "Workspaces"]

@@ -32,6 +32,7 @@ from runner.workspace.run_directory import is_abandoned
 ACTIVE = "refs/elruso/active/"
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
+SETTLE_ATTEMPTS = 5
 
 log = structlog.get_logger(__name__)
 
@@ -139,15 +140,26 @@ class BranchClaims:
             GitFailed, BranchUnusable: as in `reconcile`.
         """
         is_done = state is not None and state.status == "done"
-        result = await self._result(repository, note)
         try:
-            if result is not None and is_done:
-                await self._move_branch(repository, note, result)
-            else:
-                kept = [f"update {note.kept_ref} {result}", f"delete {note.result_ref} {result}"] if result else []
-                await self._drop(repository, note, *kept)
+            for attempt in range(1, SETTLE_ATTEMPTS + 1):
+                try:
+                    await self._settle_once(repository, note, is_done)
+                except GitFailed as refusal:  # somebody else settles the same run: see what is left of it
+                    if not is_gone(refusal) or attempt == SETTLE_ATTEMPTS:
+                        raise
+                    await asyncio.sleep(attempt * FIRST_WAIT_SECONDS)
+                else:
+                    return
         finally:
             self._released.set()
+
+    async def _settle_once(self, repository: Repository, note: BranchNote, is_done: bool) -> None:
+        result = await self._result(repository, note)
+        if result is not None and is_done:
+            await self._move_branch(repository, note, result)
+            return
+        kept = [f"update {note.kept_ref} {result}", f"delete {note.result_ref} {result}"] if result else []
+        await self._drop(repository, note, *kept)
 
     async def _move_branch(self, repository: Repository, note: BranchNote, result: str) -> None:
         if note.tip is not None:

@@ -206,6 +206,9 @@ def branches_of(refs: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     return [(name, oid) for name, oid in refs.items() if not name.startswith("refs/elruso/")]
 
 
+_GONE = ("but expected", "reference already exists", "unable to resolve reference", "reference is missing")
+
+
 def is_gone(refusal: ElRusoError) -> bool:
     """True when an update of refs was refused because a ref is not, or no more, where it was expected."""
-    return any(words in refusal.detail for words in ("but expected", "reference already exists", "unable to resolve"))
+    return any(words in refusal.detail for words in _GONE)

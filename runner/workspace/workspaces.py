@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
+from msgspec import Struct
 
 from events.backoff import Backoff
 from events.errors import ElRusoError
@@ -27,8 +28,6 @@ from runner.workspace.survey import survey
 from runner.workspace.trash import Trash
 from runner.workspace.working_copy import RECORDED, WorkingCopy
 
-KEPT_DAYS = 7.0
-COPIES_MAX = 4
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
 
@@ -56,11 +55,21 @@ class Workspace(Protocol):
         """What the log says of the run's end. If it is done, its branch moves to the snapshot."""
 
 
+class WorkspacePolicy(Struct, frozen=True, kw_only=True):
+    """A git command may take `git_seconds`. What no commit holds is kept for `kept_days`. At most `copies` working
+    copies wait for their next run. `committed_secrets`: see commit_scan.py.
+    """
+
+    git_seconds: float = TIMEOUT_SECONDS
+    kept_days: float = 7.0
+    copies: int = 4
+    committed_secrets: CommittedSecrets = "refuse"
+
+
 class Workspaces:
     """Opens workspaces below `runs_directory`. `environment` is the runner's own, for git.
 
-    Beside that directory lie `copies` (idle working copies, at most `copies` of them), `kept` (work that no commit
-    holds, for `kept_days`) and `trash`. A git command may take `git_seconds`. `committed_secrets`: see commit_scan.py.
+    Beside that directory lie `copies` (idle working copies), `kept` (work that no commit holds) and `trash`.
     """
 
     def __init__(
@@ -68,21 +77,16 @@ class Workspaces:
         runs_directory: Path,
         repository: Path | None = None,
         environment: Mapping[str, str] | None = None,
-        *,
-        git_seconds: float = TIMEOUT_SECONDS,
-        kept_days: float = KEPT_DAYS,
-        copies: int = COPIES_MAX,
-        committed_secrets: CommittedSecrets = "refuse",
+        policy: WorkspacePolicy | None = None,
     ) -> None:
         self.runs_directory = runs_directory
         self.repository = repository
-        self.aside = Aside(runs_directory.parent / "kept", kept_days)
+        self._policy = policy or WorkspacePolicy()
+        self.aside = Aside(runs_directory.parent / "kept", self._policy.kept_days)
         self._environment = environment or {}
-        self._git_seconds = git_seconds
         self._copies_directory = runs_directory.parent / "copies"
         self._trash = Trash(runs_directory.parent / "trash")
-        self._pool = CopyPool(self._copies_directory, self._trash, copies)
-        self._committed_secrets: CommittedSecrets = committed_secrets
+        self._pool = CopyPool(self._copies_directory, self._trash, self._policy.copies)
         self._claims = BranchClaims(NoRuns())
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -149,11 +153,11 @@ class Workspaces:
         except BaseException:
             self._in_background(self._reconcile_later(repository, note))
             raise
-        return GitWorkspace(copy, note, self._claims, self.aside, self._committed_secrets)
+        return GitWorkspace(copy, note, self._claims, self.aside, self._policy.committed_secrets)
 
     async def _look_at_repository(self) -> Repository:
         assert self.repository is not None
-        return await Repository.at(Git(self.repository, self._environment, timeout_seconds=self._git_seconds))
+        return await Repository.at(Git(self.repository, self._environment, timeout_seconds=self._policy.git_seconds))
 
     async def _take_branch(
         self, repository: Repository, place: RunDirectory, task_id: str, run_id: int, branch: str, follows_head: bool

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from events.errors import Conflict
 from events.run_state import RunState
 from runner.redact import Redactor
-from runner.workspace import Workspaces
+from runner.workspace import WorkspacePolicy, Workspaces
 from runner.workspace.changes import PATCH_LIMIT, Changes
 from runner.workspace.repository import BranchUnusable, WorkspaceUnusable
 from runner.workspace.run_directory import acquire, safe_name
@@ -23,9 +24,9 @@ from tests.support.waiting import eventually
 REDACTOR = Redactor([SECRET])
 
 
-def workspaces(root: Path, repository: Path | None) -> Workspaces:
+def workspaces(root: Path, repository: Path | None, **policy: Any) -> Workspaces:
     """Workspaces below `root`."""
-    return Workspaces(root / "runs", repository, dict(os.environ))
+    return Workspaces(root / "runs", repository, dict(os.environ), WorkspacePolicy(**policy))
 
 
 def run_script(script: str, directory: Path) -> None:
@@ -104,7 +105,7 @@ async def test_ignored_files_do_not_count(tmp_path: Path, repository: Path) -> N
 
 async def test_the_patch_is_redacted_and_bounded(tmp_path: Path, repository: Path) -> None:
     """A secret does not reach the patch, and a huge patch is cut and says so."""
-    places = workspaces(tmp_path, repository)
+    places = workspaces(tmp_path, repository, committed_secrets="allow")
     small = await change(places, f"echo {SECRET} > config", "T1")
     large = await change(places, "seq 1 400000 > numbers", "T2", 8)
     assert SECRET not in small.patch
@@ -112,6 +113,33 @@ async def test_the_patch_is_redacted_and_bounded(tmp_path: Path, repository: Pat
     assert "config | 1 +" in small.diffstat
     assert PATCH_LIMIT < len(large.patch) < PATCH_LIMIT + 100
     assert large.patch.endswith("characters are kept]\n")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"echo {SECRET} > config",
+        f"printf '\\0{SECRET}' > data.bin",
+        f"touch {SECRET}",
+        f"git -c user.name=A -c user.email=a@b commit --quiet --allow-empty --message={SECRET}",
+    ],
+    ids=["content", "binary", "name", "message"],
+)
+async def test_a_stored_secret_is_not_committed(tmp_path: Path, repository: Path, git: GitCommand, script: str) -> None:
+    """Nothing of the run reaches the operator's repository, the problem names the place, and the work is kept aside."""
+    places = workspaces(tmp_path, repository)
+    changes = await change(places, script, state=FAILED)
+    [problem] = changes.problems
+    assert "would commit a stored secret" in problem
+    assert SECRET not in problem
+    assert changes.commit_hash is None
+    assert changes.kept_path == str(tmp_path / "kept" / "T1.7")
+    assert git("for-each-ref", "refs/elruso", "refs/heads/task") == ""
+    objects = subprocess.run(
+        ["git", "cat-file", "--batch-all-objects", "--batch"], cwd=repository, capture_output=True, check=True
+    ).stdout
+    assert SECRET.encode() not in objects
+    await places.close()
 
 
 async def test_the_result_is_a_commit_on_the_branch_of_the_task(
