@@ -16,6 +16,7 @@ from msgspec import Struct
 from runner.output import Stream
 from runner.pipe import Pipe
 from runner.process_group import GRACE_SECONDS, end_group
+from runner.spawn import spawn
 
 LINGER_SECONDS = 0.5  # how long children of a command that ended may go on writing
 REAP_SECONDS = 5.0  # how long the kernel may take to bury a killed process
@@ -83,14 +84,13 @@ async def _spawn(command: Command, stdout: Pipe, stderr: Pipe) -> asyncio.subpro
     with tempfile.TemporaryFile() as given, stdout.writer() as out, stderr.writer() as err:
         given.write((command.input_text or "").encode(errors="replace"))
         given.seek(0)
-        return await asyncio.create_subprocess_exec(
+        return await spawn(
             *command.arguments,
             cwd=command.directory,
             env=dict(command.environment),
             stdin=given,
             stdout=out,
             stderr=err,
-            start_new_session=True,
         )
 
 
