@@ -26,7 +26,8 @@ OTHER_NAMES = {
     "openai_base_url": ("OPENAI_BASE_URL",),
 }
 LOCALE_NAMES = ("LC_ALL", "LC_MESSAGES", "LANG")
-NOT_OURS = {"ELRUSO_VENV", "ELRUSO_TASK_ID", "ELRUSO_RUN_ID"}  # of the ./elruso script, and what steps are told
+# Of the ./elruso script, and what steps are told.
+NOT_OURS = {"ELRUSO_VENV", "ELRUSO_TASK_ID", "ELRUSO_RUN_ID", "ELRUSO_RUNNER_PROCESS"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Bytes = Annotated[int, Meta(ge=1, le=1 << 30)]

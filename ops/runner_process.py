@@ -21,6 +21,7 @@ from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 from runner.handlers import Handlers
 from runner.http_link import HttpLink
+from runner.orphans import kill_orphans
 from runner.postgres_link import PostgresLink
 from runner.run import Context
 from runner.settings import Settings
@@ -77,7 +78,8 @@ class RunnerProcess:
         self._signals = 0
 
     async def run(self, opening: PostgresLink | HttpLink) -> None:
-        """Until stopped."""
+        """Until stopped. What an earlier runner left running must not work in workspaces that are removed."""
+        await asyncio.to_thread(kill_orphans)
         await self._context.workspaces.remove_abandoned()
         async with opening as link:
             self._worker = Worker(link, self._context, self.settings)
