@@ -5,11 +5,12 @@ wiped from where /proc/PID/environ shows it, also to root. What root can still r
 """
 
 import ctypes
+import itertools
 import sys
 from pathlib import Path
 
 from ops.config import adopt_environment, inherited_environment
-from runner.linux import IS_LINUX, set_undumpable
+from runner.linux import IS_LINUX, set_dumpable, set_undumpable
 
 TOKEN_OPTION = "--token"
 
@@ -30,9 +31,16 @@ def become_private() -> None:
         _wipe_argument(fields[_ARGUMENTS_START], fields[_ARGUMENTS_END], token)
 
 
+def become_identifiable() -> None:
+    """For a process that speaks to the API without a token: an API that is not root must be able to see that the
+    connection is this process's and not a step's (api/peer.py)."""
+    if IS_LINUX:
+        set_dumpable()
+
+
 def tokens_in(arguments: list[str]) -> list[str]:
     """The tokens in a command line."""
-    pairs = zip(arguments, arguments[1:], strict=False)
+    pairs = itertools.pairwise(arguments)
     apart = [value for option, value in pairs if option == TOKEN_OPTION]
     return apart + [text.partition("=")[2] for text in arguments if text.startswith(f"{TOKEN_OPTION}=")]
 

@@ -17,6 +17,7 @@ from ops.engine import own_version
 from ops.migrate import migrate
 from ops.postgres.control import Announce
 from ops.printing import redact_prints
+from ops.private_process import become_identifiable
 from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 from runner.handlers import Handlers
@@ -45,6 +46,8 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
     redact_prints(Keyring.of(config).redactor)
     process = RunnerProcess(_context(config), _settings(config), ready_file(config.home) if tied else None)
     if speaks_http(config):
+        if not config.token:
+            become_identifiable()
         uvloop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))
         return
     with use_database(config, announce, "elruso-runner") as database:

@@ -30,6 +30,11 @@ def set_undumpable() -> None:
     _control(_SET_DUMPABLE, 0)
 
 
+def set_dumpable() -> None:
+    """Undo that."""
+    _control(_SET_DUMPABLE, 1)
+
+
 def is_dumpable() -> bool:
     """Whether processes of the same user may read this one's memory and environment."""
     return _control(_GET_DUMPABLE, 0) != 0

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 FREEZE_ROUNDS = 100  # a tree that still grows after so many rounds is killed as far as it is known, and listed again
 
+SUBREAPER_NAME = "elruso-subreap"  # what ps shows of a subreaper and of the supervisors of commands; 15 bytes at most
 STAT_BYTES = 4096
 
 _GONE = (ProcessLookupError, FileNotFoundError, PermissionError)

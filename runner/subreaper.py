@@ -29,7 +29,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from runner.linux import become_subreaper, set_parent_death_signal, set_process_name, set_undumpable
-from runner.process_tree import kill_tree, terminate_tree
+from runner.process_tree import SUBREAPER_NAME, kill_tree, terminate_tree
 
 CONTROL = 0
 MESSAGE_BYTES = 4096
@@ -71,7 +71,7 @@ class Order:
 
 def main() -> NoReturn:
     """Serve the runner on stdin, until it is gone."""
-    set_process_name("elruso-subreap")
+    set_process_name(SUBREAPER_NAME)
     registration = register()
     become_subreaper()
     set_undumpable()

@@ -1,5 +1,6 @@
 """What our processes know stays theirs: no step finds a token in an ancestor's environment or command line. Linux."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 from events.task import Step, TaskCreated
 from ops.private_process import tokens_in
 from ops.supervisor import Supervisor
+from runner.output import Stream
+from runner.process import Command, run_command
 from tests.runner.working import ledger
 from tests.support.waiting import eventually
 
@@ -127,3 +130,36 @@ def test_tokens_in_a_command_line() -> None:
     """Both spellings of the option are found, and nothing else is taken for one."""
     assert ["a", "b"] == tokens_in(["elruso", "--token", "a", "--token=b", "--tokens=c"])
     assert [] == tokens_in(["elruso", "token", "create", "--token"])
+
+
+def test_a_client_without_a_token_can_be_identified() -> None:
+    """A process of ours is private, until it speaks to the API without a token; with one it stays so."""
+    script = (
+        "import sys; from ops.client import Client; from ops.config import Config; from ops.private_process import *\n"
+        "from runner.linux import is_dumpable\n"
+        "become_private(); seen = [is_dumpable()]; Client(Config(token='t')); seen.append(is_dumpable())\n"
+        "Client(Config()); print(*seen, is_dumpable())"
+    )
+    outcome = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert "False False True\n" == outcome.stdout, outcome.stderr
+
+
+async def test_commands_inside_a_run_say_so(tmp_path: Path) -> None:
+    """A command in a step names the run on stderr, even without its environment; one outside does not."""
+    command = f"{sys.executable} -m ops --lang es doctor"
+    seen: dict[str, str] = {"stdout": "", "stderr": ""}
+
+    async def keep(stream: Stream, data: bytes) -> None:
+        seen[stream] += data.decode()
+
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "ELRUSO_HOME": str(tmp_path)}
+    script = f"{command}; env -u ELRUSO_RUN_ID -u ELRUSO_TASK_ID setsid -w {command}"
+    inside = environment | {"ELRUSO_RUN_ID": "7", "ELRUSO_TASK_ID": "T1"}
+    await run_command(
+        Command(arguments=("/bin/sh", "-c", script), directory=tmp_path, environment=inside, timeout_seconds=60), keep
+    )
+    assert "Estás dentro de la ejecución 7 de la tarea T1" in seen["stderr"]
+    assert "Estás dentro de la ejecución ? de la tarea ?" in seen["stderr"]
+    assert "Los pasos terminan con su ejecución" in seen["stdout"]
+    outside = await asyncio.create_subprocess_exec(*command.split(), env=environment, stderr=subprocess.PIPE)
+    assert b"Est\xc3\xa1s dentro" not in (await outside.communicate())[1]

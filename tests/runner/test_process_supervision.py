@@ -12,7 +12,7 @@ import pytest
 
 from runner.orphans import kill_orphans
 from runner.process import Command, Ended, run_command
-from runner.process_tree import list_descendants, read_process
+from runner.process_tree import SUBREAPER_NAME, list_descendants, read_process
 from runner.runner_mark import MARK, RunnerMark, own_mark, process_namespace
 from runner.subreaper_client import SUPERVISOR_KILLED, shared_subreaper
 from tests.runner.working import Ledger, is_alive, runner_process
@@ -287,7 +287,7 @@ async def test_the_subreaper_has_no_environment(tmp_path: Path) -> None:
 
 def supervisor_of(pid: int) -> int:
     """The supervisor of the command that a process belongs to."""
-    while Path(f"/proc/{pid}/comm").read_text().strip() != "elruso-subreap":
+    while Path(f"/proc/{pid}/comm").read_text().strip() != SUBREAPER_NAME:
         pid = parent_of(pid)
     return pid
 
