@@ -17,10 +17,12 @@ from ops.engine import own_version
 from ops.migrate import migrate
 from ops.postgres.control import Announce
 from ops.printing import redact_prints
+from ops.private_process import become_identifiable
 from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 from runner.handlers import Handlers
 from runner.http_link import HttpLink
+from runner.orphans import kill_orphans
 from runner.postgres_link import PostgresLink
 from runner.run import Context
 from runner.settings import Settings
@@ -44,6 +46,8 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
     redact_prints(Keyring.of(config).redactor)
     process = RunnerProcess(_context(config), _settings(config), ready_file(config.home) if tied else None)
     if speaks_http(config):
+        if not config.token:
+            become_identifiable()
         uvloop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))
         return
     with use_database(config, announce, "elruso-runner") as database:
@@ -77,7 +81,8 @@ class RunnerProcess:
         self._signals = 0
 
     async def run(self, opening: PostgresLink | HttpLink) -> None:
-        """Until stopped."""
+        """Until stopped. What an earlier runner left running must not work in workspaces that are cleared."""
+        await asyncio.to_thread(kill_orphans)
         workspaces = self._context.workspaces
         async with opening as link:
             workspaces.ask(link)

@@ -13,7 +13,7 @@ One run, from a claimed task to its outcome, needs no database:
     execute.py      the run as a whole            run.py, outcome.py, reporting.py   its state, end and listener
     executors/      what a task does, by kind     handlers.py                        the registry of python functions
     workspace/      where it works, and how its work becomes part of the repository
-    step.py         one command of a run          process.py, spawn.py, process_group.py, pipe.py, output.py,
+    step.py         one command of a run          process.py, process_group.py, pipe.py, output.py,
                                                   environment.py
     acceptance.py   what must come of it          scope.py, run_state.py
     redact.py, redaction/                         commit_scan.py                     what nobody may see, or commit

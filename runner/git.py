@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from events.errors import ElRusoError
 from runner.environment import base_environment
+from runner.linux import IS_LINUX
 from runner.pipe import Pipe
-from runner.process_group import end_group
-from runner.spawn import spawn
+from runner.process_group import end_group, spawn
+from runner.runner_mark import MARK, own_mark
 
 TIMEOUT_SECONDS = 600.0
 
@@ -172,7 +173,7 @@ class Git(Struct, frozen=True):
 
     def _environment(self) -> dict[str, str]:
         ceiling = {"GIT_CEILING_DIRECTORIES": str(self.ceiling)} if self.ceiling else {}
-        own = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+        own = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | ({MARK: own_mark()} if IS_LINUX else {})
         return base_environment(self.environment) | _IDENTITY | own | ceiling | dict(self.variables)
 
 

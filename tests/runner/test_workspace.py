@@ -17,7 +17,7 @@ from runner.workspace import WorkspacePolicy, Workspaces
 from runner.workspace.changes import PATCH_LIMIT, Changes
 from runner.workspace.repository import BranchUnusable, WorkspaceUnusable
 from runner.workspace.run_directory import acquire, safe_name
-from tests.runner.conftest import GitCommand, run_git
+from tests.runner.conftest import GitCommand, all_objects, run_git
 from tests.runner.recording import SECRET
 from tests.support.waiting import eventually
 
@@ -135,10 +135,7 @@ async def test_a_stored_secret_is_not_committed(tmp_path: Path, repository: Path
     assert changes.commit_hash is None
     assert changes.kept_path == str(tmp_path / "kept" / "T1.7")
     assert git("for-each-ref", "refs/elruso", "refs/heads/task") == ""
-    objects = subprocess.run(
-        ["git", "cat-file", "--batch-all-objects", "--batch"], cwd=repository, capture_output=True, check=True
-    ).stdout
-    assert SECRET.encode() not in objects
+    assert SECRET.encode() not in all_objects(repository)
     await places.close()
 
 
