@@ -76,6 +76,10 @@ class Repository(Struct, frozen=True):
         except GitFailed as refusal:
             advice = "run `git init` and make a first commit, or configure another workspace"
             raise WorkspaceUnusable(f"{path} is not a git repository: {advice} ({refusal.detail})") from refusal
+        if found.count("\n") != 2:
+            raise WorkspaceUnusable(
+                f"the path of the workspace has a line break in it: rename a folder of {str(path)!r}"
+            )
         prefix, common, objects = found.split("\n")
         try:
             head = await git.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
