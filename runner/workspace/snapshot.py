@@ -18,7 +18,7 @@ from runner.git import Git, GitFailed
 from runner.redact import Redactor
 from runner.workspace.aside import move_paths
 from runner.workspace.changes import Changes, changes_between
-from runner.workspace.step_repository import StepRepositoryState, read_step_repository
+from runner.workspace.step_repository import StepRepositoryState, own_work_refs, read_step_repository
 from runner.workspace.submodules import can_record, find_submodules
 from runner.workspace.survey import Survey, survey
 from runner.workspace.working_copy import WorkingCopy
@@ -68,6 +68,7 @@ async def take_snapshot(copy: WorkingCopy, message: str, redactor: Redactor) -> 
     state = read_step_repository(copy.files / ".git")
     parents = await _parents(copy, taken, state)
     taken.commit = await _commit(copy.git, tree, parents, message)
+    taken.leave_out(await _beside(copy, taken.commit), "history")
     taken.problems += await _conflicts(copy, state, taken.commit)
     taken.changes = await changes_between(copy.git, copy.start, taken.commit, redactor)
     return taken
@@ -186,6 +187,17 @@ async def _parents(copy: WorkingCopy, taken: Snapshot, state: StepRepositoryStat
         return [copy.start]
     merged = [oid for oid in state.merged if await copy.git.succeeds("cat-file", "-e", f"{oid}^{{commit}}")]
     return [head, *merged]
+
+
+async def _beside(copy: WorkingCopy, commit: str) -> list[str]:
+    """The refs of the run's own repository whose work is neither in `commit` nor was there before the run."""
+    refs = await asyncio.to_thread(own_work_refs, copy.files / ".git")
+    new = set(refs.values()) - copy.given_heads
+    if not new:
+        return []
+    copy.borrow_from_steps()
+    lost = {oid for oid in new if not await copy.git.succeeds("merge-base", "--is-ancestor", oid, commit)}
+    return [f".git/{name}" for name, oid in sorted(refs.items()) if oid in lost]
 
 
 async def _commit(git: Git, tree: str, parents: Sequence[str], message: str) -> str:

@@ -19,6 +19,7 @@ _SYMREF_DEPTH = 5
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SAFE_REF = re.compile(r"(?:HEAD|refs/(?!.*\.\.)[^\0\s~^:?*\[\\]+)")
+_WORK_REFS = ("refs/heads/", "refs/stash", "refs/notes/")
 _SECTION = re.compile(r"[A-Za-z0-9.-]+")
 # What a merge, a rebase and their like leave in a git directory until they are finished.
 _UNFINISHED = {
@@ -104,6 +105,20 @@ def remote_heads(git_directory: Path) -> set[str]:
     for folder, _, names in os.walk(git_directory / "refs" / "remotes"):
         heads |= {_read(Path(folder, name), REF_LIMIT).strip() for name in names}
     return {oid for oid in heads if _OID.fullmatch(oid)}
+
+
+def own_work_refs(git_directory: Path) -> dict[str, str]:
+    """The branches, the stash and the notes of the repository: names and object ids. Tags and remotes can be had again.
+
+    Earlier stashes are in the reflog of the last one; naming that one is enough.
+    """
+    found = {name: oid for name, oid in _packed_refs(git_directory).items() if name.startswith(_WORK_REFS)}
+    for folder, _, names in os.walk(git_directory / "refs"):
+        for name in names:
+            ref = Path(folder, name).relative_to(git_directory).as_posix()
+            if ref.startswith(_WORK_REFS):
+                found[ref] = _read(Path(folder, name), REF_LIMIT).strip()
+    return {name: oid for name, oid in found.items() if _OID.fullmatch(oid)}
 
 
 def _resolve(git_directory: Path, name: str) -> str | None:

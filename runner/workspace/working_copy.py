@@ -50,6 +50,7 @@ class WorkingCopy:
         self.root = root
         self.start = ""
         self.since_ns = 0
+        self.given_heads: frozenset[str] = frozenset()  # where the branches stood that the steps were given
         self._fingerprint = ""
         self.use(root, repository)
 
@@ -80,6 +81,7 @@ class WorkingCopy:
         await asyncio.to_thread(self._prepare)
         await self.git.read("reset", "--quiet", "--hard", start)
         self.start = start
+        self.given_heads = frozenset({start, *refs.values()})
         await asyncio.to_thread(self._finish_checkout, branch, dict(refs))
 
     async def can_change_to(self, start: str) -> bool:
