@@ -34,6 +34,13 @@ dependencies. The same id with the same content, or the same `Idempotency-Key` h
 holds them. Any other body with a value of the vault in it is refused with `secret_in_text`, or, where a runner reports,
 stored without it. `validate` runs the request's `validation_cmd` and answers `{ok, message}`.
 
+`GET /ops/directives/{id}/preview` is for whoever approves. `commands` is everything that runs of its tasks execute, in
+order, each whole: `{task_id, kind, name, command, timeout_seconds, secrets}`, where `kind` is `step`, `check`, `agent`
+(`command` is the whole prompt) or `handler` (its parameters). `warnings` name what in a text misleads its reader:
+`{task_id, place, code, detail, count, line}`, where `code` is `bidi`, `control`, `invisible`, `space`, `long_blank`,
+`blank_lines`, `mixed_scripts` or `right_to_left`. `tasks` have all else that changes what runs, `digest` is that of the
+plan. Texts are as they were proposed: whoever prints them makes them visible first, as `elruso directive preview` does.
+
 Who asks again and again sends the `ETag` of the last answer as `If-None-Match` and is answered 304, without a body,
 while nothing has changed. Long answers are compressed for those who accept gzip.
 
