@@ -45,7 +45,7 @@ def list_command(terminal: Terminal) -> None:
     """Print all tokens, never their text."""
     for known in _ask(terminal, lambda store: store.list_tokens()):
         state = terminal.text("token.void", at=known.revoked_at) if known.revoked_at else terminal.text("token.valid")
-        terminal.show(f"{known.name:<30} {known.role:<9} {known.created_at:%Y-%m-%d %H:%M}  {state}")
+        terminal.show_line(f"{known.name:<30} {known.role:<9} {known.created_at:%Y-%m-%d %H:%M}  {state}")
 
 
 def _ask(terminal: Terminal, question: Callable[[TokenStore], Awaitable[Result]]) -> Result:

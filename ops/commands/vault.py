@@ -2,7 +2,6 @@
 which other users could see."""
 
 import asyncio
-import json
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -56,11 +55,11 @@ def list_command(terminal: Terminal, as_json: bool) -> None:
     entries = sorted(Keyring.of(terminal.config).vault.read().entries.items())
     if as_json:
         rows = [{"name": name, "set_at": entry.set_at.isoformat(), "granted": entry.granted} for name, entry in entries]
-        terminal.show(json.dumps(rows, indent=2))
+        terminal.show_json(rows)
         return
     for name, entry in entries:
         tasks = terminal.text("vault.for_tasks") if entry.granted else ""
-        terminal.show(f"{name:<40} {entry.set_at.astimezone():%Y-%m-%d %H:%M}  {tasks}".rstrip())
+        terminal.show_line(f"{name:<40} {entry.set_at.astimezone():%Y-%m-%d %H:%M}  {tasks}".rstrip())
     if not entries:
         terminal.say("vault.empty")
 
@@ -116,7 +115,7 @@ def env_command(terminal: Terminal, names: Sequence[str]) -> None:
     contents = Keyring.of(terminal.config).vault.read()
     contents.check_known(names)
     for name in names or sorted(contents.entries):
-        terminal.show(f"export {name}={shlex.quote(contents.entries[name].value)}")
+        terminal.show_verbatim(f"export {name}={shlex.quote(contents.entries[name].value)}")
 
 
 def _read_value(terminal: Terminal, name: str, file: Path | None) -> str:
@@ -124,8 +123,7 @@ def _read_value(terminal: Terminal, name: str, file: Path | None) -> str:
     if file is not None:
         return _decoded(file.read_bytes())
     if sys.stdin.isatty():
-        asked: str = click.prompt(terminal.text("vault.ask", name=name), hide_input=True, err=True)
-        return asked
+        return terminal.ask("vault.ask", name=name)
     return _decoded(sys.stdin.buffer.read())
 
 
@@ -136,8 +134,7 @@ def _decoded(given: bytes) -> str:
 
 def _ask_passphrase(terminal: Terminal) -> str:
     if sys.stdin.isatty():
-        text = terminal.text("vault.ask_passphrase")
-        passphrase: str = click.prompt(text, hide_input=True, confirmation_prompt=True, err=True)
+        passphrase = terminal.ask("vault.ask_passphrase", confirm=True)
     else:
         passphrase = _decoded(sys.stdin.buffer.readline())
     if not passphrase.strip():
