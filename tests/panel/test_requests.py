@@ -8,7 +8,7 @@ import pytest
 from api.panel.door import COOKIE
 from events.request import RequestProvided
 from tests.api.serving import Served, serving
-from tests.panel.test_pages import page, post
+from tests.panel.test_pages import page, post, shown_digest
 
 VALUE = "s3cr3t-value-of-ana"
 REQUEST = {
@@ -29,7 +29,8 @@ async def asked(database: str) -> AsyncIterator[Served]:
 
 
 async def store(api: Served, *pairs: tuple[str, str], **more: str) -> str:
-    """Hand in values; what the page says afterwards."""
+    """Hand in values on the page of the request; what the page says afterwards."""
+    more |= {"shown": shown_digest(await page(api, "/panel/requests/REQ-100"))}
     fields = {"name": [name for name, _ in pairs], "value": [value for _, value in pairs], **more}
     answer = await post(api, "/panel/requests/REQ-100/value", fields)
     assert 303 == answer.status_code, answer.text
