@@ -42,7 +42,13 @@ _COMMAND = re.compile(
     rf"|(?P<hidden>[{_HIDDEN}{_BRACKETS}])(?P=hidden)*"
 )
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_WORD = re.compile(r"[^\W\d_]+")
+_LONG_BLANK = re.compile(f"[ \t]{{{BLANKS_MAX + 1},}}")
+_HIDDEN_RUN = re.compile(rf"([{_HIDDEN}{_BRACKETS}])\1*")
+_BLANK_LINES = re.compile(f"\n{{{BLANK_LINES_MAX + 2},}}")
+# Letters of which some look the same: Latin beside Greek or Cyrillic.
+_LATIN, _OTHERS = "A-Za-z\u00c0-\u024f", "\u0370-\u052f"
+_MIXED_SCRIPTS = re.compile(f"[{_LATIN}][{_OTHERS}]+|[{_OTHERS}]+[{_LATIN}]")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]+")
 
 
 class Marker(NamedTuple):
@@ -116,6 +122,13 @@ def segments(command: str) -> Iterator[str | Marker]:
         yield command[end:]
 
 
+def marker_limit(command: str) -> int:
+    """No fewer than the markers that `segments` yields, found without making them."""
+    changes = sum(map(command.count, (" \t", "\t ", " \n", "\t\n")))
+    blanks = len(_LONG_BLANK.findall(command)) + len(_BLANK_LINES.findall(command))
+    return len(_HIDDEN_RUN.findall(command)) * REPEATS_MAX + blanks + changes + 1
+
+
 def line_count(text: str) -> int:
     """How many lines a text has; a line feed at its end begins no further one."""
     return text.rstrip("\n").count("\n") + 1
@@ -151,12 +164,9 @@ def _json_escape(match: "re.Match[str]") -> str:
 
 
 def _hidden_findings(text: str) -> Iterator[Finding]:
-    first: dict[str, int] = {}
-    for match in HIDDEN.finditer(text):
-        first.setdefault(match[0], match.start())
-    for character, place in first.items():
+    for character in dict.fromkeys(HIDDEN.findall(text)):
         detail = f"U+{ord(character):04X} {Marker('character', 1, character).name}"
-        yield Finding(_code_of(character), detail, text.count(character), _line_of(text, place))
+        yield Finding(_code_of(character), detail, text.count(character), _line_of(text, text.index(character)))
 
 
 def _code_of(character: str) -> FindingCode:
@@ -172,41 +182,24 @@ def _code_of(character: str) -> FindingCode:
 
 def _blank_findings(text: str) -> Iterator[Finding]:
     """Runs of white space that push what follows out of sight."""
-    blanks: list[str] = []
-    lines: list[str] = []
-    first: dict[str, int] = {}
-    for match in _COMMAND.finditer(text):
-        if match.lastgroup == "lines" or (match.lastgroup == "blanks" and len(match[0]) > BLANKS_MAX):
-            first.setdefault(match.lastgroup, match.start())
-            (lines if match.lastgroup == "lines" else blanks).append(match[0])
-    if blanks:
+    if blanks := _LONG_BLANK.findall(text):
         detail = f"{max(map(len, blanks))} spaces or tabs in a row"
-        yield Finding("long_blank", detail, len(blanks), _line_of(text, first["blanks"]))
-    if lines:
+        yield Finding("long_blank", detail, len(blanks), _line_of(text, text.index(blanks[0])))
+    if lines := _BLANK_LINES.findall(text):
         detail = f"{max(map(len, lines)) - 1} blank lines in a row"
-        yield Finding("blank_lines", detail, len(lines), _line_of(text, first["lines"]))
+        yield Finding("blank_lines", detail, len(lines), _line_of(text, text.index(lines[0])))
 
 
 def _script_findings(text: str) -> Iterator[Finding]:
     """Letters that look like others, and letters that are displayed from right to left."""
     if text.isascii():
         return
-    words = [word for word in _WORD.finditer(text) if not word[0].isascii()]
-    mixed = [word for word in words if len({_script(letter) for letter in word[0]} & _CONFUSED) > 1]
-    turned = [word for word in words if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in word[0])]
-    if mixed:
-        detail = f"letters of several alphabets in one word: {mixed[0][0][:40]}"
-        yield Finding("mixed_scripts", detail, len(mixed), _line_of(text, mixed[0].start()))
-    if turned:
+    if mixed := _MIXED_SCRIPTS.findall(text):
+        detail = f"letters of several alphabets side by side: {mixed[0]}"
+        yield Finding("mixed_scripts", detail, len(mixed), _line_of(text, text.index(mixed[0])))
+    if turned := _RIGHT_TO_LEFT.findall(text):
         detail = "letters that are written from right to left"
-        yield Finding("right_to_left", detail, len(turned), _line_of(text, turned[0].start()))
-
-
-_CONFUSED = frozenset({"LATIN", "CYRILLIC", "GREEK"})
-
-
-def _script(letter: str) -> str:
-    return unicodedata.name(letter, "").partition(" ")[0]
+        yield Finding("right_to_left", detail, len(turned), _line_of(text, text.index(turned[0])))
 
 
 def _line_of(text: str, place: int) -> int:

@@ -9,9 +9,10 @@ from api.panel.harmless import marker_box
 from api.panel.moments import number
 from api.panel.texts import say
 from api.text import Language
-from events.visible_text import Marker, line_count, plain_label, segments
+from events.visible_text import Marker, line_count, marker_limit, plain_label, segments
 
 EXCERPT_CHARACTERS = 2000
+MARKER_CHARACTERS = 60  # of HTML that a marker has at least
 
 
 class ShownText(Struct, frozen=True):
@@ -44,7 +45,8 @@ class Room:
     def show(self, text: str) -> ShownText:
         """The text; where it does not fit, its beginning, or nothing."""
         lines = line_count(text)
-        if len(text) <= self._left:
+        # Rendering is dear where much is hidden, and holds up other requests: its price is estimated first.
+        if len(text) + MARKER_CHARACTERS * marker_limit(text) <= self._left:
             html = command_html(text, self._language)
             if len(html) <= self._left:
                 self._left -= len(html)

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.visible_text import HIDDEN, escape_json, findings, line_count, visible, visible_line, visible_text
+from events.visible_text import (
+    HIDDEN,
+    Marker,
+    escape_json,
+    findings,
+    line_count,
+    marker_limit,
+    segments,
+    visible,
+    visible_line,
+    visible_text,
+)
 
 INKLESS = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs")
 SEEN = {" ", "\t", "\n"}
@@ -90,6 +101,12 @@ def test_json_stays_the_same_document(value: object) -> None:
     shown = escape_json(document)
     assert not HIDDEN.search(shown)
     assert json.loads(document) == json.loads(shown)
+
+
+@given(TEXTS)
+def test_markers_can_be_counted_beforehand(text: str) -> None:
+    """The cheap limit is never below the number."""
+    assert sum(isinstance(part, Marker) for part in segments(text)) <= marker_limit(text)
 
 
 def test_a_gap_is_counted_and_named() -> None:
