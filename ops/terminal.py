@@ -32,6 +32,9 @@ from ops.messages import Language, translate
 
 LANGUAGE: ContextVar[Language] = ContextVar("language", default="en")
 
+LINE_FEED = " ␊ "  # how a fact of a message shows where it had one
+MANY_LINES = ("output", "detail")  # facts: what a program printed, what is wrong
+
 Function = Callable[..., Any]
 Overflow = Literal["fold", "ellipsis"]
 Decorated = TypeVar("Decorated", bound=Function)
@@ -51,8 +54,11 @@ class Terminal:
         return LANGUAGE.get()
 
     def text(self, key: str, **facts: Any) -> str:
-        """A message in the operator's language."""
-        return translate(key, self.language, **facts)
+        """A message in the operator's language. Only facts that are texts of many lines keep their line feeds.
+
+        A title or a reason cannot forge a line of its own that way.
+        """
+        return translate(key, self.language, **{name: _on_one_line(name, fact) for name, fact in facts.items()})
 
     def say(self, key: str, **facts: Any) -> None:
         """Tell the operator something by the way, on stderr, so that stdout can be piped."""
@@ -85,7 +91,8 @@ class Terminal:
 
     def show_verbatim(self, answer: str) -> None:
         """Print data for another program, byte for byte; made visible where a person reads it instead of a program."""
-        click.echo(visible_text(answer) if sys.stdout.isatty() else answer)
+        watched = sys.stdout.isatty()
+        click.echo(visible_text(answer) if watched else answer, color=True)  # else click drops escapes from a pipe
 
     def show_command(self, command: str, indent: str, first: str = "") -> None:
         """Print a command as whoever approves it must see it, its lines below each other; `first` begins the first."""
@@ -132,6 +139,10 @@ class Terminal:
             return plain_label(marker)
         key = f"terminal.marker.{marker.kind}"
         return self.text(key if marker.repeats != 1 else f"{key}.one", count=marker.repeats)
+
+
+def _on_one_line(name: str, fact: Any) -> Any:
+    return fact.replace("\n", LINE_FEED) if isinstance(fact, str) and name not in MANY_LINES else fact
 
 
 def write_error(text: str) -> None:

@@ -22,6 +22,7 @@ from events.task import Step, TaskCreated
 from ops.cli import elruso
 from ops.config import Config
 from ops.logs import configure_logs
+from ops.terminal import Terminal
 from ops.vault.vault import Vault
 from tests.api.serving import Served, serving
 
@@ -190,3 +191,21 @@ def test_a_log_line_is_one_line_and_harmless(form: str, capsys: pytest.CaptureFi
     logged = stream.getvalue()
     assert not OBEYED.findall(logged)
     assert "\nforged line" not in logged
+
+
+def test_a_fact_forges_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line feed in a title or an id shows as a sign; what a program printed keeps its lines."""
+    Terminal().say("directive.applied", id="d\nError: the vault is empty")
+    Terminal().say("backup.failed", output="one\ntwo")
+    assert "Directive d ␊ Error: the vault is empty applied.\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_values_for_a_shell_are_verbatim_in_a_pipe(watched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`eval "$(elruso vault env)"` gets each byte; a person at a terminal is shown what is in it."""
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: watched)
+    monkeypatch.setattr(sys, "stdout", stream)
+    Terminal().show_verbatim(f"export K='{TRAP}'")
+    assert (f"export K='{TRAP}'\n" == stream.getvalue()) is not watched
+    assert bool(OBEYED.search(stream.getvalue())) is not watched
