@@ -9,6 +9,8 @@ from tests.bench.plan import Plan, Sizes, voice
 from tests.bench.server import Bench, prepared
 
 TINY = Sizes(
+    repository_files=1_000,
+    repository_commits=10,
     lifecycle_tasks=60,
     lifecycle_workers=(2,),
     concurrency=20,

@@ -46,6 +46,8 @@ class Sizes(Struct, frozen=True):
     api_kinds: tuple[str, ...] = ()  # none: all of them
     api_connections: int = 32
     api_seconds: float = 2.0  # of each kind of request, each side, each run
+    repository_files: int = 50_000
+    repository_commits: int = 10_000
 
 
 FULL = Sizes()
@@ -62,6 +64,8 @@ MODEST = Sizes(
     page_tasks=20_000,
     news=50,
     api_tasks=(1_000, 100_000),
+    repository_files=5_000,
+    repository_commits=1_000,
 )
 
 

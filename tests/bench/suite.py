@@ -22,6 +22,7 @@ from tests.bench import (
     lifecycle,
     pages,
     rebuild,
+    repository,
     soak,
     viewers,
     wakeup,
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "pages": pages.run,
     "viewers": viewers.run,
     "api": api.run,
+    "repository": repository.run,
     "endurance": endurance.run,
     "soak": soak.run,
 }

@@ -46,6 +46,7 @@ ROWS = {
         *(f"{batch} of 100 ready, p{share}" for batch in (1, 10) for share in (50, 99)),
     ],
     "soak": ["histories", "steps"],
+    "repository": [f"{what}, {copy} working copy" for copy in ("new", "reused") for what in ("start", "end", "both")],
     "api": [
         *("GET /ops/tasks, 304, 40", "  p50", "  p99", "GET /ops/tasks, 304, 60", "  p50", "  p99"),
         "GET /ops/tasks, 304, 60 against 40",
