@@ -105,12 +105,8 @@ class GitWorkspace:
 
     async def settle(self, state: RunState | None) -> None:
         """See Workspace."""
-        self.is_settled = True
-        try:
-            await self._claims.settle(self.copy.repository, self.note, state)
-        except Exception:
-            self.is_settled = False
-            raise
+        await self._claims.settle(self.copy.repository, self.note, state)
+        self.is_settled = True  # not earlier: cancelled on the way, the run's branch is settled in the background
 
     def keep_aside(self) -> bool:
         """Keep what the commit does not hold. True: that was the whole working copy, which is gone from its place."""

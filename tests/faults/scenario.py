@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.support.operator_repository import (
     operator_state,
     run_git,
 )
-from tests.support.processes import command_of, is_alive, kill, parent_of
+from tests.support.processes import command_of, is_alive, kill, parent_of, processes_with
 from tests.support.waiting import eventually, outlast
 
 OUTAGE_SECONDS = LEASE_SECONDS + 1.0
@@ -72,6 +73,7 @@ class Stage:
         self._story = story
         self._branch = f"branch-{name}"
         self._gate = stack.gates / name
+        name = f"{name}-{secrets.token_hex(3)}"
         self._tasks = [f"{name}-a", f"{name}-b"] if story == "chain" else [f"{name}-f"]
         self._base = run_git(stack.project, "rev-parse", "HEAD")
         self._before: OperatorState = operator_state(stack.project)
@@ -217,7 +219,7 @@ class Stage:
         await eventually(has_begun, SETTLE_SECONDS, "a next attempt")
 
     def _kill_step(self, only_shell: bool) -> None:
-        marked = self._stack.processes_of(*self._runs_inside())
+        marked = self._processes_of(self._runs_inside())
         for pid in marked:
             if not only_shell or parent_of(pid) not in marked:
                 kill(pid)
@@ -298,13 +300,17 @@ class Stage:
     async def _end_of_processes(self, runs: list[int]) -> list[str]:
         """Nothing of these runs may live on."""
         try:
-            await eventually(lambda: not self._stack.processes_of(*runs), CLEAN_SECONDS)
+            await eventually(lambda: not self._processes_of(runs), CLEAN_SECONDS)
         except AssertionError:
-            return [f"process {pid} lives on: {command_of(pid)}" for pid in self._stack.processes_of(*runs)]
+            return [f"process {pid} lives on: {command_of(pid)}" for pid in self._processes_of(runs)]
         return []
 
+    def _processes_of(self, runs: list[int]) -> list[int]:
+        """The marks that a runner puts into the environment of steps. Run ids are a database's own: tasks are not."""
+        return processes_with(ELRUSO_TASK_ID=self._tasks, ELRUSO_RUN_ID=[str(run) for run in runs])
+
     async def _end_what_remains(self) -> None:
-        for pid in self._stack.processes_of(*await self._stack.runs(*self._tasks)):
+        for pid in self._processes_of(await self._stack.runs(*self._tasks)):
             kill(pid)
 
 

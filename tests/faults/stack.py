@@ -26,7 +26,7 @@ from tests.support.fault_proxy import FaultProxy, counts_commands, counts_reques
 from tests.support.git_wrapper import GitWrapper
 from tests.support.operator_repository import prepare_project
 from tests.support.postgres import MAJOR, scratch_folder
-from tests.support.processes import environment_of, is_alive, kill
+from tests.support.processes import is_alive, kill
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -168,11 +168,6 @@ class Stack:
         family = [postmaster, *(child.pid for child in psutil.Process(postmaster).children(recursive=True))]
         kill(postmaster)
         await eventually(lambda: not any(map(is_alive, family)), START_SECONDS, "the end of every backend")
-
-    def processes_of(self, *run_ids: int) -> list[int]:
-        """The ids of every living process that carries the mark of one of these runs in its environment."""
-        marks = {f"ELRUSO_RUN_ID={run_id}".encode() for run_id in run_ids}
-        return [pid for pid in psutil.pids() if not marks.isdisjoint(environment_of(pid))]
 
     # ------------------------------------------------------------------ ask
 

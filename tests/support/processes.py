@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +35,16 @@ def environment_of(pid: int) -> list[bytes]:
     with suppress(OSError):
         return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return []
+
+
+def processes_with(**variables: Collection[str]) -> list[int]:
+    """Every process whose environment has each of these variables, with one of the given values."""
+    marks = [{f"{name}={value}".encode() for value in values} for name, values in variables.items()]
+    return [pid for pid in psutil.pids() if _carries(environment_of(pid), marks)]
+
+
+def _carries(environment: list[bytes], marks: list[set[bytes]]) -> bool:
+    return all(not values.isdisjoint(environment) for values in marks)
 
 
 def kill(pid: int) -> None:
