@@ -96,6 +96,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="How long the tasks of a stopping runner may run on.")
     ] = 0.0
+    git_seconds: Annotated[
+        Seconds, Meta(description="How long one git command may take; a checkout with LFS or filters may need more.")
+    ] = 600.0
+    kept_days: Annotated[
+        float, Meta(ge=0, le=3650, description="How long work that no commit holds stays in `ELRUSO_HOME/kept`.")
+    ] = 7.0
+    committed_secrets: Annotated[
+        Literal["refuse", "allow"],
+        Meta(description="Whether a run that would commit a stored value of the vault fails, or is let through."),
+    ] = "refuse"
     output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 1 << 20
 
     # directives and the planner

@@ -27,7 +27,7 @@ from runner.postgres_link import PostgresLink
 from runner.run import Context
 from runner.settings import Settings
 from runner.worker import Worker
-from runner.workspace import Workspaces
+from runner.workspace import WorkspacePolicy, Workspaces
 
 HARD_STOP_SECONDS = 2.0  # after a second signal the process is gone by then, come what may
 
@@ -81,10 +81,12 @@ class RunnerProcess:
         self._signals = 0
 
     async def run(self, opening: PostgresLink | HttpLink) -> None:
-        """Until stopped. What an earlier runner left running must not work in workspaces that are removed."""
+        """Until stopped. What an earlier runner left running must not work in workspaces that are cleared."""
         await asyncio.to_thread(kill_orphans)
-        await self._context.workspaces.remove_abandoned()
+        workspaces = self._context.workspaces
         async with opening as link:
+            workspaces.ask(link)
+            await workspaces.recover()
             self._worker = Worker(link, self._context, self.settings)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,7 +139,17 @@ def _context(config: Config) -> Context:
     keyring = Keyring.of(config)
     keyring.hide(granted.values())
     return Context(
-        workspaces=Workspaces(config.home / "runs", config.workspace, environment),
+        workspaces=Workspaces(
+            config.home / "runs",
+            config.workspace,
+            environment,
+            WorkspacePolicy(
+                git_seconds=config.git_seconds,
+                kept_days=config.kept_days,
+                copies=config.concurrency,
+                committed_secrets=config.committed_secrets,
+            ),
+        ),
         redactor=keyring.redactor,
         secrets=keyring,
         handlers=_handlers(config.handlers),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from runner.child import Exit, Streams
 
@@ -44,14 +45,13 @@ async def start_in_group(
     arguments: Sequence[str], directory: Path, environment: Mapping[str, str], streams: Streams
 ) -> GroupChild:
     """Start a command. Raises OSError or ValueError when it cannot be executed."""
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         *arguments,
         cwd=directory,
         env=dict(environment),
         stdin=streams.stdin,
         stdout=streams.stdout,
         stderr=streams.stderr,
-        start_new_session=True,
     )
     return GroupChild(process)
 
@@ -103,3 +103,21 @@ def _runs_in(group: int, entry: os.DirEntry[str]) -> bool:
     except OSError:
         return False  # it ended while we looked
     return int(fields[2]) == group and fields[0] not in (b"Z", b"X")
+
+
+async def spawn(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
+    """create_subprocess_exec in a session of its own; cancelled, it ends the child's process group first.
+
+    asyncio's own, cancelled before the child's pipes are connected, kills the child only, not its group, and on some
+    versions of Python waits for ever (gh-119710).
+
+    Raises:
+        OSError, ValueError: it cannot be started.
+    """
+    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*arguments, start_new_session=True, **options))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        process = await starting
+        await end_group(process.pid, 0.0)
+        raise
