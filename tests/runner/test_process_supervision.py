@@ -20,12 +20,16 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process group is all there is")
 
+LEAVE_GROUP = (
+    'import os; os.setpgid(0, 0); print(os.getpid(), file=open(os.environ["F"], "w")); '
+    'os.execlp("sleep", "sleep", "600")'
+)
 # Each writes the id of a process that would go on for ten minutes to the file $F. `settled` waits for that.
 ESCAPES = {
     "background": "sh -c 'echo $$ >$F; exec sleep 600' &",
     "setsid": "setsid sh -c 'echo $$ >$F; exec sleep 600' &",
-    "setpgid": "bash -mc \"sh -c 'echo \\$\\$ >$F; exec sleep 600' & wait\" &",
-    "double fork": "(setsid sh -c '(echo $$ >$F; exec sleep 600) &' &)",
+    "setpgid": f"{sys.executable} -c '{LEAVE_GROUP}' &",
+    "double fork": "(setsid sh -c 'sh -c \"echo \\$\\$ >$F; exec sleep 600\" &' &)",
     "closed descriptors": "setsid sh -c 'echo $$ >$F; exec sleep 600 <&- >&- 2>&-' &",
     "empty environment": 'env -i setsid sh -c "echo \\$\\$ >$F; exec sleep 600" >/dev/null 2>&1 &',
     "nohup": "nohup sh -c 'echo $$ >$F; exec sleep 600' >/dev/null 2>&1 &",
