@@ -78,14 +78,17 @@ class Peer:
         return self._is_step
 
     def _find_out(self, subreapers: list[Subreaper]) -> bool:
-        own_line = set(_line_of(os.getpid(), list_parents()))
+        own_line = _own_line()
         namespace = _namespace_of("self")
         others = [one for one in subreapers if one.namespace != namespace or one.pid not in own_line]
         if not others:
             return False  # this API is itself part of a run, and so are all who use it
+        busy = any(_may_have_children(one, namespace) for one in others)  # in this order: a step may end in between
         found = find_socket(self._client, self._server)
         if found is None or found.inode == _UNHELD:
             return True  # closed already: nobody can be asked
+        if not busy:
+            return False  # no command ran any more, and yet the connection is open
         users = {_user_of(one, namespace) for one in others}
         if users.isdisjoint({ROOT, None, found.user}):
             return False  # a step can only be its runner's user, unless that is root
@@ -172,6 +175,20 @@ def _parent_of(pid: int) -> int | None:
     with suppress(OSError):
         return int((_PROCESSES / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[1])
     return None
+
+
+def _own_line() -> set[int]:
+    line = [os.getpid()]
+    while (parent := _parent_of(line[-1])) and parent not in line:
+        line.append(parent)
+    return set(line)
+
+
+def _may_have_children(subreaper: Subreaper, namespace: int) -> bool:
+    if subreaper.namespace == namespace:
+        with suppress(OSError):  # not every kernel has this list
+            return bool((_PROCESSES / f"{subreaper.pid}/task/{subreaper.pid}/children").read_bytes().strip())
+    return True
 
 
 def _line_of(pid: int, parents: Mapping[int, int]) -> list[int]:

@@ -167,20 +167,26 @@ class Subreaper:
             self._lease_until = float(message[1:])
         elif message[:1] == Request.START and len(descriptors) == DESCRIPTORS:
             self._start(descriptors)
+        else:  # cut short for want of descriptors: the runner sees its socket close, and asks again
+            _close(descriptors)
         return bool(message)
 
     def _start(self, descriptors: list[int]) -> None:
         subreaper = os.getpid()
-        pid = os.fork()
+        *others, channel = descriptors
+        try:
+            pid = os.fork()
+        except OSError as problem:  # too many processes: that is this command's failure alone
+            os.write(channel, Report.FAILED + str(problem).encode())
+            _close(descriptors)
+            return
         if pid == 0:
             try:
                 supervise(descriptors, subreaper)
             except BaseException:  # nothing may go on in this copy of ours
                 sys.excepthook(*sys.exc_info())
             os._exit(1)
-        *others, channel = descriptors
-        for descriptor in others:
-            os.close(descriptor)
+        _close(others)
         self._commands[pid] = channel
 
     def _reap(self) -> None:
@@ -309,10 +315,8 @@ def supervise(descriptors: list[int], parent: int) -> NoReturn:
         file.seek(0)
         arguments, directory, environment = marshal.load(file)
     leader, refusal = spawn(arguments, directory, environment, (stdin, stdout, stderr))
-    for descriptor in (stdin, stdout, stderr):
-        os.close(descriptor)
+    _close([stdin, stdout, stderr])
     if refusal:
-        os.waitpid(leader, 0)
         connection.send(Report.FAILED + refusal[: MESSAGE_BYTES - 1])
         os._exit(0)
     connection.send(Report.STARTED + b"%d %d" % (leader, os.getpid()))
@@ -326,7 +330,10 @@ def spawn(
     """Fork and execute in a session of its own; the process id, and why it cannot be executed (empty: it can)."""
     supervisor = os.getpid()
     reading, writing = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as problem:
+        return 0, str(problem).encode()
     if pid == 0:
         try:
             _become(arguments, directory, environment, streams, supervisor)
@@ -338,6 +345,8 @@ def spawn(
     while piece := os.read(reading, MESSAGE_BYTES):  # closed by the exec
         refusal += piece
     os.close(reading)
+    if refusal:
+        os.waitpid(pid, 0)
     return pid, refusal
 
 
@@ -373,6 +382,11 @@ def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
         for start in range(0, len(data) - len(data) % 4, 4)
     ]
     return message, descriptors
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _close_others(kept: set[int]) -> None:
