@@ -15,6 +15,6 @@ One run, from a claimed task to its outcome, needs no database:
     workspace.py    where it works                worktree.py, repository.py, scratch.py, run_directory.py
     step.py         one command of a run          process.py, process_group.py, pipe.py, output.py, environment.py
     acceptance.py   what must come of it          scope.py, changes.py
-    redact.py, redaction/                         commit_scan.py                     what nobody may see, nor in a commit
+    redact.py       what nobody may see           redaction/, commit_scan.py         how it is found, in commits too
     granting.py     what a task may see           git.py                             git without hooks and surprises
 """
