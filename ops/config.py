@@ -94,6 +94,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="How long the tasks of a stopping runner may run on.")
     ] = 0.0
+    committed_secrets: Annotated[
+        Literal["refuse", "allow"],
+        Meta(description="A run that commits a stored value: `refuse` fails it and keeps nothing, `allow` keeps it."),
+    ] = "refuse"
     output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 1 << 20
 
     # directives and the planner

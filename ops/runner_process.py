@@ -141,6 +141,7 @@ def _context(config: Config) -> Context:
         granted=granted,
         step_seconds=config.step_seconds,
         output_limit_bytes=config.output_limit_bytes,
+        committed_secrets=config.committed_secrets,
     )
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from events.errors import ElRusoError, InvalidInput
 from events.task import TaskCreated
 from runner.changes import Changes
+from runner.commit_scan import CommittedSecrets
 from runner.environment import child_environment
 from runner.granting import Grants, NoGrants, secrets_of
 from runner.handlers import Handlers
@@ -47,7 +48,8 @@ class Context(Struct, frozen=True, kw_only=True):
     `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it, and from
     `secrets` what the task names.
     `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter in. `step_seconds` limits
-    steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output.
+    steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output,
+    `committed_secrets` what becomes of a run that commits a known value.
     """
 
     workspaces: Workspaces
@@ -60,6 +62,7 @@ class Context(Struct, frozen=True, kw_only=True):
     secrets: Grants = NoGrants()
     step_seconds: float | None = None
     output_limit_bytes: int = OUTPUT_LIMIT
+    committed_secrets: CommittedSecrets = "refuse"
 
 
 class RunFailed(ElRusoError):
