@@ -22,6 +22,7 @@ from tests.bench import (
     lifecycle,
     pages,
     rebuild,
+    redaction,
     soak,
     viewers,
     wakeup,
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "pages": pages.run,
     "viewers": viewers.run,
     "api": api.run,
+    "redaction": redaction.run,
     "endurance": endurance.run,
     "soak": soak.run,
 }
