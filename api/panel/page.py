@@ -5,6 +5,7 @@ its path, `query` (a Struct of the query string), `form` (a Struct of the fields
 told on a page of its own, with the right status.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl, quote
@@ -65,7 +66,7 @@ class Page(Entry, frozen=True, dict=True):
         if "form" in self.reads:
             fields = _form_fields(await read_body(request, FORM_BYTES))
             if self.secrets == "refuse":
-                refuse_secrets([value for _, value in fields], deps.screen)
+                await asyncio.to_thread(refuse_secrets, [value for _, value in fields], deps.screen)
             found["form"] = read_fields(fields, self.reads["form"])
         return found
 

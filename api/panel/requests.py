@@ -127,13 +127,17 @@ async def store(visit: Visit, request_id: RequestId, form: ValuesForm) -> Respon
         await desk.change(request_id, Change(granted=form.granted), visit.actor)
         return visit.go(page, visit.text("request.grant_changed"))
     stored = await desk.store(request_id, values, form.granted, visit.actor)
+    warned = "".join(
+        f" {visit.text(f'request.weak.{each.reason}', name=each.name, **each.facts)}" for each in stored.warnings
+    )
     if stored.missing:
-        return visit.go(page, visit.text("request.some_missing", names=", ".join(stored.missing)))
+        return visit.go(page, visit.text("request.some_missing", names=", ".join(stored.missing)) + warned)
     await desk.change(request_id, Change(granted=form.granted), visit.actor)  # what was stored before, too
     if form.shown != _digest((await desk.find_request(request_id))["validation_cmd"] or ""):
         return visit.go(page, visit.text("request.stored_untried"))
     verdict = await desk.validate(request_id)
-    return visit.go(page, visit.text("request.valid" if verdict.ok else "request.invalid", message=verdict.message))
+    told = visit.text("request.valid" if verdict.ok else "request.invalid", message=verdict.message)
+    return visit.go(page, told + warned)
 
 
 async def validate(visit: Visit, request_id: RequestId, form: TryForm) -> Response:

@@ -20,10 +20,11 @@ from ops.terminal import Terminal, group, option
 from ops.vault.contents import check_name
 from ops.vault.desk import Desk, definitions_of
 from ops.vault.keyring import Keyring
+from ops.vault.weakness import weakness_of
 from projections.views import Views
-from runner.redact import MIN_VALUE
 
 ACTOR = "human:local"
+ARMOR = b"-----BEGIN "
 
 
 @group("vault", help="help.vault")
@@ -42,8 +43,11 @@ def set_command(terminal: Terminal, name: str, grant: bool, file: Path | None) -
     value = _read_value(terminal, name, file)
     Keyring.of(terminal.config).vault.set({name: value}, True if grant else None)
     terminal.say("vault.set", name=name)
-    if len(value.strip()) < MIN_VALUE:
-        terminal.say("vault.short", name=name, least=MIN_VALUE)
+    weakness = asyncio.run(weakness_of(name, value, terminal.config.workspace))
+    if weakness:
+        terminal.say(f"vault.{weakness.reason}", name=name, **weakness.facts)
+    if file is not None and value.endswith("\n") and value.count("\n") == 1:
+        terminal.say("vault.line_break", name=name)
     _tell(terminal, "vault.provided", lambda desk: desk.settle(ACTOR))
 
 
@@ -119,12 +123,14 @@ def env_command(terminal: Terminal, names: Sequence[str]) -> None:
 
 
 def _read_value(terminal: Terminal, name: str, file: Path | None) -> str:
-    """The value, without the line feeds at its end that editors and echo leave there."""
+    """A file as it is: a key without its last line break is no key. Of the input, which is the last line break that
+    `echo` adds, unless a key is read from there."""
     if file is not None:
-        return _decoded(file.read_bytes())
+        return file.read_bytes().decode(errors="surrogateescape")
     if sys.stdin.isatty():
         return terminal.ask("vault.ask", name=name)
-    return _decoded(sys.stdin.buffer.read())
+    given = sys.stdin.buffer.read()
+    return given.decode(errors="surrogateescape") if ARMOR in given else _decoded(given)
 
 
 def _decoded(given: bytes) -> str:

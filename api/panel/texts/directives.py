@@ -202,6 +202,18 @@ TEXTS = {
     "request.no_story": Text(es="Aún no ha pasado nada con ella.", en="Nothing has happened to it yet."),
     "request.grant_changed": Text(es="Permiso cambiado.", en="The grant was changed."),
     "request.some_missing": Text(es="Guardado. Aún faltan: {names}.", en="Stored. Still missing: {names}."),
+    "request.weak.short": Text(
+        es="{name} tiene menos de {least} caracteres: no se oculta en lo que imprimen las tareas.",
+        en="{name} has fewer than {least} characters: it is not hidden in what tasks print.",
+    ),
+    "request.weak.everyday": Text(
+        es="{name} es una palabra corriente: se oculta en todo lo que la contenga. Usa un valor largo y al azar.",
+        en="{name} is an everyday word: whatever contains it is redacted. Use a long random value.",
+    ),
+    "request.weak.in_project": Text(
+        es="El valor de {name} está en {file}, un archivo del proyecto: se oculta en todo lo que lo contenga.",
+        en="The value of {name} stands in {file}, a file of the project: whatever contains it is redacted.",
+    ),
     "request.valid": Text(es="Guardado y probado: {message}", en="Stored and tried: {message}"),
     "request.invalid": Text(es="Guardado, pero no funciona: {message}", en="Stored, but it does not work: {message}"),
     "request.tried": Text(es="Funciona: {message}", en="It works: {message}"),
