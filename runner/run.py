@@ -47,7 +47,7 @@ class Context(Struct, frozen=True, kw_only=True):
     `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it, and from
     `secrets` what the task names.
     `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter in. `step_seconds` limits
-    steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output,
+    steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output.
     """
 
     workspaces: Workspaces
