@@ -24,6 +24,8 @@ def main(link: Link, names: Sequence[str]) -> int:
 
     def tell(verdict: Verdict) -> None:
         print(f"{verdict.seconds:5.1f} s", "" if verdict.reached else "(not reached)", verdict, flush=True)
+        if verdict.symptoms:
+            print(*verdict.calls, verdict.runner_log, sep="\n        ", flush=True)
 
     verdicts = asyncio.run(play_matrix(link, choose, min(LANES, len(names) or LANES), tell))
     failures = [verdict for verdict in verdicts if verdict.symptoms]
