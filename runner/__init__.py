@@ -16,6 +16,7 @@ One run, from a claimed task to its outcome, needs no database:
     step.py         one command of a run          process.py, pipe.py, output.py, environment.py
     child.py        a command as the runner       subreaper.py, subreaper_client.py  how all it starts is found and
                     sees it                       process_group.py                   ended: on Linux, elsewhere
+                                                  subreaper_protocol.py, command_supervisor.py
     orphans.py      what outlived a runner        runner_mark.py, process_tree.py, linux.py
     acceptance.py   what must come of it          scope.py, run_state.py
     redact.py, redaction/                         commit_scan.py                     what nobody may see, or commit
