@@ -1,12 +1,10 @@
 """Every write the product knows, one method each.
 
 `Commands` owns two connections: claims go over one, everything else over the other, each behind a group committer, so
-a runner's reports never wait for its next claim. Requests that create many tasks have two more between them, opened
-when they are needed, so that nothing else waits for them.
+a runner's reports never wait for its next claim. Requests that create many tasks share two more, opened on demand.
 
-After a commit that made something claimable it says so through `wake` (events/hint.py has the words); the hint is sent
-by the notifier, never inside the writing transaction. A task that is created alone brings its hint along
-(log.create_and_tell), and this process is told of it by the notifier.
+After a commit that made something claimable, `wake` is called with a hint (events/hint.py); the notifier sends it,
+never the writing transaction. A task created alone carries its own hint (log.create_and_tell).
 """
 
 from collections.abc import Callable, Sequence
@@ -31,6 +29,7 @@ from events.notifier import Notifier
 from events.reports import Report, write_reports
 from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
+from events.run_state import RunState
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.runners import SQL as RUNNERS_SQL
 from events.runners import Runners, draining
@@ -181,6 +180,11 @@ class Commands:
         self._made_ready(rows)
         return [row["id"] for row in rows]
 
+    async def run_state(self, run_id: int) -> RunState | None:
+        """What the log says of a run; None: there is no such run."""
+        rows = await self._call("run_state", run_id)
+        return RunState(**rows[0]) if rows else None
+
     async def requeue(
         self,
         task_id: str,
@@ -201,10 +205,7 @@ class Commands:
         self._made_ready(rows)
 
     async def requeue_many(self, task_ids: Sequence[str], reason: str, actor: str) -> list[str]:
-        """Makes many tasks ready again, each with all its attempts; those that cannot be are left as they are.
-
-        Returns the ids of those that were. A few hundred at a time, so that nobody waits long for their rows.
-        """
+        """Makes many tasks ready again, each with all its attempts, a few hundred at a time. Returns which it could."""
         rows: list[Any] = []
         for ids in batched(task_ids, MANY):
             rows += await self._call("requeue_many", ids, reason, actor)

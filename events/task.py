@@ -42,6 +42,21 @@ class FileChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     renamed_from: str | None = None
 
 
+class Unrecorded(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A path in a run's workspace that its commit does not hold, and why.
+
+    `reason`: `unsupported_name` (git never stores it, e.g. `.GIT`), `special_file` (a socket, a pipe, a device),
+    `unreadable`, `embedded_repository` (the history of a repository inside the workspace; its files are recorded),
+    `submodule` (changes inside one), `history` (commits of the run's own that could not be taken over; the files are
+    recorded) or `refused` (git would not add it).
+    """
+
+    path: str
+    reason: Literal[
+        "unsupported_name", "special_file", "unreadable", "embedded_repository", "submodule", "history", "refused"
+    ]
+
+
 class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The definition of a task, whole. `priority` 0 is the most urgent; times are UTC."""
 
@@ -93,7 +108,10 @@ class TaskStep(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
 
 class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The run succeeded and so did the task."""
+    """The run succeeded and so did the task.
+
+    `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
+    """
 
     run_id: int
     duration_ms: int | None = None
@@ -102,10 +120,16 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     branch: str | None = None
     commit_hash: str | None = None
     file_changes: list[FileChange] = field(default_factory=list)
+    unrecorded: list[Unrecorded] = field(default_factory=list)
+    kept_path: str | None = None
+    kept_until: datetime | None = None
 
 
 class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The run failed. What becomes of the task is told by the event after this one, if any."""
+    """The run failed. What becomes of the task is told by the event after this one, if any.
+
+    `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
+    """
 
     run_id: int
     error: str
@@ -114,6 +138,9 @@ class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     branch: str | None = None
     commit_hash: str | None = None
     file_changes: list[FileChange] = field(default_factory=list)
+    unrecorded: list[Unrecorded] = field(default_factory=list)
+    kept_path: str | None = None
+    kept_until: datetime | None = None
 
 
 class TaskRequeued(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

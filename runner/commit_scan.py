@@ -85,8 +85,9 @@ def refusal(findings: list[Finding]) -> str:
     places = ", ".join(dict.fromkeys(finding.where for finding in findings[:NAMED_FINDINGS]))
     more = f" and {len(findings) - NAMED_FINDINGS} more" if len(findings) > NAMED_FINDINGS else ""
     return (
-        f"the run would commit a stored secret: {places}{more}; nothing of it was kept. Let the step read the value "
-        f"from its environment instead of writing it down, or set ELRUSO_COMMITTED_SECRETS=allow"
+        f"the run would commit a stored secret: {places}{more}; no commit of it was taken over. "
+        "Let the step read the value from its environment instead of writing it down, or set "
+        "ELRUSO_COMMITTED_SECRETS=allow on the runner"
     )
 
 

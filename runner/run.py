@@ -9,8 +9,6 @@ from msgspec import Struct
 
 from events.errors import ElRusoError, InvalidInput
 from events.task import TaskCreated
-from runner.changes import Changes
-from runner.commit_scan import CommittedSecrets
 from runner.environment import child_environment
 from runner.granting import Grants, NoGrants, secrets_of
 from runner.handlers import Handlers
@@ -18,6 +16,7 @@ from runner.output import OUTPUT_LIMIT
 from runner.redact import Redactor
 from runner.reporting import Reporter, Unheard
 from runner.workspace import Workspaces
+from runner.workspace.changes import Changes
 
 _decoder = msgspec.json.Decoder(TaskCreated)
 
@@ -48,8 +47,7 @@ class Context(Struct, frozen=True, kw_only=True):
     `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it, and from
     `secrets` what the task names.
     `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter in. `step_seconds` limits
-    steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output,
-    `committed_secrets` what becomes of a run that commits a known value.
+    steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output.
     """
 
     workspaces: Workspaces
@@ -62,7 +60,6 @@ class Context(Struct, frozen=True, kw_only=True):
     secrets: Grants = NoGrants()
     step_seconds: float | None = None
     output_limit_bytes: int = OUTPUT_LIMIT
-    committed_secrets: CommittedSecrets = "refuse"
 
 
 class RunFailed(ElRusoError):
@@ -108,6 +105,10 @@ class Run:
             self.definition = _decoder.decode(claim.definition)
         except msgspec.MsgspecError as problem:
             raise InvalidInput(f"the definition of task {claim.task_id} cannot be read: {problem}") from problem
+
+    def began(self) -> None:
+        """It has its workspace: its time counts from now, not from when it began to wait for one."""
+        self.started = time.monotonic()
 
     def seconds_left(self) -> float | None:
         """Until the task's own timeout; None: it has none.
