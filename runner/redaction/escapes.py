@@ -122,7 +122,7 @@ class Decoding:
                 certain = cut if number == 0 else certain
                 cut_later |= number > 0 and cut < len(self.text)
                 self.text = self.text[:cut]
-            decoded = tokens.sub(_replacement, self.text)
+            decoded = tokens.sub(b"" if tokens is ANSI else _replacement, self.text)
             if decoded == self.text:
                 break
             self.text = decoded

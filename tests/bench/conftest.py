@@ -30,6 +30,7 @@ TINY = Sizes(
     page_tasks=300,
     page_requests=2,
     page_warm_up=0,
+    redacted_megabytes=1,
     viewers=7,
     listeners=3,
     news=4,

@@ -38,6 +38,10 @@ ROWS = {
         "processor time, Python",
         "processor time, PostgreSQL",
     ],
+    "redaction": [
+        *(f"{text}, {count} values known" for text in ("log", "JSON and colours") for count in (0, 5, 50)),
+        "commits, 5 values known",
+    ],
     "viewers": ["fan-out p50", "fan-out p99", "fan-out max", "sessions that LISTEN", "memory per viewer"],
     "endurance": [
         *("full speed", "the last sixth", "held: the least window", "held: the mean", "after it: seconds to 0.95"),

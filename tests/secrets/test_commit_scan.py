@@ -14,6 +14,7 @@ import pytest
 from runner.commit_scan import CHUNK_BYTES, MOST_FINDINGS, Finding, refusal, scan_commits, scan_ref_names
 from runner.git import Git, GitFailed
 from runner.redact import Redactor, SecretSearch
+from tests.secrets.encoders import ENCODERS, VALUES
 from tests.support.waiting import eventually
 
 SECRET = "swordfish/Xx-42-zebra"
@@ -83,6 +84,21 @@ async def test_a_stored_value_is_found_wherever_it_is_committed(work: Repository
     assert where.format(HEAD=work.run("git rev-parse HEAD")) in [finding.where for finding in findings]
     assert not [finding for finding in findings if SECRET in finding.where]
     assert SECRET not in refusal(findings)
+
+
+async def test_every_form_is_found_in_a_commit(work: Repository) -> None:
+    """Each value in each form, in a file of its own."""
+    names = {
+        value: {f"{number}-{index}" for index in range(len(ENCODERS))} for number, value in enumerate(VALUES.values())
+    }
+    for value, files in names.items():
+        for name, encode in zip(sorted(files), ENCODERS.values(), strict=True):
+            (work.directory / name).write_text(f"{name}: {encode(value)}\n")  # the same content twice is one object
+    (work.directory / "utf16").write_bytes(f"password: {SECRET}".encode("utf-16"))
+    work.run(COMMIT)
+    for value, files in names.items():
+        assert files == {finding.where for finding in await work.scan(redactor=Redactor([value]))}
+    assert await work.scan() == [Finding("content", "utf16")]
 
 
 async def test_a_tag_message_is_found(work: Repository) -> None:
