@@ -15,6 +15,7 @@ from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
 
 Phase = str | int
+ArtifactKind = Literal["patch", "diffstat"]
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -40,6 +41,14 @@ class FileChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     added: int | None = None
     removed: int | None = None
     renamed_from: str | None = None
+
+
+class Artifact(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a run left behind as it was stored: the SHA-256 (hexadecimal) and the size of its UTF-8."""
+
+    kind: ArtifactKind
+    sha256: str
+    size_bytes: int
 
 
 class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -93,7 +102,7 @@ class TaskStep(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
 
 class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The run succeeded and so did the task."""
+    """The run succeeded and so did the task. `artifacts`: digests of its patch and diffstat, sealed by this event."""
 
     run_id: int
     duration_ms: int | None = None
@@ -102,10 +111,14 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     branch: str | None = None
     commit_hash: str | None = None
     file_changes: list[FileChange] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
 
 
 class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The run failed. What becomes of the task is told by the event after this one, if any."""
+    """The run failed. What becomes of the task is told by the event after this one, if any.
+
+    `artifacts`: the digests of its patch and diffstat, sealed by this event.
+    """
 
     run_id: int
     error: str
@@ -114,6 +127,7 @@ class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     branch: str | None = None
     commit_hash: str | None = None
     file_changes: list[FileChange] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
 
 
 class TaskRequeued(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

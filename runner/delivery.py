@@ -73,6 +73,7 @@ class Delivery:
             await self._flush(run_id)
         if outcome.patch or outcome.diffstat:
             await self._save_artifacts(run_id, outcome)
+            self._versions.pop(run_id, None)  # not counted: the statement that looks versions up seals artifacts
         self._post(claimed.task_id, outcome.event, outcome.retry)
 
     def give_up(self, claimed: Claimed, error: Exception) -> None:
