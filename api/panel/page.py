@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import ANYONE
 from api.body import read_body
 from api.deps import ApiDeps
 from api.entry import Entry
@@ -26,6 +25,7 @@ from api.panel.engine import said_of_refusal
 from api.panel.paper import HEADERS, render
 from api.panel.texts import MESSAGES
 from api.panel.visit import Visit
+from api.permissions import ANYONE
 from api.screening import refuse_secrets
 from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
 
