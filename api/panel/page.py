@@ -45,7 +45,7 @@ class Page(Entry, frozen=True, dict=True):
         """Find out who it is, read, call the handler; tell refusals on a page."""
         visit = Visit(request, deps, live, None)
         try:
-            visit.caller = await find_caller(request, deps.tokens)
+            visit.caller = await find_caller(request, deps.tokens, live.sessions)
             if self.roles is not ANYONE and visit.caller is None:
                 return await _send_to_sign_in(visit)
             if self.roles is not ANYONE and not visit.may(self.roles):
