@@ -10,6 +10,7 @@ from api.broadcast import Broadcast
 from api.deps import ApiDeps
 from api.lookup import TaskLookup
 from api.revocation import RevocationWatch
+from api.runner_ids import RunnerIds
 from api.sessions import SessionStore
 from api.sharing import SharedAnswers
 from api.waiting import WaitingLine
@@ -28,6 +29,7 @@ class Live:
         self.tasks = TaskLookup(deps.views)
         self.answers = SharedAnswers(deps.views.state)
         self.board = Board(deps.pool, deps.views)
+        self.runner_ids = RunnerIds(deps.pool)
         self.sessions = SessionStore(deps.pool, deps.tokens)
         self.revocation = RevocationWatch(deps.tokens, self.sessions, deps.listener)
         self.waiting = WaitingLine(deps.listener)
