@@ -23,6 +23,7 @@ from api.entry import Entry
 from api.envelope import JsonResponse
 from api.errors import MethodNotAllowed
 from api.live import Live
+from api.peer import refuse_steps
 from api.permissions import ANYONE
 from api.screening import screened
 from api.sharing import Sharing
@@ -51,6 +52,8 @@ class Endpoint(Entry, frozen=True, dict=True):
         caller = LOCAL
         if self.roles is not ANYONE:
             caller = await authenticate(scope["method"], Headers(scope=scope), self.roles, deps.tokens)
+            if caller.trusted:
+                await refuse_steps(scope)
         if self.shared == "none":
             response = await self._call(Call(Request(scope, receive), deps, live, caller))
             return _packed(response) if scope["method"] in SAFE_METHODS else response

@@ -28,6 +28,12 @@ class CrossSite(Forbidden):
     code = "cross_site"
 
 
+class InsideRun(Forbidden):
+    """A process that a runner started sent this, and shows no token."""
+
+    code = "inside_run"
+
+
 def answer_error(error: Exception) -> JsonResponse:
     """The response that tells of `error`. What nobody foresaw is logged with its traceback and kept from the caller."""
     refusal = as_refusal(error)

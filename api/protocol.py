@@ -6,6 +6,8 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.peer import Peer
+
 HEAD_BYTES_MAX = 64 * 1024
 
 
@@ -18,7 +20,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "cut_connection": transport.abort}  # becomes the state of each request
+        # Becomes the state of each request.
+        self.app_state = {**self.app_state, "cut_connection": transport.abort, "peer": _peer_of(transport)}
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -38,6 +41,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self.send_400_response("The headers are too large.")
+
+
+def _peer_of(transport: asyncio.Transport) -> Peer | None:
+    """The other end; None where that is no TCP connection."""
+    client, server = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    return Peer(client[:2], server[:2]) if isinstance(client, tuple) and isinstance(server, tuple) else None
 
 
 class JoinedWrites:

@@ -1,12 +1,10 @@
 """Every write the product knows, one method each.
 
 `Commands` owns two connections: claims go over one, everything else over the other, each behind a group committer, so
-a runner's reports never wait for its next claim. Requests that create many tasks have two more between them, opened
-when they are needed, so that nothing else waits for them.
+a runner's reports never wait for its next claim. Requests that create many tasks share two more, opened on demand.
 
-After a commit that made something claimable it says so through `wake` (events/hint.py has the words); the hint is sent
-by the notifier, never inside the writing transaction. A task that is created alone brings its hint along
-(log.create_and_tell), and this process is told of it by the notifier.
+After a commit that made something claimable, `wake` is called with a hint (events/hint.py); the notifier sends it,
+never the writing transaction. A task created alone carries its own hint (log.create_and_tell).
 """
 
 from collections.abc import Callable, Sequence
@@ -32,6 +30,7 @@ from events.notifier import Notifier
 from events.reports import Report, write_reports
 from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
+from events.run_state import RunState
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.runners import SQL as RUNNERS_SQL
 from events.runners import Runners, draining
@@ -182,6 +181,11 @@ class Commands:
         self._made_ready(rows)
         return [row["id"] for row in rows]
 
+    async def run_state(self, run_id: int) -> RunState | None:
+        """What the log says of a run; None: there is no such run."""
+        rows = await self._call("run_state", run_id)
+        return RunState(**rows[0]) if rows else None
+
     async def requeue(
         self,
         task_id: str,
@@ -202,10 +206,7 @@ class Commands:
         self._made_ready(rows)
 
     async def requeue_many(self, task_ids: Sequence[str], reason: str, actor: str) -> list[str]:
-        """Makes many tasks ready again, each with all its attempts; those that cannot be are left as they are.
-
-        Returns the ids of those that were. A few hundred at a time, so that nobody waits long for their rows.
-        """
+        """Makes many tasks ready again, each with all its attempts, a few hundred at a time. Returns which it could."""
         rows: list[Any] = []
         for ids in batched(task_ids, MANY):
             rows += await self._call("requeue_many", ids, reason, actor)
@@ -266,19 +267,17 @@ class Commands:
 
     # ------------------------------------------------------------------ runners and the system
 
-    async def runner_started(
-        self, runner: str, meta: dict[str, Any], actor: str, lease_seconds: float, *, keeps_drain: bool = False
-    ) -> Beat:
-        """A runner came up, which ends its drain unless `keeps_drain`. Answers like a heartbeat."""
-        return await self._beat(Life(runner, RunnerStarted(meta=meta), actor, lease_seconds, keeps_drain))
+    async def runner_started(self, runner: str, meta: dict[str, Any], actor: str, lease_seconds: float) -> Beat:
+        """A runner came up, which ends its drain. Answers like a heartbeat."""
+        return await self.beat(Life(runner, RunnerStarted(meta=meta), actor, lease_seconds))
 
     async def heartbeat(self, runner: str, meta: dict[str, Any] | None, actor: str, lease_seconds: float) -> Beat:
         """A runner is alive: its lease on everything it holds begins anew."""
-        return await self._beat(Life(runner, RunnerHeartbeat(meta=meta), actor, lease_seconds))
+        return await self.beat(Life(runner, RunnerHeartbeat(meta=meta), actor, lease_seconds))
 
     async def runner_stopped(self, runner: str, reason: str | None, actor: str, lease_seconds: float) -> None:
         """A runner left in an orderly way."""
-        await self._beat(Life(runner, RunnerStopped(reason=reason), actor, lease_seconds))
+        await self.beat(Life(runner, RunnerStopped(reason=reason), actor, lease_seconds))
 
     async def pause(self, reason: str | None, actor: str) -> None:
         """Hands out no work until resumed. No-op when paused."""
@@ -332,8 +331,8 @@ class Commands:
     async def _call(self, statement: str, *arguments: Any) -> list[Any]:
         return await self._writes.submit(self._calls, Call(statement, arguments))
 
-    async def _beat(self, life: Life) -> Beat:
-        """Nobody is told: an idle runner's heartbeats would keep the whole system awake."""
+    async def beat(self, life: Life) -> Beat:
+        """A sign of life. Nobody is told: an idle runner's heartbeats would keep the whole system awake."""
         return await self._writes.submit(self._beats, life)
 
     async def _change_system(self, event: Struct, actor: str) -> None:

@@ -150,6 +150,10 @@ WITH written AS (
 SELECT max(w.seq) AS last_seq, EXISTS (SELECT FROM view.task_deps d JOIN json_array_elements_text($2::json) AS e (id) ON d.parent = e.id) AS frees
 FROM written w;
 
+-- name: run_state
+-- What became of a run. $1 run
+SELECT r.status, r.task_id, r.commit_hash FROM view.runs r WHERE r.id = $1;
+
 -- name: fail_runs
 -- Ends runs as failed and decides in the same append: again after a rest while attempts are left, else blocked.
 -- $1 task ids, $2 run ids, $3 places, $4 data, $5 may it be tried again?, $6 actors

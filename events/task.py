@@ -51,6 +51,21 @@ class Artifact(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     size_bytes: int
 
 
+class Unrecorded(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A path in a run's workspace that its commit does not hold, and why.
+
+    `reason`: `unsupported_name` (git never stores it, e.g. `.GIT`), `special_file` (a socket, a pipe, a device),
+    `unreadable`, `embedded_repository` (the history of a repository inside the workspace; its files are recorded),
+    `submodule` (changes inside one), `history` (commits of the run's own that could not be taken over; the files are
+    recorded) or `refused` (git would not add it).
+    """
+
+    path: str
+    reason: Literal[
+        "unsupported_name", "special_file", "unreadable", "embedded_repository", "submodule", "history", "refused"
+    ]
+
+
 class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The definition of a task, whole. `priority` 0 is the most urgent; times are UTC."""
 
@@ -102,7 +117,11 @@ class TaskStep(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
 
 class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The run succeeded and so did the task. `artifacts`: digests of its patch and diffstat, sealed by this event."""
+    """The run succeeded and so did the task.
+
+    `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
+    `artifacts`: the digests of its patch and diffstat, sealed by this event.
+    """
 
     run_id: int
     duration_ms: int | None = None
@@ -111,12 +130,16 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     branch: str | None = None
     commit_hash: str | None = None
     file_changes: list[FileChange] = field(default_factory=list)
+    unrecorded: list[Unrecorded] = field(default_factory=list)
+    kept_path: str | None = None
+    kept_until: datetime | None = None
     artifacts: list[Artifact] = field(default_factory=list)
 
 
 class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The run failed. What becomes of the task is told by the event after this one, if any.
 
+    `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
     `artifacts`: the digests of its patch and diffstat, sealed by this event.
     """
 
@@ -127,6 +150,9 @@ class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     branch: str | None = None
     commit_hash: str | None = None
     file_changes: list[FileChange] = field(default_factory=list)
+    unrecorded: list[Unrecorded] = field(default_factory=list)
+    kept_path: str | None = None
+    kept_until: datetime | None = None
     artifacts: list[Artifact] = field(default_factory=list)
 
 

@@ -26,6 +26,7 @@ from ops.commands.vault import vault
 from ops.config import environment_language
 from ops.engine import own_version
 from ops.errors import OperatorError
+from ops.inside_run import find_surrounding_run
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option
 from ops.usage import explain
@@ -53,7 +54,9 @@ def _speak(_context: click.Context, _option: click.Parameter, language: Language
 @click.pass_context
 def elruso(context: click.Context) -> None:
     """The top; see help.elruso."""
-    context.obj = Terminal()
+    context.obj = terminal = Terminal()
+    if (run := find_surrounding_run()) is not None:
+        terminal.say("terminal.inside_run", task=run.task_id, run=run.run_id)
 
 
 for registered in COMMANDS:

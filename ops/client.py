@@ -6,6 +6,7 @@ import httpx
 
 from ops.config import Config
 from ops.errors import OperatorError
+from ops.private_process import become_identifiable
 
 TIMEOUT_SECONDS = 30.0
 
@@ -16,6 +17,8 @@ class Client:
     def __init__(self, config: Config, timeout: float = TIMEOUT_SECONDS) -> None:
         """`timeout`: seconds that an answer may take."""
         headers = {"Authorization": f"Bearer {config.token}"} if config.token else {}
+        if not config.token:
+            become_identifiable()
         self._address = config.api_url
         self._http = httpx.Client(base_url=config.api_url, headers=headers, timeout=timeout)
 

@@ -26,7 +26,9 @@ OTHER_NAMES = {
     "openai_base_url": ("OPENAI_BASE_URL",),
 }
 LOCALE_NAMES = ("LC_ALL", "LC_MESSAGES", "LANG")
-NOT_OURS = {"ELRUSO_VENV", "ELRUSO_TASK_ID", "ELRUSO_RUN_ID"}  # of the ./elruso script, and what steps are told
+TRANSFER_VARIABLE = "ELRUSO_ENVIRONMENT_FD"  # names the socket through which a parent of ours sends the settings
+# Of the ./elruso script, what steps are told, and what we tell our own children.
+NOT_OURS = {"ELRUSO_VENV", "ELRUSO_TASK_ID", "ELRUSO_RUN_ID", "ELRUSO_RUNNER_PROCESS", TRANSFER_VARIABLE}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Bytes = Annotated[int, Meta(ge=1, le=1 << 30)]
@@ -94,6 +96,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="How long the tasks of a stopping runner may run on.")
     ] = 0.0
+    git_seconds: Annotated[
+        Seconds, Meta(description="How long one git command may take; a checkout with LFS or filters may need more.")
+    ] = 600.0
+    kept_days: Annotated[
+        float, Meta(ge=0, le=3650, description="How long work that no commit holds stays in `ELRUSO_HOME/kept`.")
+    ] = 7.0
+    committed_secrets: Annotated[
+        Literal["refuse", "allow"],
+        Meta(description="Whether a run that would commit a stored value of the vault fails, or is let through."),
+    ] = "refuse"
     output_limit_bytes: Annotated[Bytes, Meta(description="Output kept of one step; the rest is counted.")] = 1 << 20
 
     # directives and the planner
@@ -194,6 +206,13 @@ def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, 
 def inherited_environment() -> dict[str, str]:
     """A copy of this process's environment, for those who make one for a child."""
     return dict(os.environ)
+
+
+def adopt_environment(variables: Mapping[str, str], without: str | None = None) -> None:
+    """Have these variables as if this process had been started with them."""
+    os.environ.update(variables)
+    if without is not None:
+        os.environ.pop(without, None)
 
 
 def _locale_language(environment: Mapping[str, str]) -> Language:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 
 from events.backoff import Backoff
+from ops.environment_transfer import EnvironmentTransfer
 
 STEADY_SECONDS = 60.0  # a child that lived this long has earned a quick restart
 GRACE_SECONDS = 15.0
@@ -28,15 +29,21 @@ async def keep_running(
     loop = asyncio.get_running_loop()
     while True:
         began = loop.time()
-        child = await asyncio.create_subprocess_exec(
-            *arguments, env=dict(environment), stdin=asyncio.subprocess.PIPE, start_new_session=True
-        )
-        started(child.pid)
-        try:
-            status = await child.wait()
-        except asyncio.CancelledError:
-            await _end(child)
-            raise
+        with EnvironmentTransfer(environment) as transfer:
+            child = await asyncio.create_subprocess_exec(
+                *arguments,
+                env=transfer.visible,
+                pass_fds=transfer.descriptors,
+                stdin=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+            started(child.pid)
+            try:
+                await transfer.deliver()
+                status = await child.wait()
+            except asyncio.CancelledError:
+                await _end(child)
+                raise
         if loop.time() - began > STEADY_SECONDS:
             backoff.reset()
         delay = backoff.next_delay()

@@ -17,15 +17,17 @@ from ops.engine import own_version
 from ops.migrate import migrate
 from ops.postgres.control import Announce
 from ops.printing import redact_prints
+from ops.private_process import become_identifiable
 from ops.vault.keyring import Keyring
 from projections.rebuild import rebuild
 from runner.handlers import Handlers
 from runner.http_link import HttpLink
+from runner.orphans import kill_orphans
 from runner.postgres_link import PostgresLink
 from runner.run import Context
 from runner.settings import Settings
 from runner.worker import Worker
-from runner.workspace import Workspaces
+from runner.workspace import WorkspacePolicy, Workspaces
 
 HARD_STOP_SECONDS = 2.0  # after a second signal the process is gone by then, come what may
 
@@ -44,6 +46,8 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
     redact_prints(Keyring.of(config).redactor)
     process = RunnerProcess(_context(config), _settings(config), ready_file(config.home) if tied else None)
     if speaks_http(config):
+        if not config.token:
+            become_identifiable()
         uvloop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))
         return
     with use_database(config, announce, "elruso-runner") as database:
@@ -77,9 +81,12 @@ class RunnerProcess:
         self._signals = 0
 
     async def run(self, opening: PostgresLink | HttpLink) -> None:
-        """Until stopped."""
-        await self._context.workspaces.remove_abandoned()
+        """Until stopped. What an earlier runner left running must not work in workspaces that are cleared."""
+        await asyncio.to_thread(kill_orphans)
+        workspaces = self._context.workspaces
         async with opening as link:
+            workspaces.ask(link)
+            await workspaces.recover()
             self._worker = Worker(link, self._context, self.settings)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -132,7 +139,17 @@ def _context(config: Config) -> Context:
     keyring = Keyring.of(config)
     keyring.hide(granted.values())
     return Context(
-        workspaces=Workspaces(config.home / "runs", config.workspace, environment),
+        workspaces=Workspaces(
+            config.home / "runs",
+            config.workspace,
+            environment,
+            WorkspacePolicy(
+                git_seconds=config.git_seconds,
+                kept_days=config.kept_days,
+                copies=config.concurrency,
+                committed_secrets=config.committed_secrets,
+            ),
+        ),
         redactor=keyring.redactor,
         secrets=keyring,
         handlers=_handlers(config.handlers),

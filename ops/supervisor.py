@@ -19,6 +19,7 @@ import msgspec
 import psutil
 from msgspec import Struct
 
+from ops.environment_transfer import EnvironmentTransfer
 from ops.errors import OperatorError
 from ops.keeper import keep_running
 from ops.runner_process import ready_file
@@ -101,15 +102,17 @@ class Supervisor:
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
         self._state_file.unlink(missing_ok=True)
-        with self.log_file.open("ab") as log:
+        with self.log_file.open("ab") as log, EnvironmentTransfer(environment) as transfer:
             daemon = subprocess.Popen(
                 arguments,
-                env=dict(environment),
+                env=transfer.visible,
+                pass_fds=transfer.descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+            transfer.deliver_now()
         return self._see_it_start(daemon)
 
     def stop(self) -> bool | None:

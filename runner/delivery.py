@@ -13,7 +13,8 @@ import structlog
 from events.claims import Claimed
 from events.errors import ElRusoError, LeaseLost, Unavailable
 from events.reports import Report, RunEvent
-from events.task import TaskFailed, TaskStarted, TaskStep
+from events.run_state import RunState
+from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
 from runner.link import Link
 from runner.outcome import Outcome
 from runner.output import Stream
@@ -38,6 +39,7 @@ class Delivery:
         self._claims: dict[int, Claimed] = {}
         self._versions: dict[int, int] = {}  # of the last event of each run
         self._transcripts: dict[int, Transcript] = {}
+        self._ends: dict[int, asyncio.Future[None]] = {}  # by run: its end, posted and not answered yet
         self._flushing: set[asyncio.Task[None]] = set()
         self._progress = progress
 
@@ -66,15 +68,25 @@ class Delivery:
         if transcript.is_full:
             await self._flush(run_id)
 
-    async def end(self, claimed: Claimed, outcome: Outcome) -> None:
+    async def end(self, run_id: int, outcome: Outcome) -> None:
         """The run ended: its last output, its artifacts, its end."""
-        run_id = claimed.run_id
         if run_id in self._transcripts:
             await self._flush(run_id)
         if outcome.patch or outcome.diffstat:
             await self._save_artifacts(run_id, outcome)
             self._versions.pop(run_id, None)  # not counted: the statement that looks versions up seals artifacts
-        self._post(claimed.task_id, outcome.event, outcome.retry)
+        self._post(self._claims[run_id].task_id, outcome.event, outcome.retry)
+
+    async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:
+        """The same, and wait until the log accepted it. A run whose end is refused is lost: that cancels this."""
+        self._ends[run_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self.end(run_id, outcome)
+            await self._ends[run_id]
+        finally:
+            del self._ends[run_id]
+        status = "done" if isinstance(outcome.event, TaskDone) else "failed"
+        return RunState(status, self._claims[run_id].task_id, outcome.event.commit_hash)
 
     def give_up(self, claimed: Claimed, error: Exception) -> None:
         """The runner itself broke down over a run."""
@@ -112,6 +124,8 @@ class Delivery:
         problem = refusal or error
         if problem is not None:
             self._refused(report, problem)
+        elif report.run_id in self._ends and isinstance(report.event, TaskDone | TaskFailed):
+            self._ends[report.run_id].set_result(None)
 
     def _refused(self, report: Report, refusal: Exception) -> None:
         """Not ours any more, or not writable: then the task fails with that, rather than hang."""

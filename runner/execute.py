@@ -1,11 +1,14 @@
-"""One run, from a claimed task to its outcome."""
+"""One run, from a claimed task to its reported end."""
 
 import time
+from pathlib import PurePosixPath
 
 import structlog
+from msgspec.structs import replace
 
-from events.errors import InvalidInput, LeaseLost
-from events.task import Acceptance, TaskStarted
+from events.errors import ElRusoError, InvalidInput, LeaseLost
+from events.run_state import RunState
+from events.task import Acceptance, FileChange, TaskStarted
 from runner.acceptance import accept, validate
 from runner.executors import Executor, choose_executor
 from runner.git import GitFailed
@@ -20,9 +23,10 @@ _NOTHING_ASKED = Acceptance()
 
 
 async def execute(claimed: Claim, context: Context) -> Outcome:
-    """Execute a claimed task. Whatever goes wrong with it is an outcome, not an exception.
+    """Execute a claimed task and report how it ended. Whatever goes wrong with it is an outcome, not an exception.
 
-    Cancelled, it kills what it started, removes its workspace, and is cancelled.
+    What the run did in a repository takes effect on its branch only after the log accepted its end. Cancelled, it
+    kills what it started, closes its workspace, and is cancelled.
 
     Raises:
         LeaseLost: the reporter says that the run was taken away; there is nothing left to report.
@@ -31,32 +35,56 @@ async def execute(claimed: Claim, context: Context) -> Outcome:
     try:
         run = Run(claimed, context, started)
     except InvalidInput as refusal:
-        return unreadable(claimed.run_id, refusal)
+        return await _ended(context, claimed.run_id, unreadable(claimed.run_id, refusal))
     try:
-        return done(run, await _carry_out(run))
+        executor = _prepare(run)
+        if executor.needs_workspace(run.definition, context):
+            return await _execute_in_workspace(run, executor)
+        await context.reporter.started(run.task_id, TaskStarted(run.run_id))
+        outcome = done(run, await executor.execute(run, None))
     except LeaseLost:
         raise
     except Exception as failure:
-        log.info("run.failed", task_id=run.task_id, run_id=run.run_id, error=type(failure).__name__)
-        return failed(run, failure)
+        outcome = _failure(run, failure)
+    return await _ended(context, run.run_id, outcome)
 
 
-async def _carry_out(run: Run) -> Finished:
-    task, context = run.definition, run.context
-    validate(task.acceptance or _NOTHING_ASKED)
-    scope = Scope(task.allowed_scope)
+def _prepare(run: Run) -> Executor:
+    """Refuse what cannot be executed before anything is done."""
+    validate(run.definition.acceptance or _NOTHING_ASKED)
+    Scope(run.definition.allowed_scope)
     run.take_secrets()
-    executor = choose_executor(task, context)
-    if not executor.needs_workspace(task, context):
-        await context.reporter.started(run.task_id, TaskStarted(run.run_id))
-        return await executor.execute(run, None)
+    return choose_executor(run.definition, run.context)
+
+
+async def _execute_in_workspace(run: Run, executor: Executor) -> Outcome:
+    """The workspace stays open until the log has decided about the run's end."""
+    task, context = run.definition, run.context
     run.branch = context.workspaces.branch_of(run.task_id, task.branch)
-    await context.reporter.started(run.task_id, TaskStarted(run.run_id, run.branch))
     async with context.workspaces.open(run.task_id, run.run_id, task.branch) as workspace:
-        return await _work_in(workspace, run, executor, scope)
+        run.began()
+        await context.reporter.started(run.task_id, TaskStarted(run.run_id, run.branch))
+        try:
+            outcome = done(run, await _work_in(workspace, run, executor))
+        except LeaseLost:
+            raise
+        except Exception as failure:
+            outcome = _failure(run, failure)
+        state = await context.reporter.confirmed_end(run.run_id, outcome)
+        if state is not None:
+            await _settle(workspace, run, state)
+        return outcome
 
 
-async def _work_in(workspace: Workspace, run: Run, executor: Executor, scope: Scope) -> Finished:
+async def _settle(workspace: Workspace, run: Run, state: RunState) -> None:
+    """The end is in the log; what git still refuses is tried again in the background."""
+    try:
+        await workspace.settle(state)
+    except ElRusoError as refusal:
+        log.warning("branch.not_settled", task_id=run.task_id, run_id=run.run_id, detail=refusal.detail)
+
+
+async def _work_in(workspace: Workspace, run: Run, executor: Executor) -> Finished:
     """The checks come after the snapshot: what they leave behind is not the run's work."""
     try:
         finished = await executor.execute(run, workspace.directory)
@@ -64,11 +92,13 @@ async def _work_in(workspace: Workspace, run: Run, executor: Executor, scope: Sc
         await _record_remains(workspace, run, failure)
         raise
     run.changes = await workspace.snapshot(_message(run), run.context.redactor)
-    offenders = scope.offenders(run.changes.files)
+    if run.changes.problems:
+        raise RunFailed("; ".join(run.changes.problems))
+    scope = Scope(run.definition.allowed_scope)
+    offenders = scope.offenders(_relative(run.changes.files, workspace.prefix))
     if offenders:
         raise RunFailed(scope.complaint(offenders))
-    await accept(run.definition.acceptance or _NOTHING_ASKED, run, workspace.directory)
-    workspace.keep()
+    await accept(run.definition.acceptance or _NOTHING_ASKED, run, workspace)
     return finished
 
 
@@ -78,6 +108,31 @@ async def _record_remains(workspace: Workspace, run: Run, failure: RunFailed) ->
         run.changes = await workspace.snapshot(_message(run), run.context.redactor)
     except GitFailed as refusal:
         raise RunFailed(f"{failure.detail}; its changes could not be recorded: {refusal.detail}") from failure
+
+
+def _failure(run: Run, failure: Exception) -> Outcome:
+    log.info("run.failed", task_id=run.task_id, run_id=run.run_id, error=type(failure).__name__)
+    return failed(run, failure)
+
+
+async def _ended(context: Context, run_id: int, outcome: Outcome) -> Outcome:
+    await context.reporter.end(run_id, outcome)
+    return outcome
+
+
+def _relative(changes: list[FileChange], prefix: str) -> list[FileChange]:
+    """The changes with paths relative to the workspace; those outside it begin with `../`."""
+    if not prefix:
+        return changes
+    up = "../" * len(PurePosixPath(prefix).parts)
+
+    def inside(path: str) -> str:
+        return path.removeprefix(prefix) if path.startswith(prefix) else up + path
+
+    return [
+        replace(change, path=inside(change.path), renamed_from=change.renamed_from and inside(change.renamed_from))
+        for change in changes
+    ]
 
 
 def _message(run: Run) -> str:

@@ -1,22 +1,27 @@
-"""Call git: without hooks, prompts, pagers or anybody's aliases and diff drivers in the way."""
+"""Run git without hooks, prompts, pagers, aliases and diff drivers in the way."""
 
 import asyncio
 import os
+import subprocess
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events.errors import ElRusoError
 from runner.environment import base_environment
-from runner.process_group import end_group
+from runner.linux import IS_LINUX
+from runner.pipe import Pipe
+from runner.process_group import end_group, spawn
+from runner.runner_mark import MARK, own_mark
 
-TIMEOUT_SECONDS = 120.0
-LAST_WORDS_SECONDS = 1.0
+TIMEOUT_SECONDS = 600.0
 
-# Several runs share one repository: wait for each other's short locks, and never start a collection in between.
+# Several runs share one repository: wait for each other's short locks, and never start a garbage collection.
 _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
@@ -44,79 +49,133 @@ class GitFailed(ElRusoError):
 class Git(Struct, frozen=True):
     """git in one directory. `environment` is the runner's own; git sees its harmless part only.
 
-    `ceiling`: where to stop looking for a repository. If a step deletes its worktree's .git, git must not find
-    somebody else's repository further up.
+    `ceiling`: where git stops looking for a repository. If a step deletes a `.git`, git must not find somebody else's
+    repository further up. `variables` are added to git's environment (GIT_DIR and the like). A command may take
+    `timeout_seconds`.
     """
 
     directory: Path
     environment: Mapping[str, str]
     ceiling: Path | None = None
+    variables: Mapping[str, str] = {}
+    timeout_seconds: float = TIMEOUT_SECONDS
 
-    async def read(self, *arguments: str, given: str = "", limit: int | None = None) -> bytes:
+    def with_variables(self, **variables: str) -> "Git":
+        """The same git with more environment variables."""
+        return replace(self, variables={**self.variables, **variables})
+
+    async def read(self, *arguments: str, given: str | bytes = "", limit: int | None = None) -> bytes:
         """What git prints, at most `limit` bytes of it; `given` is its input.
 
         Raises:
-            GitFailed: it exited with an error, or took more than two minutes.
+            GitFailed: it exited with an error, or took longer than `timeout_seconds`.
         """
         with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
-            stdin.write(given.encode(errors="replace"))
+            stdin.write(given if isinstance(given, bytes) else given.encode(errors="surrogateescape"))
             stdin.seek(0)
-            process = await asyncio.create_subprocess_exec(
-                *("git", *_OPTIONS, *arguments),
-                cwd=self.directory,
-                env=self._environment(),
-                stdin=stdin,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-            )
-            printed, code = await _output_of(process, arguments[0], limit)
+            run = self._read_all if limit is None else partial(self._read_some, limit)
+            printed, code = await run(arguments, stdin, stderr)
             stderr.seek(0)
-            said = stderr.read(4096).decode(errors="replace").strip()
+            message = stderr.read(4096).decode(errors="replace").strip()
         if code:
-            raise GitFailed(f"git {arguments[0]}: {said or f'exit code {code}'}", exit_code=code)
+            raise GitFailed(f"git {arguments[0]}: {message or f'exit code {code}'}", exit_code=code)
         return printed
 
-    async def line(self, *arguments: str, given: str = "") -> str:
+    async def _read_all(self, arguments: Sequence[str], stdin: IO[bytes], stderr: IO[bytes]) -> tuple[bytes, int]:
+        with tempfile.TemporaryFile() as stdout:
+            process = await self._start(arguments, stdin, stdout, stderr)
+            code = await self._exit_code(process, arguments[0])
+            stdout.seek(0)
+            return stdout.read(), code
+
+    async def _read_some(
+        self, limit: int, arguments: Sequence[str], stdin: IO[bytes], stderr: IO[bytes]
+    ) -> tuple[bytes, int]:
+        """Read up to the limit, then stop git: that it was cut short is no failure."""
+        printed = bytearray()
+
+        async def collect(data: bytes) -> None:
+            printed.extend(data)
+            if len(printed) > limit:
+                raise _Enough
+
+        with Pipe() as stdout:
+            with stdout.writer() as writer:
+                process = await self._start(arguments, stdin, writer, stderr)
+            try:
+                async with asyncio.timeout(self.timeout_seconds):
+                    await stdout.pump(collect)
+            except _Enough:
+                await end_group(process.pid, 0.0)
+                await process.wait()
+                return bytes(printed[:limit]), 0
+            except TimeoutError:
+                await end_group(process.pid)
+                raise self._too_slow(arguments[0]) from None
+            except asyncio.CancelledError:
+                await end_group(process.pid, 0.0)
+                raise
+        return bytes(printed), await self._exit_code(process, arguments[0])
+
+    async def _start(
+        self, arguments: Sequence[str], stdin: IO[bytes], stdout: IO[bytes] | int, stderr: IO[bytes]
+    ) -> asyncio.subprocess.Process:
+        return await spawn(
+            *("git", *_OPTIONS, *arguments),
+            cwd=self.directory,
+            env=self._environment(),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+        )
+
+    async def _exit_code(self, process: asyncio.subprocess.Process, verb: str) -> int:
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                return await process.wait()
+        except TimeoutError:
+            raise self._too_slow(verb) from None
+        finally:
+            if process.returncode is None:
+                await end_group(process.pid)
+
+    def _too_slow(self, verb: str) -> GitFailed:
+        advice = "ELRUSO_GIT_SECONDS on the runner is its limit"
+        return GitFailed(f"git {verb}: no answer within {self.timeout_seconds:g} s; {advice}")
+
+    async def line(self, *arguments: str, given: str | bytes = "") -> str:
         """What git prints, as one line of text."""
         return os.fsdecode((await self.read(*arguments, given=given)).rstrip(b"\n"))
 
+    async def paths(self, *arguments: str, given: str | bytes = "") -> list[str]:
+        """What git prints with -z: paths, with bytes that are not UTF-8 as surrogate escapes."""
+        return [os.fsdecode(path) for path in (await self.read(*arguments, given=given)).split(b"\0") if path]
+
     async def succeeds(self, *arguments: str) -> bool:
-        """True when git exits 0: for its questions whose answer is the exit code."""
+        """True when git exits with 0: for questions whose answer is the exit code."""
         try:
             await self.read(*arguments)
         except GitFailed:
             return False
         return True
 
+    def open(self, *arguments: str, stdin: IO[bytes] | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+        """git with a pipe from its output, for threads that read more than memory holds; the caller ends it."""
+        return subprocess.Popen(
+            ["git", *_OPTIONS, *arguments],
+            cwd=self.directory,
+            env=self._environment(),
+            stdin=stdin if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
     def _environment(self) -> dict[str, str]:
         ceiling = {"GIT_CEILING_DIRECTORIES": str(self.ceiling)} if self.ceiling else {}
-        return base_environment(self.environment) | _IDENTITY | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | ceiling
+        own = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | ({MARK: own_mark()} if IS_LINUX else {})
+        return base_environment(self.environment) | _IDENTITY | own | ceiling | dict(self.variables)
 
 
-async def _output_of(process: asyncio.subprocess.Process, verb: str, limit: int | None) -> tuple[bytes, int]:
-    """Read up to the limit, then stop git: that it was cut short is no failure."""
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            if limit is None:
-                return await process.stdout.read(), await process.wait()
-            printed = await _read_up_to(process.stdout, limit)
-            cut = not process.stdout.at_eof() and bool(await process.stdout.read(1))
-            return printed, 0 if cut else await process.wait()
-    except TimeoutError:
-        raise GitFailed(f"git {verb}: no answer within {TIMEOUT_SECONDS:g} s") from None
-    finally:
-        if process.returncode is None:
-            await end_group(process.pid)
-        with suppress(TimeoutError):  # the exit is not told before the pipe is read to its end
-            async with asyncio.timeout(LAST_WORDS_SECONDS):
-                await process.stdout.read()
-                await process.wait()
-
-
-async def _read_up_to(reader: asyncio.StreamReader, limit: int) -> bytes:
-    try:
-        return await reader.readexactly(limit)
-    except asyncio.IncompleteReadError as end:
-        return end.partial
+class _Enough(Exception):
+    """The rest is not wanted."""

@@ -12,9 +12,10 @@ from events.beats import Beat
 from events.claims import ClaimAnswer, Claimed
 from events.commands import OutputChunk
 from events.committer import Answered
-from events.errors import Draining, ElRusoError, LeaseLost, Paused, Unavailable
+from events.errors import Draining, ElRusoError, LeaseLost, NotFound, Paused, Unavailable
 from events.hint import Hint
 from events.reports import Report
+from events.run_state import RunState
 from events.task import TaskCreated, TaskDone, TaskFailed, TaskStarted, TaskStep
 from runner.http_client import HttpClient
 from runner.settings import Settings
@@ -86,6 +87,14 @@ class HttpLink:
         task = asyncio.create_task(self._deliver(report, self._last.get(run_id), answered))
         self._last[run_id] = task
         task.add_done_callback(lambda done: self._last.pop(run_id) if self._last.get(run_id) is done else None)
+
+    async def run_state(self, run_id: int) -> RunState | None:
+        """See Link."""
+        try:
+            run = await self._client.ask("GET", f"/runs/{run_id}", {})
+        except NotFound:
+            return None
+        return RunState(run["status"], run["task_id"], run["commit_hash"])
 
     async def output(self, chunks: Sequence[OutputChunk]) -> None:
         """See Link. All chunks are of one run."""

@@ -11,6 +11,7 @@ from events.committer import Answered
 from events.errors import ElRusoError
 from events.hint import Hint
 from events.reports import Report
+from events.run_state import RunState
 
 
 class Pulse(Protocol):
@@ -51,6 +52,9 @@ class Link(Protocol):
 
         `answered` is called with None once it is written; else with why not, or why nobody knows.
         """
+
+    async def run_state(self, run_id: int) -> RunState | None:
+        """What the log says of a run; None: it knows no such run."""
 
     async def output(self, chunks: Sequence[OutputChunk]) -> None:
         """Stores output."""

@@ -6,12 +6,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.errors import ElRusoError, InvalidInput, Unprocessable
-from events.task import FileChange, TaskDone, TaskFailed
-from runner.changes import Changes
+from events.task import FileChange, TaskDone, TaskFailed, Unrecorded
 from runner.output import harmless
 from runner.run import Finished, Run, RunFailed
+from runner.workspace.changes import Changes
 
 FILE_CHANGES_LIMIT = 2000  # in the event; the patch tells the rest
+UNRECORDED_LIMIT = 100  # paths in the event
 ERROR_LIMIT = 4096  # characters
 
 
@@ -34,6 +35,9 @@ def done(run: Run, finished: Finished) -> Outcome:
         branch=run.branch,
         commit_hash=run.changes.commit_hash,
         file_changes=_listed(run),
+        unrecorded=_unrecorded(run),
+        kept_path=run.changes.kept_path,
+        kept_until=run.changes.kept_until,
     )
     return Outcome(event, patch=run.changes.patch, diffstat=run.changes.diffstat)
 
@@ -49,6 +53,9 @@ def failed(run: Run, failure: Exception) -> Outcome:
         branch=run.branch,
         commit_hash=run.changes.commit_hash,
         file_changes=_listed(run),
+        unrecorded=_unrecorded(run),
+        kept_path=run.changes.kept_path,
+        kept_until=run.changes.kept_until,
     )
     return Outcome(event, may_succeed_later(failure), run.changes.patch, run.changes.diffstat)
 
@@ -76,16 +83,34 @@ def _listed(run: Run) -> list[FileChange]:
     ]
 
 
+def _unrecorded(run: Run) -> list[Unrecorded]:
+    redact = run.context.redactor.redact
+    return [replace(each, path=redact(each.path)) for each in run.changes.unrecorded[:UNRECORDED_LIMIT]]
+
+
 def _duration(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
 def _summary(said: str | None, changes: Changes) -> str | None:
-    if not changes.files:
-        return said
-    added = sum(file.added or 0 for file in changes.files)
-    removed = sum(file.removed or 0 for file in changes.files)
-    number = len(changes.files)
+    parts = [said, _counted(changes.files), _left_out(changes)]
+    return "; ".join(part for part in parts if part) or None
+
+
+def _counted(files: list[FileChange]) -> str | None:
+    if not files:
+        return None
+    added = sum(file.added or 0 for file in files)
+    removed = sum(file.removed or 0 for file in files)
     lines = f"+{added} -{removed}"
-    counted = f"1 file changed, {lines}" if number == 1 else f"{number} files changed, {lines}"
-    return f"{said}; {counted}" if said else counted
+    return f"1 file changed, {lines}" if len(files) == 1 else f"{len(files)} files changed, {lines}"
+
+
+def _left_out(changes: Changes) -> str | None:
+    """Nobody should have to look for it to learn that something is missing."""
+    if not changes.unrecorded:
+        return None
+    number = len(changes.unrecorded)
+    what = changes.unrecorded[0].path if number == 1 else f"{number} paths"
+    kept = f", kept in {changes.kept_path} until {changes.kept_until:%Y-%m-%d}" if changes.kept_until else ""
+    return f"not recorded: {what}{kept}"

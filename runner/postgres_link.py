@@ -17,6 +17,7 @@ from events.hint import Hint
 from events.listener import Intervals, Listener
 from events.notifier import Notifier
 from events.reports import Report
+from events.run_state import RunState
 from events.runner import RunnerHeartbeat
 from events.session import hang_up
 from runner.settings import Settings
@@ -88,6 +89,10 @@ class PostgresLink:
     def report(self, report: Report, answered: Answered[ElRusoError | None]) -> None:
         """See Link."""
         self._commands.post(report, answered)
+
+    async def run_state(self, run_id: int) -> RunState | None:
+        """See Link."""
+        return await self._commands.run_state(run_id)
 
     async def output(self, chunks: Sequence[OutputChunk]) -> None:
         """See Link."""

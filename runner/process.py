@@ -1,24 +1,28 @@
-"""Run one command in its own process group: bounded in time and memory, and nothing of it survives.
+"""Run one command: bounded in time and memory, and nothing of it survives.
 
-Whatever a command leaves running in its group is ended with it. A process that left the group (by setsid) is out of
-reach, but it cannot hold us up: we stop listening to it.
+On Linux whatever a command leaves running is ended with it, also what left its process group (runner/subreaper.py).
+Elsewhere that is its process group; a process that left it, by setsid, is out of reach, but it cannot hold us up: we
+stop listening to it.
 """
 
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
+from runner.child import Child, Exit, Streams
+from runner.linux import IS_LINUX
 from runner.output import Stream
 from runner.pipe import Pipe
-from runner.process_group import GRACE_SECONDS, end_group
+from runner.process_group import GRACE_SECONDS, start_in_group
+from runner.runner_mark import MARK, own_mark
+from runner.subreaper_client import shared_subreaper
 
 LINGER_SECONDS = 0.5  # how long children of a command that ended may go on writing
-REAP_SECONDS = 5.0  # how long the kernel may take to bury a killed process
 
 Sink = Callable[[Stream, bytes], Awaitable[None]]
 Pumping = asyncio.Future[list[None]]
@@ -47,12 +51,12 @@ class Ended(Struct, frozen=True):
 async def run_command(command: Command, sink: Sink) -> Ended:
     """Run `command` to its end, its timeout or our cancellation; every chunk of its output goes to `sink`.
 
-    A slow sink slows the command down; a sink that raises ends it. When this returns or raises, its group is dead.
+    A slow sink slows the command down; a sink that raises ends it. When this returns or raises, nothing of it runs.
     """
     started = time.monotonic()
     with Pipe() as stdout, Pipe() as stderr:
         try:
-            process = await _spawn(command, stdout, stderr)
+            child = await _spawn(command, stdout, stderr)
         except (OSError, ValueError) as problem:
             return Ended(None, milliseconds_since(started), f"cannot start: {problem}")
         pumps = [
@@ -61,7 +65,7 @@ async def run_command(command: Command, sink: Sink) -> Ended:
         ]
         pumping = asyncio.gather(*pumps)
         try:
-            in_time = await _see_it_end(process, command, pumping)
+            in_time = await _see_it_end(child, command, pumping)
             stdout.last_call()
             stderr.last_call()
             await pumping
@@ -69,8 +73,11 @@ async def run_command(command: Command, sink: Sink) -> Ended:
             for pump in pumps:
                 pump.cancel()
             await asyncio.wait(pumps)  # before their descriptors are closed
-    error = None if in_time else f"timed out after {command.timeout_seconds:g} s"
-    return Ended(_exit_code(process) if in_time else None, milliseconds_since(started), error, not in_time)
+    if not in_time:
+        error = f"timed out after {command.timeout_seconds:g} s"
+        return Ended(None, milliseconds_since(started), error, timed_out=True)
+    how = child.exited.result()
+    return Ended(how.code, milliseconds_since(started), how.error)
 
 
 def milliseconds_since(started: float) -> int:
@@ -78,51 +85,50 @@ def milliseconds_since(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
 
 
-async def _spawn(command: Command, stdout: Pipe, stderr: Pipe) -> asyncio.subprocess.Process:
+async def start_child(
+    arguments: Sequence[str], directory: Path, environment: Mapping[str, str], streams: Streams
+) -> Child:
+    """Start a program whose descendants end with it, and with this process.
+
+    Raises:
+        OSError, ValueError: it cannot be executed.
+    """
+    if IS_LINUX:
+        marked = {**environment, MARK: own_mark()}
+        return await shared_subreaper().start(arguments, directory, marked, streams)
+    return await start_in_group(arguments, directory, environment, streams)
+
+
+async def _spawn(command: Command, stdout: Pipe, stderr: Pipe) -> Child:
     """Start it. Its stdin is a file, so that we need not feed a command that does not read."""
     with tempfile.TemporaryFile() as given, stdout.writer() as out, stderr.writer() as err:
         given.write((command.input_text or "").encode(errors="replace"))
         given.seek(0)
-        return await asyncio.create_subprocess_exec(
-            *command.arguments,
-            cwd=command.directory,
-            env=dict(command.environment),
-            stdin=given,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
+        streams = Streams(given.fileno(), out, err)
+        return await start_child(command.arguments, command.directory, command.environment, streams)
 
 
 def _into(sink: Sink, stream: Stream) -> Callable[[bytes], Awaitable[None]]:
     return lambda data: sink(stream, data)
 
 
-async def _see_it_end(process: asyncio.subprocess.Process, command: Command, pumping: Pumping) -> bool:
-    """Wait for the leader and end its group, whatever happens meanwhile. False: it had to be stopped at its timeout."""
-    leader = asyncio.ensure_future(process.wait())
+async def _see_it_end(child: Child, command: Command, pumping: Pumping) -> bool:
+    """Wait for the command and end what is left, whatever happens meanwhile. False: it was stopped at its timeout."""
     try:
-        in_time = await _wait_for_leader(leader, command.timeout_seconds, pumping)
+        in_time = await _wait_for_exit(child.exited, command.timeout_seconds, pumping)
         if in_time:
             await asyncio.wait({pumping}, timeout=LINGER_SECONDS)
         return in_time
     finally:
-        await end_group(process.pid, command.grace_seconds)
-        await asyncio.wait({leader}, timeout=REAP_SECONDS)
-        leader.cancel()
+        await child.end(command.grace_seconds)
 
 
-async def _wait_for_leader(leader: asyncio.Future[int], timeout: float | None, pumping: Pumping) -> bool:
+async def _wait_for_exit(exited: asyncio.Future[Exit], timeout: float | None, pumping: Pumping) -> bool:
     started = time.monotonic()
-    both: set[asyncio.Future[Any]] = {leader, pumping}
+    both: set[asyncio.Future[Any]] = {exited, pumping}
     await asyncio.wait(both, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    if pumping.done() and not leader.done():
+    if pumping.done() and not exited.done():
         pumping.result()  # a sink that raised must not be ignored
         left = None if timeout is None else max(0.0, timeout - (time.monotonic() - started))
-        await asyncio.wait({leader}, timeout=left)
-    return leader.done()
-
-
-def _exit_code(process: asyncio.subprocess.Process) -> int | None:
-    code = process.returncode
-    return code if code is None or code >= 0 else 128 - code
+        await asyncio.wait({exited}, timeout=left)
+    return exited.done()

@@ -1,17 +1,59 @@
-"""End a process group: politely first, then for certain."""
+"""Commands in process groups, where there is no subreaper (macOS): start one, and end it, politely first.
+
+A process that leaves its group, by setsid or setpgid, is out of reach.
+"""
 
 import asyncio
 import os
 import signal
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from runner.child import Exit, Streams
 
 GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
 POLL_SECONDS = 0.01
 BURIAL_SECONDS = 5.0  # how long the kernel may take to end a process that was killed
 
+REAP_SECONDS = 5.0  # how long the kernel may take to bury a killed process
+
 _PROCESSES = Path("/proc")
+
+
+class GroupChild:
+    """A command that leads a process group of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.exited: asyncio.Future[Exit] = asyncio.ensure_future(self._wait())
+
+    async def end(self, grace_seconds: float) -> None:
+        """See runner/child.py."""
+        await end_group(self._process.pid, grace_seconds)
+        await asyncio.wait({self.exited}, timeout=REAP_SECONDS)
+        self.exited.cancel()
+
+    async def _wait(self) -> Exit:
+        code = await self._process.wait()
+        return Exit(code if code >= 0 else 128 - code)
+
+
+async def start_in_group(
+    arguments: Sequence[str], directory: Path, environment: Mapping[str, str], streams: Streams
+) -> GroupChild:
+    """Start a command. Raises OSError or ValueError when it cannot be executed."""
+    process = await spawn(
+        *arguments,
+        cwd=directory,
+        env=dict(environment),
+        stdin=streams.stdin,
+        stdout=streams.stdout,
+        stderr=streams.stderr,
+    )
+    return GroupChild(process)
 
 
 async def end_group(group: int, grace_seconds: float = GRACE_SECONDS) -> None:
@@ -61,3 +103,21 @@ def _runs_in(group: int, entry: os.DirEntry[str]) -> bool:
     except OSError:
         return False  # it ended while we looked
     return int(fields[2]) == group and fields[0] not in (b"Z", b"X")
+
+
+async def spawn(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
+    """create_subprocess_exec in a session of its own; cancelled, it ends the child's process group first.
+
+    asyncio's own, cancelled before the child's pipes are connected, kills the child only, not its group, and on some
+    versions of Python waits for ever (gh-119710).
+
+    Raises:
+        OSError, ValueError: it cannot be started.
+    """
+    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*arguments, start_new_session=True, **options))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        process = await starting
+        await end_group(process.pid, 0.0)
+        raise

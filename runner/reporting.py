@@ -1,9 +1,15 @@
 """To whom a run tells how it goes."""
 
-from typing import Protocol
+from __future__ import annotations
 
+from typing import TYPE_CHECKING, Protocol
+
+from events.run_state import RunState
 from events.task import TaskStarted, TaskStep
 from runner.output import Stream
+
+if TYPE_CHECKING:
+    from runner.outcome import Outcome
 
 
 class Reporter(Protocol):
@@ -21,6 +27,12 @@ class Reporter(Protocol):
     async def output(self, run_id: int, step: int, stream: Stream, text: str) -> None:
         """A step printed something. Redacted, without NUL, at most 64 KiB; often a single line: collect them."""
 
+    async def end(self, run_id: int, outcome: Outcome) -> None:
+        """The run ended."""
+
+    async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:
+        """The run ended; returns when the log accepted that, with what it says. None: nobody knows whether it did."""
+
 
 class Unheard:
     """The Reporter of runs that nobody listens to."""
@@ -33,3 +45,10 @@ class Unheard:
 
     async def output(self, run_id: int, step: int, stream: Stream, text: str) -> None:
         """Goes unheard."""
+
+    async def end(self, run_id: int, outcome: Outcome) -> None:
+        """Goes unheard."""
+
+    async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:
+        """Goes unheard."""
+        return None

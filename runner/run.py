@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from events.errors import ElRusoError, InvalidInput
 from events.task import TaskCreated
-from runner.changes import Changes
 from runner.environment import child_environment
 from runner.granting import Grants, NoGrants, secrets_of
 from runner.handlers import Handlers
@@ -17,6 +16,7 @@ from runner.output import OUTPUT_LIMIT
 from runner.redact import Redactor
 from runner.reporting import Reporter, Unheard
 from runner.workspace import Workspaces
+from runner.workspace.changes import Changes
 
 _decoder = msgspec.json.Decoder(TaskCreated)
 
@@ -105,6 +105,10 @@ class Run:
             self.definition = _decoder.decode(claim.definition)
         except msgspec.MsgspecError as problem:
             raise InvalidInput(f"the definition of task {claim.task_id} cannot be read: {problem}") from problem
+
+    def began(self) -> None:
+        """It has its workspace: its time counts from now, not from when it began to wait for one."""
+        self.started = time.monotonic()
 
     def seconds_left(self) -> float | None:
         """Until the task's own timeout; None: it has none.

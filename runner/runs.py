@@ -26,6 +26,7 @@ class Runs:
         self.progress = asyncio.Event()
         self.delivery = Delivery(link, self.lose, self.progress)
         self._context = structs.replace(context, reporter=self.delivery)
+        context.workspaces.ask(link)
         self._slots: Slots[Claimed] = Slots(slots, self._execute)
         self._count = slots
         self._held: dict[int, Claimed] = {}  # claimed, and not ended yet
@@ -41,6 +42,7 @@ class Runs:
     async def close(self) -> None:
         """Close the slots."""
         await self._slots.close()
+        await self._context.workspaces.close()
 
     @property
     def free(self) -> int:
@@ -107,8 +109,7 @@ class Runs:
         self._running[run_id] = slot
         self.delivery.begin(claimed)
         try:
-            outcome = await execute(claimed, self._context)
-            await self.delivery.end(claimed, outcome)
+            await execute(claimed, self._context)
         except LeaseLost:
             log.warning("run.lost", task_id=claimed.task_id, run_id=run_id)
         except CancelledError:

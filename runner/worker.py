@@ -14,9 +14,11 @@ from events.hint import Hint
 from runner.alarm import Alarm
 from runner.heartbeat import Heart
 from runner.link import Link
+from runner.process_group import GRACE_SECONDS
 from runner.run import Context
 from runner.runs import Runs
 from runner.settings import Settings
+from runner.subreaper_client import shared_subreaper
 
 LINGER_SECONDS = 0.005  # how long a few free slots wait for more before a claim is made for them
 OUTSTANDING_RUNS = 2000  # with so many runs whose reports have no answer yet, claiming waits
@@ -145,6 +147,7 @@ class Worker:
 
     def _feel(self, beat: Beat) -> None:
         """The answer to a heartbeat."""
+        shared_subreaper().renew_lease(self._settings.lease_seconds + GRACE_SECONDS)  # as long as our own way takes
         self._turn(beat.draining)
         if beat.ready and not beat.paused:
             self._alarm.ring()

@@ -25,6 +25,7 @@ from api.panel.engine import said_of_refusal
 from api.panel.paper import HEADERS, render
 from api.panel.texts import MESSAGES
 from api.panel.visit import Visit
+from api.peer import refuse_steps
 from api.permissions import ANYONE
 from api.screening import refuse_secrets
 from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
@@ -45,7 +46,10 @@ class Page(Entry, frozen=True, dict=True):
         """Find out who it is, read, call the handler; tell refusals on a page."""
         visit = Visit(request, deps, live, None)
         try:
-            visit.caller = await find_caller(request, deps.tokens, live.sessions)
+            caller = await find_caller(request, deps.tokens, live.sessions)
+            if caller is not None and caller.trusted:
+                await refuse_steps(request.scope)
+            visit.caller = caller
             if self.roles is not ANYONE and visit.caller is None:
                 return await _send_to_sign_in(visit)
             if self.roles is not ANYONE and not visit.may(self.roles):

@@ -8,6 +8,8 @@ from api.holder import check_runner
 from api.routes.health import listener_mode
 from api.wire.field import RunnerId
 from api.wire.runner import Drain, Heartbeat, Release, Resume
+from events.beats import Life
+from events.runner import RunnerStarted
 
 
 async def list_runners(call: Call) -> Response:
@@ -27,7 +29,8 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
         await commands.runner_stopped(body.runner_id, None, actor, lease)
         return answer_value({"runner_id": body.runner_id, "status": "stopped"})
     if body.status == "started":
-        beat = await commands.runner_started(body.runner_id, body.meta or {}, actor, lease, keeps_drain=True)
+        event = RunnerStarted(body.meta or {})
+        beat = await commands.beat(Life(body.runner_id, event, actor, lease, keeps_drain=True))
     else:
         beat = await commands.heartbeat(body.runner_id, body.meta, actor, lease)
     if beat.stuck:

@@ -84,7 +84,7 @@ async def report(call: Call, run: KnownRun, event: RunEvent, *, retry: bool = Tr
 def _end(run: KnownRun, body: RunChange) -> TaskDone | TaskFailed:
     run_id = int(run.id)
     changes = [change.event() for change in body.file_changes]
-    end = (body.branch, body.commit_hash, changes)
+    end = (body.branch, body.commit_hash, changes, body.unrecorded, body.kept_path, body.kept_until)
     if ENDS[body.status] == "done":
         return TaskDone(run_id, body.duration_ms, body.summary, body.result, *end)
     error = body.error or body.summary or "the runner gave no reason"

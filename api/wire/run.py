@@ -1,11 +1,12 @@
 """What is said about runs."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
 from api.wire.field import Count, Limit, Line, Milliseconds, RunnerId, TaskId, Text
-from events.task import FileChange
+from events.task import FileChange, Unrecorded
 
 Change = Literal["added", "modified", "deleted", "renamed"]
 
@@ -95,6 +96,9 @@ class RunChange(Struct, frozen=True, forbid_unknown_fields=True):
     commit_hash: Line | None = None
     duration_ms: Milliseconds | None = None
     result: Any = None
+    unrecorded: Annotated[list[Unrecorded], Meta(max_length=1_000)] = field(default_factory=list)
+    kept_path: Annotated[str, Meta(max_length=4096)] | None = None
+    kept_until: datetime | None = None
     retry: bool = True
     finished_at: str | None = None
 

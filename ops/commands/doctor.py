@@ -1,6 +1,7 @@
 """`elruso doctor`: looks at settings, database and workspace, and says what to mend."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 
@@ -18,6 +19,7 @@ from ops.settings import without_password
 from ops.terminal import Terminal, command
 from ops.vault.keyring import Keyring
 from projections import horizon
+from runner.linux import IS_LINUX
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ def doctor(terminal: Terminal) -> None:
 
 
 async def _examine(config: Config) -> list[Finding]:
-    looks = (_look_at_settings, _look_at_workspace, _look_at_vault, _look_at_database)
+    looks = (_look_at_settings, _look_at_workspace, _look_at_vault, _look_at_steps, _look_at_database)
     return [finding for look in looks async for finding in look(config)]
 
 
@@ -72,6 +74,12 @@ async def _look_at_vault(config: Config) -> AsyncIterator[Finding]:
     yield Finding(True, "doctor.vault", {"number": len(entries)})
     if missing:
         yield Finding(True, "doctor.vault_missing", {"names": ", ".join(missing)})
+
+
+async def _look_at_steps(_config: Config) -> AsyncIterator[Finding]:
+    """What holds the steps of a task on this system (docs/adr/0018 and 0019)."""
+    as_root = "doctor.steps_as_root" if os.geteuid() == 0 else "doctor.steps_held"
+    yield Finding(True, as_root if IS_LINUX else "doctor.steps_in_groups")
 
 
 async def _look_at_database(config: Config) -> AsyncIterator[Finding]:

@@ -60,5 +60,23 @@ TEXTS = {
         es="Sin valor en el vault: {names}. Si hacen falta: elruso vault set NOMBRE.",
         en="Without a value in the vault: {names}. If they are needed: elruso vault set NAME.",
     ),
+    "doctor.steps_held": Text(
+        es="Los pasos terminan con su ejecución y con su runner; sin token, la API no los atiende.",
+        en="Steps end with their run and with their runner; without a token the API refuses them.",
+    ),
+    "doctor.steps_as_root": Text(
+        es="Los pasos terminan con su ejecución y con su runner; sin token, la API no los atiende. Pero el runner es "
+        "root, y sus pasos también: pueden leer la memoria de cualquier proceso y todos los archivos. Úsalo con un "
+        "usuario sin privilegios.",
+        en="Steps end with their run and with their runner; without a token the API refuses them. But the runner is "
+        "root, and so are its steps: they can read any process's memory and every file. Run it as an unprivileged "
+        "user.",
+    ),
+    "doctor.steps_in_groups": Text(
+        es="En este sistema solo el grupo de procesos de un paso termina con él, y sin tokens un paso puede lo mismo "
+        "que el operador: crea uno con elruso token create NOMBRE --role admin.",
+        en="On this system only a step's process group ends with it, and without tokens a step may do what the "
+        "operator may: make one with elruso token create NAME --role admin.",
+    ),
     "doctor.well": Text(es="Todo en orden.", en="All is well."),
 }

@@ -14,6 +14,12 @@ TEXTS = {
         es="No se llega a la base de datos ({detail}). Comprueba DATABASE_URL y que el servidor esté en marcha.",
         en="The database cannot be reached ({detail}). Check DATABASE_URL and that the server runs.",
     ),
+    "terminal.inside_run": Text(
+        es="Estás dentro de la ejecución {run} de la tarea {task}. Lo que hagas aquí lo hace la tarea: sin token la "
+        "API no lo acepta; con uno vale lo que permita su rol.",
+        en="You are inside run {run} of task {task}. What you do here, the task does: without a token the API refuses "
+        "it; with one it may do what the token's role allows.",
+    ),
     "terminal.interrupted": Text(es="Interrumpido.", en="Interrupted."),
     "terminal.stranger": Text(
         es="El paquete «{name}» no es el de El Ruso: lo tapa {path}. Usa el entorno que crea ./elruso.",

@@ -80,7 +80,7 @@ async def worker() -> None:
 async def _work(link: Link, settings: Settings) -> None:
     """From GO to STOP."""
     with tempfile.TemporaryDirectory() as folder:
-        context = Context(workspaces=Workspaces(Path(folder)), redactor=Redactor([]), handlers=handlers)
+        context = Context(workspaces=Workspaces(Path(folder) / "runs"), redactor=Redactor([]), handlers=handlers)
         runner = Worker(link, context, settings)
         stop = await ready()
         configure_logs(read_config(QUIET))

@@ -39,6 +39,12 @@ def run_git(directory: Path, *arguments: str) -> str:
     return done.stdout.decode().strip()
 
 
+def all_objects(repository: Path) -> bytes:
+    """The content of every object that a repository holds, reachable or not."""
+    command = ["git", "cat-file", "--batch-all-objects", "--batch"]
+    return subprocess.run(command, cwd=repository, capture_output=True, check=True).stdout
+
+
 @pytest.fixture
 async def tasks(database: str) -> AsyncIterator[Ledger]:
     """The tasks of the test's database; creating one wakes runners."""

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from events.task import TaskCreated, TaskStarted, TaskStep
+from events.run_state import RunState
+from events.task import TaskCreated, TaskDone, TaskStarted, TaskStep
+from runner.outcome import Outcome
 from runner.output import Stream
 from runner.redact import Redactor
 from runner.run import Context
@@ -32,6 +34,7 @@ class Recorder:
         self.starts: list[TaskStarted] = []
         self.steps: list[TaskStep] = []
         self.chunks: list[tuple[int, Stream, str]] = []
+        self.ends: list[Outcome] = []
         self.refuse: Exception | None = None
 
     async def started(self, task_id: str, event: TaskStarted) -> None:
@@ -44,6 +47,14 @@ class Recorder:
         if self.refuse is not None:
             raise self.refuse
         self.chunks.append((step, stream, text))
+
+    async def end(self, run_id: int, outcome: Outcome) -> None:
+        self.ends.append(outcome)
+
+    async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:
+        self.ends.append(outcome)
+        status = "done" if isinstance(outcome.event, TaskDone) else "failed"
+        return RunState(status, "T1", outcome.event.commit_hash)
 
     @property
     def text(self) -> str:

@@ -4,27 +4,29 @@ import asyncio
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.errors import Conflict, InvalidInput
-from runner.changes import PATCH_LIMIT, Changes
-from runner.git import GitFailed
+from events.errors import Conflict
+from events.run_state import RunState
 from runner.redact import Redactor
-from runner.repository import BranchBusy, WorkspaceUnusable
-from runner.run_directory import acquire, safe_name
-from runner.workspace import Workspaces
-from tests.runner.conftest import GitCommand, run_git
+from runner.workspace import WorkspacePolicy, Workspaces
+from runner.workspace.changes import PATCH_LIMIT, Changes
+from runner.workspace.repository import BranchUnusable, WorkspaceUnusable
+from runner.workspace.run_directory import acquire, safe_name
+from tests.runner.conftest import GitCommand, all_objects, run_git
 from tests.runner.recording import SECRET
+from tests.support.waiting import eventually
 
 REDACTOR = Redactor([SECRET])
 
 
-def workspaces(root: Path, repository: Path | None) -> Workspaces:
+def workspaces(root: Path, repository: Path | None, **policy: Any) -> Workspaces:
     """Workspaces below `root`."""
-    return Workspaces(root / "runs", repository, dict(os.environ))
+    return Workspaces(root / "runs", repository, dict(os.environ), WorkspacePolicy(**policy))
 
 
 def run_script(script: str, directory: Path) -> None:
@@ -32,13 +34,31 @@ def run_script(script: str, directory: Path) -> None:
     subprocess.run(["/bin/sh", "-ec", script], cwd=directory, check=True, capture_output=True)
 
 
-async def change(places: Workspaces, script: str, task_id: str = "T1", run_id: int = 7, keep: bool = True) -> Changes:
-    """Run a script in a workspace of its own and record what it changed."""
-    async with places.open(task_id, run_id) as workspace:
+DONE = RunState("done", "T1")
+FAILED = RunState("failed", "T1")
+
+
+class Runs(dict[int, RunState]):
+    """What a log says of runs, as a test has it."""
+
+    async def run_state(self, run_id: int) -> RunState | None:
+        return self.get(run_id)
+
+
+async def change(
+    places: Workspaces,
+    script: str,
+    task_id: str = "T1",
+    run_id: int = 7,
+    state: RunState | None = DONE,
+    branch: str | None = None,
+) -> Changes:
+    """Run a script in a workspace of its own, record what it changed, and end as the log says."""
+    async with places.open(task_id, run_id, branch) as workspace:
         run_script(script, workspace.directory)
         changes = await workspace.snapshot("a message", REDACTOR)
-        if keep:
-            workspace.keep()
+        if state is not None:
+            await workspace.settle(state)
         return changes
 
 
@@ -66,14 +86,14 @@ async def test_a_rename_names_both_paths(tmp_path: Path, repository: Path) -> No
 
 
 async def test_odd_file_names_arrive_as_they_are(tmp_path: Path, repository: Path) -> None:
-    """Spaces, tabs, newlines, quotes, colons and accents survive; invalid UTF-8 becomes harmless."""
+    """Spaces, tabs, newlines, quotes, colons and accents survive; invalid UTF-8 is escaped, so names stay different."""
     names = ["a b", "tab\there", "new\nline", 'quo"te', ":100644 colon", "ñandú", "-dash", "{a => b}"]
     places = workspaces(tmp_path, repository)
     async with places.open("T1", 7) as workspace:
         for name in [*names, os.fsdecode(b"bad\xff")]:
             (workspace.directory / name).write_text("x\n")
         changes = await workspace.snapshot("odd", REDACTOR)
-    assert {file.path for file in changes.files} == {*names, "bad\ufffd"}
+    assert {file.path for file in changes.files} == {*names, "bad\\xff"}
     assert {(file.change, file.added) for file in changes.files} == {("added", 1)}
 
 
@@ -85,7 +105,7 @@ async def test_ignored_files_do_not_count(tmp_path: Path, repository: Path) -> N
 
 async def test_the_patch_is_redacted_and_bounded(tmp_path: Path, repository: Path) -> None:
     """A secret does not reach the patch, and a huge patch is cut and says so."""
-    places = workspaces(tmp_path, repository)
+    places = workspaces(tmp_path, repository, committed_secrets="allow")
     small = await change(places, f"echo {SECRET} > config", "T1")
     large = await change(places, "seq 1 400000 > numbers", "T2", 8)
     assert SECRET not in small.patch
@@ -93,6 +113,30 @@ async def test_the_patch_is_redacted_and_bounded(tmp_path: Path, repository: Pat
     assert "config | 1 +" in small.diffstat
     assert PATCH_LIMIT < len(large.patch) < PATCH_LIMIT + 100
     assert large.patch.endswith("characters are kept]\n")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"echo {SECRET} > config",
+        f"printf '\\0{SECRET}' > data.bin",
+        f"touch {SECRET}",
+        f"git -c user.name=A -c user.email=a@b commit --quiet --allow-empty --message={SECRET}",
+    ],
+    ids=["content", "binary", "name", "message"],
+)
+async def test_a_stored_secret_is_not_committed(tmp_path: Path, repository: Path, git: GitCommand, script: str) -> None:
+    """Nothing of the run reaches the operator's repository, the problem names the place, and the work is kept aside."""
+    places = workspaces(tmp_path, repository)
+    changes = await change(places, script, state=FAILED)
+    [problem] = changes.problems
+    assert "would commit a stored secret" in problem
+    assert SECRET not in problem
+    assert changes.commit_hash is None
+    assert changes.kept_path == str(tmp_path / "kept" / "T1.7")
+    assert git("for-each-ref", "refs/elruso", "refs/heads/task") == ""
+    assert SECRET.encode() not in all_objects(repository)
+    await places.close()
 
 
 async def test_the_result_is_a_commit_on_the_branch_of_the_task(
@@ -103,15 +147,14 @@ async def test_the_result_is_a_commit_on_the_branch_of_the_task(
     assert git("rev-parse", "task/T1") == changes.commit_hash
     assert git("log", "-1", "--format=%an|%s|%P", "task/T1") == f"El Ruso|a message|{git('rev-parse', 'main')}"
     assert git("status", "--porcelain") == ""
-    assert len(git("worktree", "list").splitlines()) == 1
     assert list((tmp_path / "runs").iterdir()) == []
 
 
 async def test_no_change_is_no_commit(tmp_path: Path, repository: Path, git: GitCommand) -> None:
-    """A run that changes nothing has no commit, and its branch is where it started."""
+    """A run that changes nothing has no commit, and makes no branch."""
     changes = await change(workspaces(tmp_path, repository), "true")
     assert (changes.files, changes.commit_hash) == ([], None)
-    assert git("rev-parse", "task/T1") == git("rev-parse", "main")
+    assert git("for-each-ref", "refs/heads/task") == ""
 
 
 async def test_hooks_never_run(tmp_path: Path, repository: Path) -> None:
@@ -129,12 +172,12 @@ async def test_a_failed_run_leaves_the_branch_and_keeps_its_commit(
 ) -> None:
     """The next attempt finds what this one found, and what this one did can still be looked at."""
     places = workspaces(tmp_path, repository)
-    first = await change(places, "echo x > new", run_id=7, keep=False)
-    assert git("rev-parse", "task/T1") == git("rev-parse", "main")
+    first = await change(places, "echo x > new", run_id=7, state=FAILED)
+    assert git("for-each-ref", "refs/heads/task") == ""
     assert git("rev-parse", "refs/elruso/runs/7") == first.commit_hash
     second = await change(places, "test ! -e new; echo y > new", run_id=9)
     assert git("rev-parse", "task/T1") == second.commit_hash
-    assert git("for-each-ref", "refs/elruso/start") == ""
+    assert git("for-each-ref", "refs/elruso/active", "refs/elruso/results") == ""
 
 
 async def test_a_second_run_continues_on_the_branch(tmp_path: Path, repository: Path, git: GitCommand) -> None:
@@ -151,7 +194,7 @@ async def test_a_branch_with_nothing_of_its_own_follows_the_main_checkout(
 ) -> None:
     """When the operator repairs the main checkout, the next attempt starts from the repaired state."""
     places = workspaces(tmp_path, repository)
-    await change(places, "echo x > new", run_id=7, keep=False)
+    await change(places, "echo x > new", run_id=7, state=FAILED)
     (repository / "repaired").touch()
     git("add", "--all")
     git("commit", "--message=repair")
@@ -171,68 +214,140 @@ async def test_what_the_steps_committed_themselves_counts(tmp_path: Path, reposi
 async def test_a_killed_run_leaves_nothing_that_disturbs_the_next(
     tmp_path: Path, repository: Path, git: GitCommand
 ) -> None:
-    """A worktree, a lock, a half-made commit and a moved branch of a killed runner are cleared away."""
-    places = workspaces(tmp_path, repository)
-    place = acquire(places.runs_directory, "T1", 7)
-    git("update-ref", "refs/elruso/start/task/T1", "main")
-    git("worktree", "add", "-B", "task/T1", str(place.path))
-    (place.path / "half").touch()
-    run_git(place.path, "add", "half")
-    run_git(place.path, "commit", "--message=half")
-    os.close(place.lock)  # the kernel does this when a runner is killed
-    (repository / ".git" / "worktrees" / "T1.7" / "locked").write_text("initializing")
+    """The note of a run that was killed in its steps goes when the log says that the run has ended."""
+    places, runs = workspaces(tmp_path, repository), Runs()
+    places.ask(runs)
+    runs[7] = RunState("running", "T1")
+    await _kill_in_its_steps(places, "echo half > half", 7)
+    runs[7] = RunState("requeued", "T1")
     changes = await change(places, "test ! -e half; echo x > new", run_id=9)
     assert [file.path for file in changes.files] == ["new"]
-    assert len(git("worktree", "list").splitlines()) == 1
-    assert not place.path.exists()
+    assert git("for-each-ref", "refs/elruso") == ""
+    await places.close()
 
 
-async def test_leftovers_are_removed_and_the_living_are_spared(tmp_path: Path, repository: Path) -> None:
-    """A sweep removes the directories of dead runners only."""
-    places = workspaces(tmp_path, repository)
-    dead = acquire(places.runs_directory, "dead", 1)
-    os.close(dead.lock)
-    async with places.open("alive", 2) as workspace:
-        assert await places.remove_abandoned() == 1
-        assert workspace.directory.exists()
-    assert not dead.path.exists()
+async def test_a_branch_waits_until_the_log_has_decided(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """While a run is not ended, the next one on its branch waits; once it is done, the next one finds its commit."""
+    places, runs = workspaces(tmp_path, repository), Runs()
+    places.ask(runs)
+    runs[7] = RunState("running", "T1")
+    async with places.open("T1", 7, "shared") as workspace:
+        run_script("echo x > first", workspace.directory)
+        await workspace.snapshot("first", REDACTOR)  # and then the runner learns nothing of its report's fate
+    following = asyncio.create_task(change(places, "test -e first; echo y > second", "T2", 8, branch="shared"))
+    await eventually(lambda: git("for-each-ref", "refs/elruso/active") != "", describe="the note of the first run")
+    assert not following.done()
+    assert git("for-each-ref", "refs/heads/shared") == ""
+    runs[7] = RunState("done", "T1")
+    await following
+    assert git("rev-list", "--count", "main..shared") == "2"
+    await places.close()
 
 
-async def test_a_newer_run_takes_the_branch_from_an_older_one(
+async def test_the_branch_moves_only_after_the_log_accepted_the_end(
     tmp_path: Path, repository: Path, git: GitCommand
 ) -> None:
-    """A zombie loses its worktree to the run that replaced it, and cannot move the branch afterwards."""
+    """Until then the result lies under a ref of its own; a run that lost its fence leaves the branch alone."""
     places = workspaces(tmp_path, repository)
-    async with places.open("T1", 7) as zombie:
-        kept = await change(places, "echo x > new", run_id=9)
-        assert not zombie.directory.exists()
-        with pytest.raises((GitFailed, OSError)):
-            await zombie.snapshot("late", REDACTOR)
-    assert git("rev-parse", "task/T1") == kept.commit_hash
+    async with places.open("T1", 7) as workspace:
+        run_script("echo x > new", workspace.directory)
+        changes = await workspace.snapshot("a message", REDACTOR)
+        assert git("for-each-ref", "refs/heads/task") == ""
+        assert git("rev-parse", "refs/elruso/results/7") == changes.commit_hash
+        await workspace.settle(RunState("requeued", "T1"))
+    assert git("for-each-ref", "refs/heads/task") == ""
+    assert git("rev-parse", "refs/elruso/runs/7") == changes.commit_hash
 
 
-async def test_the_branch_of_somebody_else_is_busy(tmp_path: Path, repository: Path) -> None:
-    """A branch that the operator, or a living run of another task, has checked out is a conflict that says where."""
+async def test_a_crash_between_the_log_and_the_branch_is_made_good(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """The next runner finds the note, asks the log, and moves the branch."""
     places = workspaces(tmp_path, repository)
-    with pytest.raises(BranchBusy, match="main is checked out in"):
-        async with places.open("T1", 7, "main"):
-            pass
-    async with places.open("T1", 7, "shared"):
-        with pytest.raises(BranchBusy, match="shared"):
-            async with places.open("T2", 8, "shared"):
-                pass
+    changes = await change(places, "echo x > new", state=None)
+    await places.close()
+    again, runs = workspaces(tmp_path, repository), Runs({7: DONE})
+    again.ask(runs)
+    await again.recover()
+    await eventually(lambda: git("for-each-ref", "refs/elruso") == "", describe="the note of the first runner")
+    assert git("rev-parse", "task/T1") == changes.commit_hash
+    await again.close()
 
 
-@pytest.mark.parametrize("branch", ["-x", "a..b", "a b", "x.lock", "", "a/"])
+async def test_removal_problems_never_touch_history(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """A workspace that cannot be removed is out of the way; the next run on the branch finds the finished commit."""
+    places = workspaces(tmp_path, repository)
+    first = await change(places, "echo x > first; mkdir held", run_id=7)
+    second = await change(places, "test -e first; echo y > second", run_id=9)
+    assert git("rev-parse", "task/T1^") == first.commit_hash
+    assert git("rev-parse", "task/T1") == second.commit_hash
+
+
+async def _kill_in_its_steps(places: Workspaces, script: str, run_id: int) -> None:
+    """What is left when a runner is killed: the note and the files, and a lock that the kernel dropped."""
+    async with places.open("T1", run_id) as workspace:
+        run_script(script, workspace.directory)
+
+
+async def test_leftovers_are_cleared_and_the_living_are_spared(tmp_path: Path, repository: Path) -> None:
+    """The directories of dead runners go; the work in them that no commit holds is kept aside."""
+    places = workspaces(tmp_path, repository)
+    dead = acquire(places.runs_directory, "dead", 1)
+    (dead.path / "files").mkdir()
+    (dead.path / "files" / "work").write_text("hours")
+    os.close(dead.lock)
+    async with places.open("alive", 2) as workspace:
+        assert await places.recover() == 1
+        assert workspace.directory.exists()
+    assert not dead.path.exists()
+    assert (tmp_path / "kept" / "dead.1" / "files" / "work").read_text() == "hours"
+    await places.close()
+
+
+async def test_what_is_kept_aside_expires(tmp_path: Path, repository: Path) -> None:
+    """Work of a run that was not recorded stays for some days, and no longer."""
+    places = workspaces(tmp_path, repository)
+    async with places.open("T1", 7) as workspace:
+        run_script("echo hours > work", workspace.directory)
+    kept = tmp_path / "kept" / "T1.7"
+    assert (kept / "files" / "work").read_text() == "hours\n"
+    await places.recover()
+    assert kept.exists()
+    os.utime(kept, (0, 0))
+    await places.recover()
+    assert not kept.exists()
+    await places.close()
+
+
+async def test_a_branch_that_is_checked_out_is_refused(tmp_path: Path, repository: Path) -> None:
+    """The operator's own branch is not moved under him: the error says where it is checked out and what to do."""
+    places = workspaces(tmp_path, repository)
+    with pytest.raises(BranchUnusable, match=r"main is checked out in .*git switch"):
+        await change(places, "true", branch="main")
+
+
+@pytest.mark.parametrize(
+    "branch", ["-x", "a..b", "a b", "x.lock", "a/", "HEAD", "refs/heads/x", "b" * 201, "main/x", "a/" * 500 + "a"]
+)
 async def test_bad_branch_names_are_refused(tmp_path: Path, repository: Path, branch: str) -> None:
-    """A branch name that git would not take is invalid input; an empty one means the task's own."""
-    places = workspaces(tmp_path, repository)
-    if not branch:
-        assert places.branch_of("T1", branch) == "task/T1"
-        return
-    with pytest.raises(InvalidInput, match="branch"):
-        async with places.open("T1", 7, branch):
-            pass
+    """A branch that git could not make is refused before any work, and not tried again."""
+    with pytest.raises(BranchUnusable, match="branch"):
+        await change(workspaces(tmp_path, repository), "true", branch=branch)
+
+
+async def test_a_branch_that_excludes_others_is_named(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """`task` and `task/T1` cannot both exist: the error says how to rename the one that is in the way."""
+    git("branch", "task")
+    with pytest.raises(BranchUnusable, match="git branch -m task task-old"):
+        await change(workspaces(tmp_path, repository), "true")
+    git("branch", "rel/1")
+    with pytest.raises(BranchUnusable, match="git branch -m rel/1 rel-1-old"):
+        await change(workspaces(tmp_path, repository), "true", branch="rel")
+
+
+async def test_an_empty_branch_name_means_the_tasks_own(tmp_path: Path, repository: Path) -> None:
+    """As without one."""
+    assert workspaces(tmp_path, repository).branch_of("T1", "") == "task/T1"
 
 
 async def test_many_runs_share_one_repository(tmp_path: Path, repository: Path, git: GitCommand) -> None:
@@ -240,7 +355,6 @@ async def test_many_runs_share_one_repository(tmp_path: Path, repository: Path, 
     places = workspaces(tmp_path, repository)
     made = await asyncio.gather(*(change(places, f"echo {n} > file", f"T{n}", n) for n in range(1, 9)))
     assert [git("rev-parse", f"task/T{n}") for n in range(1, 9)] == [changes.commit_hash for changes in made]
-    assert len(git("worktree", "list").splitlines()) == 1
 
 
 async def test_the_same_run_twice_is_a_conflict(tmp_path: Path) -> None:
@@ -271,11 +385,11 @@ async def test_a_directory_inside_a_repository_is_a_workspace(tmp_path: Path, re
     assert [file.path for file in changes.files] == ["src/new"]
 
 
-async def test_a_worktree_without_its_git_is_an_error(tmp_path: Path, repository: Path) -> None:
-    """When a step deletes .git, no repository further up is touched."""
+async def test_a_workspace_without_its_git_is_recorded(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """When a step deletes .git, its files are recorded all the same, and no repository further up is touched."""
     run_git(tmp_path, "init", "--quiet")
-    with pytest.raises(GitFailed, match="not a git repository"):
-        await change(workspaces(tmp_path, repository), "rm .git; echo x > new")
+    await change(workspaces(tmp_path, repository), "rm -rf .git; echo x > new")
+    assert git("show", "task/T1:new") == "x"
     assert run_git(tmp_path, "ls-files") == ""
 
 
@@ -287,7 +401,9 @@ async def test_a_tree_without_permissions_is_removed(tmp_path: Path, repository:
         locked.mkdir()
         (locked / "file").touch()
         locked.chmod(0)
+        await workspace.snapshot("a message", REDACTOR)
     assert list((tmp_path / "runs").iterdir()) == []
+    await places.close()
 
 
 async def test_a_lock_of_a_killed_git_is_no_obstacle(tmp_path: Path, repository: Path) -> None:

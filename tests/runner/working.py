@@ -48,7 +48,7 @@ def settings(**more: Any) -> Settings:
 def context(handlers: Handlers | None = None) -> Context:
     """What runs need, below a new folder."""
     return Context(
-        workspaces=Workspaces(Path(tempfile.mkdtemp(prefix="elruso-runs-"))),
+        workspaces=Workspaces(Path(tempfile.mkdtemp(prefix="elruso-home-")) / "runs"),
         redactor=Redactor([]),
         handlers=handlers or Handlers(),
         environment=dict(os.environ),

@@ -7,7 +7,7 @@ import msgspec
 
 from api.app import ENDPOINTS
 from api.endpoint import Endpoint
-from api.errors import CrossSite, MethodNotAllowed
+from api.errors import CrossSite, InsideRun, MethodNotAllowed
 from api.permissions import ANYONE, READ
 from events import errors
 from tests.support.documents import MADE
@@ -76,6 +76,10 @@ def _reads(endpoint: Endpoint) -> list[str]:
 
 
 def _refusals() -> list[str]:
-    known = [value for value in vars(errors).values() if isinstance(value, type)] + [CrossSite, MethodNotAllowed]
+    known = [value for value in vars(errors).values() if isinstance(value, type)] + [
+        CrossSite,
+        InsideRun,
+        MethodNotAllowed,
+    ]
     rows = {(refusal.http_status, refusal.code) for refusal in known if issubclass(refusal, errors.ElRusoError)}
     return [f"| {status} | `{code}` |" for status, code in sorted(rows)]

@@ -41,3 +41,8 @@ def eventually_now(check: Callable[[], Seen], deadline: float = 30.0, describe: 
         assert time.monotonic() < give_up, f"{describe} did not come true within {deadline} s; last answer: {seen!r}"
         time.sleep(POLL_SECONDS)
     return seen
+
+
+async def outlast(seconds: float) -> None:
+    """Let an outage last so long. Only for faults whose length is their point, never for a condition."""
+    await asyncio.sleep(seconds)

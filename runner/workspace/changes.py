@@ -1,11 +1,12 @@
 """What a run changed, between two commits: every file with its line counts, a patch, a diffstat."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
-from events.task import FileChange
+from events.task import FileChange, Unrecorded
 from runner.git import Git
 from runner.redact import Redactor
 
@@ -20,13 +21,18 @@ _KINDS: dict[str, Literal["added", "modified", "deleted", "renamed"]] = {"A": "a
 class Changes(Struct, frozen=True):
     """All that differs between two commits. `patch` and `diffstat` are redacted and bounded.
 
-    `commit_hash` names the second one; None: nothing differs, or nothing was committed.
+    `commit_hash` names the second one; None: nothing differs, or nothing was committed. `unrecorded`: what the commit
+    does not hold, kept at `kept_path` until `kept_until`. `problems`: why these changes cannot be accepted.
     """
 
     files: list[FileChange] = []
     patch: str = ""
     diffstat: str = ""
     commit_hash: str | None = None
+    unrecorded: list[Unrecorded] = []
+    kept_path: str | None = None
+    kept_until: datetime | None = None
+    problems: list[str] = []
 
 
 async def changes_between(git: Git, base: str, result: str, redactor: Redactor) -> Changes:
@@ -44,11 +50,11 @@ async def changes_between(git: Git, base: str, result: str, redactor: Redactor) 
 
 
 def parse_listing(listing: bytes) -> Iterator[FileChange]:
-    """Read `git diff-tree -z --raw --numstat`: first what happened to each path, then how many lines.
+    r"""Read `git diff-tree -z --raw --numstat`: first what happened to each path, then how many lines.
 
-    With -z a path may hold anything but NUL; bytes that are no UTF-8 become replacement characters.
+    With -z a path may hold anything but NUL; bytes that are not UTF-8 become escapes like `\xff`.
     """
-    fields = iter(listing.decode(errors="replace").split("\0"))
+    fields = iter(listing.decode(errors="backslashreplace").split("\0"))
     kinds: dict[str, str] = {}
     for field in fields:
         if field.startswith(":"):

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,8 +26,7 @@ class RunDirectory(Struct, frozen=True):
     lock: int
 
     def release(self) -> None:
-        """Remove the directory, whatever is in it, and let go."""
-        remove_tree(self.path)
+        """Let go. The directory itself has been moved away, or stays for the next sweep."""
         lock_of(self.path).unlink(missing_ok=True)
         os.close(self.lock)
 
@@ -37,7 +37,7 @@ def acquire(root: Path, task_id: str, run_id: int) -> RunDirectory:
     Raises:
         Conflict: the same run is being executed right now.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = root.resolve() / f"{safe_name(task_id)}.{run_id}"
     lock = _lock(lock_of(path))
     if lock is None:
@@ -57,13 +57,14 @@ def is_abandoned(path: Path) -> bool:
     return lock is not None
 
 
-def remove_abandoned(root: Path) -> int:
-    """Remove what killed runners left below `root`; how many directories that were."""
-    abandoned = [path for path in root.glob("*.*") if path.is_dir() and is_abandoned(path)]
-    for path in abandoned:
-        remove_tree(path)
-        lock_of(path).unlink(missing_ok=True)
-    return len(abandoned)
+def abandoned_directories(root: Path) -> Iterator[RunDirectory]:
+    """The directories that killed runners left below `root`, each locked until it is released."""
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        if path.name.startswith(".") or path.is_symlink() or not path.is_dir():
+            continue
+        lock = _lock(lock_of(path))
+        if lock is not None:
+            yield RunDirectory(path, lock)
 
 
 def lock_of(path: Path) -> Path:
@@ -80,7 +81,17 @@ def safe_name(task_id: str) -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory even if a step took the permissions away. What resists is left for the next sweep."""
+    """Remove whatever lies at `path`, even if a step took the permissions away. What resists is left.
+
+    A symbolic link is removed, never followed.
+    """
+    if path.is_symlink() or path.is_file():
+        with suppress(OSError):
+            path.unlink()
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    if not os.path.lexists(path):
+        return
     for directory, _, _ in os.walk(path):
         with suppress(OSError):
             Path(directory).chmod(stat.S_IRWXU)

@@ -1,4 +1,4 @@
-"""A private directory for a run that has no repository. Nothing of it is kept, but what it made is told."""
+"""A private directory for a run without a repository. Nothing of it is kept; the run lists the files it made."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,9 +6,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from events.paths import parts_inside
+from events.run_state import RunState
 from events.task import FileChange
-from runner.changes import Changes
 from runner.redact import Redactor
+from runner.workspace.changes import Changes
 
 FILES_LIMIT = 10_000
 COUNTED_BYTES = 1024 * 1024  # lines of larger files are not counted
@@ -23,7 +25,18 @@ class Scratch(Struct, frozen=True):
         """Every file in the directory, as added; there is no commit and no patch."""
         return Changes(files=await asyncio.to_thread(lambda: sorted(self._files(), key=lambda file: file.path)))
 
-    def keep(self) -> None:
+    @property
+    def prefix(self) -> str:
+        """A scratch directory is the top of all its paths."""
+        return ""
+
+    async def missing(self, path: str) -> str | None:
+        """See Workspace."""
+        parts = parts_inside(path, "acceptance.expected_files")
+        found = self.directory.joinpath(*parts).resolve()
+        return None if found.is_relative_to(self.directory.resolve()) and found.exists() else path
+
+    async def settle(self, state: RunState | None) -> None:
         """Nothing is kept of a scratch directory."""
 
     def _files(self) -> Iterator[FileChange]:

@@ -1,0 +1,224 @@
+"""Is the other end of a loopback connection a process that a runner on this machine started?
+
+Before the first token exists whoever sits at this machine may do everything. A step of a task sits there, too, but may
+do no more than its run: it is refused. Linux: every process of a run descends from its runner's subreaper (runner/
+subreaper.py), however it detached itself, and each subreaper shows itself by a name in /proc/net/unix. The socket's
+inode, from /proc/net/tcp, leads to the process that holds it; what holds it decides.
+
+Costs nothing while no runner works here, and is asked once per connection. docs/adr/0019 says what it cannot see.
+"""
+
+import asyncio
+import ipaddress
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from api.errors import InsideRun
+
+IS_KNOWN = sys.platform == "linux"
+"""Whether steps can be told from others on this platform."""
+
+ATTEMPTS = 5  # processes come and go while they are looked at
+
+_PROCESSES = Path("/proc")
+_SUBREAPER = re.compile(rb"@elruso-subreaper-(\d+)-(\d+)\s")
+ROOT = 0
+
+_UNHELD = "0"  # the inode of a socket that its process has closed
+
+Address = tuple[str, int]
+
+
+class Subreaper(Struct, frozen=True):
+    """A runner's subreaper: the process-id namespace it lives in, and its id there."""
+
+    namespace: int
+    pid: int
+
+
+class TcpSocket(Struct, frozen=True):
+    """One end of a connection: its inode, and who made it."""
+
+    inode: str
+    user: int
+
+
+class Sighting(Struct, frozen=True):
+    """What was seen of the holders of a socket: some process, and one below a subreaper; and whether some process of
+    either kind could not be looked into."""
+
+    outside: bool = False
+    inside: bool = False
+    outside_hidden: bool = False
+    inside_hidden: bool = False
+    processes_inside: frozenset[int] = frozenset()
+
+
+class Peer:
+    """The other end of one connection."""
+
+    def __init__(self, client: Address, server: Address) -> None:
+        self._client = client
+        self._server = server
+        self._is_step: bool | None = None
+
+    async def is_step(self) -> bool:
+        """Whether it is a process of a run, or may be one. Found out once."""
+        if self._is_step is None:
+            subreapers = list_subreapers() if IS_KNOWN else []
+            self._is_step = bool(subreapers) and await asyncio.to_thread(self._find_out, subreapers)
+        return self._is_step
+
+    def _find_out(self, subreapers: list[Subreaper]) -> bool:
+        own_line = set(_line_of(os.getpid(), list_parents()))
+        namespace = _namespace_of("self")
+        others = [one for one in subreapers if one.namespace != namespace or one.pid not in own_line]
+        if not others:
+            return False  # this API is itself part of a run, and so are all who use it
+        found = find_socket(self._client, self._server)
+        if found is None or found.inode == _UNHELD:
+            return True  # closed already: nobody can be asked
+        users = {_user_of(one, namespace) for one in others}
+        if users.isdisjoint({ROOT, None, found.user}):
+            return False  # a step can only be its runner's user, unless that is root
+        return holds_inside(found.inode, others, namespace)
+
+
+async def refuse_steps(scope: Mapping[str, Any]) -> None:
+    """Refuse a request without a token when it comes from inside a run. Raises InsideRun."""
+    peer: Peer | None = scope.get("state", {}).get("peer")
+    if peer is not None and await peer.is_step():
+        raise InsideRun(
+            "this comes from inside a run, and without a token a run may not use the API; to let it, make a token "
+            "(`elruso token create NAME --role operator`), store it (`elruso vault set ELRUSO_TOKEN`) and name it in "
+            "the task's params.secrets"
+        )
+
+
+def list_subreapers() -> list[Subreaper]:
+    """Those of this network namespace."""
+    try:
+        sockets = Path("/proc/net/unix").read_bytes()
+    except OSError:
+        return []
+    return [Subreaper(int(namespace), int(pid)) for namespace, pid in _SUBREAPER.findall(sockets + b"\n")]
+
+
+def find_socket(local: Address, remote: Address) -> TcpSocket | None:
+    """The TCP socket with these ends, as its owner sees them."""
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        ends = f"{_hexadecimal(local, table)} {_hexadecimal(remote, table)} ".encode()
+        with suppress(OSError):
+            rows = Path(table).read_bytes()
+            start = rows.find(ends)
+            if start >= 0:
+                row = rows[start:].split(maxsplit=9)  # … state, queues, timer, retransmits, user, timeout, inode
+                return TcpSocket(row[8].decode(), int(row[6]))
+    return None
+
+
+def holds_inside(inode: str, subreapers: list[Subreaper], namespace: int) -> bool:
+    """Whether a process below one of the subreapers holds the socket, or nobody can be seen to hold it.
+
+    A process that cannot be looked into (an sshd's, say) is believed to be the holder if it is outside, and if all
+    those inside could be looked into, twice, with the same result.
+    """
+    before: Sighting | None = None
+    for _ in range(ATTEMPTS):
+        seen = look_for_holders(f"socket:[{inode}]", subreapers, namespace)
+        if seen.inside or seen.outside:
+            return seen.inside
+        if before == seen and seen.outside_hidden and not seen.inside_hidden:
+            return False
+        before = seen
+    return True
+
+
+def look_for_holders(link: str, subreapers: list[Subreaper], namespace: int) -> Sighting:
+    """Look into every process, those inside first, and the youngest first."""
+    parents = list_parents()
+    roots = {one.pid for one in subreapers if one.namespace == namespace}
+    foreign = {one.namespace for one in subreapers} - {namespace}
+    inside = {pid for pid in parents if not roots.isdisjoint(_line_of(pid, parents)[1:])}
+    inside |= {pid for pid in parents if foreign and _namespace_of(pid) in foreign}
+    inside_hidden, outside_hidden = False, False
+    for pid in sorted(parents, key=lambda pid: (pid not in inside, -pid)):
+        holds = _holds(pid, link)
+        if holds:
+            return Sighting(inside=pid in inside, outside=pid not in inside)
+        inside_hidden |= holds is None and pid in inside
+        outside_hidden |= holds is None and pid not in inside
+    return Sighting(False, False, outside_hidden, inside_hidden, frozenset(inside))
+
+
+def list_parents() -> dict[int, int]:
+    """Every process and its parent."""
+    return {pid: parent for pid in _process_ids() if (parent := _parent_of(pid)) is not None}
+
+
+def _process_ids() -> Iterator[int]:
+    return (int(name) for name in os.listdir(_PROCESSES) if name.isdigit())  # noqa: PTH208
+
+
+def _parent_of(pid: int) -> int | None:
+    with suppress(OSError):
+        return int((_PROCESSES / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[1])
+    return None
+
+
+def _line_of(pid: int, parents: Mapping[int, int]) -> list[int]:
+    """A process, its parent, and so on."""
+    line = [pid]
+    while (parent := parents.get(line[-1], 0)) and parent not in line:
+        line.append(parent)
+    return line
+
+
+def _holds(pid: int, link: str) -> bool | None:
+    """None: it cannot be looked into, or ended meanwhile."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(folder)  # noqa: PTH208
+    except OSError:
+        return None
+    for name in names:
+        with suppress(OSError):
+            if os.readlink(f"{folder}/{name}") == link:  # noqa: PTH115
+                return True
+    return False
+
+
+def _namespace_of(pid: int | str) -> int:
+    """The process-id namespace of a process; 0 when that cannot be seen."""
+    with suppress(OSError):
+        return (_PROCESSES / str(pid) / "ns" / "pid").stat().st_ino
+    return 0
+
+
+def _user_of(subreaper: Subreaper, namespace: int) -> int | None:
+    """Whose processes it starts; None for one in a container, which may be anybody's here."""
+    if subreaper.namespace == namespace:
+        with suppress(OSError, StopIteration):
+            status = (_PROCESSES / str(subreaper.pid) / "status").read_text().splitlines()
+            return int(next(line for line in status if line.startswith("Uid:")).split()[2])
+    return None
+
+
+def _hexadecimal(address: Address, table: str) -> str:
+    """As /proc/net/tcp writes it: words of four bytes in the machine's own order. IPv6 holds IPv4 in its last word."""
+    host = ipaddress.ip_address(address[0])
+    packed = host.packed
+    if table.endswith("6") and host.version == 4:
+        packed = socket.inet_pton(socket.AF_INET6, f"::ffff:{host}")
+    elif not table.endswith("6") and host.version == 6:
+        packed = packed[-4:]
+    words = [int.from_bytes(packed[start : start + 4], sys.byteorder) for start in range(0, len(packed), 4)]
+    return "".join(f"{word:08X}" for word in words) + f":{address[1]:04X}"

@@ -1,0 +1,74 @@
+"""Starts children of ours without our settings in their environment: /proc would show them to every process of the same
+user, and to root. They come through a socket, once the child has closed itself (ops/private_process.py).
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Self
+
+from ops.config import TRANSFER_VARIABLE, adopt_environment, inherited_environment
+from runner.environment import BASE_VARIABLES
+
+READY_SECONDS = 10.0  # how long a child may take until it is ready for its settings
+STARTUP_PREFIXES = ("PYTHON", "LD_", "LC_", "MALLOC_")  # what the loader, libc and Python read before any of our code
+
+_READY = b"r"
+
+
+class EnvironmentTransfer:
+    """The environment of one child: `visible` and `descriptors` for its start, the rest by `deliver` afterwards."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        hidden = {name: value for name, value in environment.items() if not _is_harmless(name)}
+        self._hidden = "\0".join(f"{name}={value}" for name, value in hidden.items()).encode(errors="surrogateescape")
+        self._ours, self._theirs = socket.socketpair()
+        self.descriptors = (self._theirs.fileno(),)
+        transfer = {TRANSFER_VARIABLE: str(self._theirs.fileno())}
+        self.visible = {name: value for name, value in environment.items() if name not in hidden} | transfer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ours.close()
+        self._theirs.close()
+
+    async def deliver(self) -> None:
+        """Wait until the child is ready, and give it the rest; a child that dies first gets nothing."""
+        self._theirs.close()
+        self._ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        with suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(READY_SECONDS):
+                if await loop.sock_recv(self._ours, 1):
+                    await loop.sock_sendall(self._ours, self._hidden)
+        self._ours.close()
+
+    def deliver_now(self) -> None:
+        """The same, blocking."""
+        self._theirs.close()
+        self._ours.settimeout(READY_SECONDS)
+        with suppress(ConnectionError, TimeoutError):
+            if self._ours.recv(1):
+                self._ours.sendall(self._hidden)
+        self._ours.close()
+
+
+def receive_environment() -> None:
+    """In the child: take the settings that its parent has for it, if there are any."""
+    descriptor = inherited_environment().get(TRANSFER_VARIABLE, "")
+    if not descriptor.isdigit():
+        return
+    content = b""
+    with suppress(OSError), socket.socket(fileno=int(descriptor)) as connection:
+        connection.sendall(_READY)
+        while piece := connection.recv(65536):
+            content += piece
+    variables = (pair.partition("=") for pair in content.decode(errors="surrogateescape").split("\0") if pair)
+    adopt_environment({name: value for name, _, value in variables}, without=TRANSFER_VARIABLE)
+
+
+def _is_harmless(name: str) -> bool:
+    return name in BASE_VARIABLES or name.startswith(STARTUP_PREFIXES)

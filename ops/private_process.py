@@ -1,0 +1,58 @@
+"""Keeps what a process of ours knows from other processes of the same user, such as the steps of a task. Linux.
+
+Its memory, descriptors and environment are closed to them (PR_SET_DUMPABLE), and the environment it was started with is
+wiped from where /proc/PID/environ shows it, also to root. What root can still read is the memory itself.
+"""
+
+import ctypes
+import itertools
+import sys
+from pathlib import Path
+
+from ops.config import adopt_environment, inherited_environment
+from runner.linux import IS_LINUX, set_dumpable, set_undumpable
+
+TOKEN_OPTION = "--token"
+
+# Fields of /proc/self/stat, counted from the one after the process's name.
+_ARGUMENTS_START, _ARGUMENTS_END, _ENVIRONMENT_START, _ENVIRONMENT_END = 45, 46, 47, 48
+
+
+def become_private() -> None:
+    """To be called first, while there is one thread."""
+    if not IS_LINUX:
+        return
+    set_undumpable()
+    fields = [int(field) for field in Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[1:]]
+    fields.insert(0, 0)  # the state, a letter
+    adopt_environment(inherited_environment())  # copied by the C library; nothing points to the old place any more
+    _wipe(fields[_ENVIRONMENT_START], fields[_ENVIRONMENT_END])
+    for token in tokens_in(sys.argv):
+        _wipe_argument(fields[_ARGUMENTS_START], fields[_ARGUMENTS_END], token)
+
+
+def become_identifiable() -> None:
+    """For a process that speaks to the API without a token: an API that is not root must be able to see that the
+    connection is this process's and not a step's (api/peer.py)."""
+    if IS_LINUX:
+        set_dumpable()
+
+
+def tokens_in(arguments: list[str]) -> list[str]:
+    """The tokens in a command line."""
+    pairs = itertools.pairwise(arguments)
+    apart = [value for option, value in pairs if option == TOKEN_OPTION]
+    return apart + [text.partition("=")[2] for text in arguments if text.startswith(f"{TOKEN_OPTION}=")]
+
+
+def _wipe(start: int, end: int) -> None:
+    if 0 < start < end:
+        ctypes.memset(start, 0, end - start)
+
+
+def _wipe_argument(start: int, end: int, text: str) -> None:
+    """Overwrite an argument where ps sees it; Python has a copy."""
+    value = text.encode(errors="surrogateescape")
+    found = ctypes.string_at(start, end - start).find(value) if value and 0 < start < end else -1
+    if found >= 0:
+        ctypes.memset(start + found, ord("x"), len(value))

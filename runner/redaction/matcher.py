@@ -1,0 +1,261 @@
+"""Find known values in text, in whatever way they are written there, and keys by their shape.
+
+    found = matcher.scan(text)                 the ranges to hide, and which values they are
+    found = matcher.scan(text, final=False)    the same for the beginning of a text; `undecided` says from where on
+                                               more text may change the answer
+
+A text is searched three times by Aho-Corasick automata: as it is; without white space, quotes, backslashes and colours;
+and decoded besides, if it holds anything that could be decoded. Where a byte came from is worked out only for what was
+found. The cost does not depend on how many values are known. See ADR 0023.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from ahocorasick_rs import BytesAhoCorasick
+
+from runner.redaction.escapes import (
+    ANSI,
+    DIFF_TOKEN,
+    TOKEN,
+    Decoding,
+    Offsets,
+    has_markers,
+    has_tokens,
+    last_blank,
+    squeeze,
+    squeezed_offsets,
+)
+from runner.redaction.needles import Needle, literal_needles, squeezed_needles
+from runner.redaction.shapes import find_shapes
+
+HEAD = 4  # bytes of a needle; a line break within them is not skipped, so that finished lines are not held back
+GROWTH = 48  # bytes of text that one byte of a needle may take, with colours and escapes
+SLACK = 1024  # and the bytes of a whole needle besides: what is held back of a stream is bounded
+WINDOW = 256  # bytes that are looked at to find out where the end of a squeezed text came from
+_BLANK = re.compile(rb"[ \t\r\n]")
+
+
+class Match(NamedTuple):
+    """A range to hide, and the value it holds; None for a shape."""
+
+    start: int
+    end: int
+    value: str | None
+
+
+class Scanned(NamedTuple):
+    """The matches in a text in their order, from where on nothing is certain, and where the last shape ended."""
+
+    matches: list[Match]
+    undecided: int
+    shapes_end: int = 0
+
+
+class Matcher:
+    """Compiled for a set of values. Immutable, and safe to use from several threads."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        known = sorted(set(values))
+        self._literal = _Dictionary(needle for value in known for needle in literal_needles(value))
+        self._squeezed = _Dictionary(needle for value in known for needle in squeezed_needles(value))
+
+    def needles(self) -> Iterator[bytes]:
+        """Everything that is searched for."""
+        yield from self._literal.words
+        yield from self._squeezed.words
+
+    def scan(
+        self, text: bytes, before: bytes = b"", final: bool = True, shapes: bool = True, skip_shapes: int = 0
+    ) -> Scanned:
+        """Every match in `text`, overlapping ones too, from the first to the last.
+
+        `before` is what precedes it; no shape begins before `skip_shapes`.
+        """
+        matches: list[Match] = []
+        undecided = len(text)
+        if shapes:
+            found = find_shapes(text, before, skip_shapes, final)
+            matches += (Match(start, end, None) for start, end in found.ranges)
+            undecided = found.undecided
+            skip_shapes = max(skip_shapes, matches[-1].end) if matches else skip_shapes
+        if self._literal.words:
+            literal, certain = self._scan_literal(text, final)
+            views = _views(text, before, final)
+            undecided = min(undecided, certain)
+            matches += literal
+            for view in views:
+                squeezed, certain = self._scan_view(view, text, final)
+                matches += squeezed
+                undecided = min(undecided, certain)
+            if undecided < len(text):
+                undecided = views[-1].boundary(undecided)
+        matches.sort(key=_by_start)
+        return Scanned(matches, undecided, skip_shapes)
+
+    def _scan_literal(self, text: bytes, final: bool) -> tuple[list[Match], int]:
+        words = self._literal
+        matches = [Match(start, end, words.needles[index].value) for index, start, end in words.find(text)]
+        if final:
+            return matches, len(text)
+        return matches, next((start for start, _ in words.begun(text)), len(text))
+
+    def _scan_view(self, view: _View, text: bytes, final: bool) -> tuple[list[Match], int]:
+        """The matches in one view of the text, and where one may begin that ends only later."""
+        words = self._squeezed
+        matches = []
+        for index, start, end in words.find(view.squeezed):
+            first, last = view.range(start, end)
+            if _is_sound(words.needles[index], view, start, first, last, text):
+                matches.append(Match(first, last, words.needles[index].value))
+        undecided = view.certain
+        if not final:
+            for start, longest in words.begun(view.squeezed):
+                first = view.start_of_tail(start)
+                if first >= undecided:
+                    break
+                broken = len(view.squeezed) - start < HEAD and _has_line_break(text, first, len(text))
+                if not broken and len(text) - first < GROWTH * longest + SLACK:
+                    undecided = first
+                    break
+        return matches, undecided
+
+
+def _is_sound(needle: Needle, view: _View, position: int, start: int, end: int, text: bytes) -> bool:
+    """Whether what was found is the value, and not ordinary words that look like it when the blanks are dropped."""
+    if end - start > GROWTH * len(needle.data) + SLACK:
+        return False
+    if end - start == len(needle.data):
+        return True
+    head_end = view.range(position, position + HEAD)[1]
+    if _has_line_break(text, start, head_end):
+        return False
+    return needle.spaces is None or len(_BLANK.findall(text, start, end)) <= needle.spaces
+
+
+def _has_line_break(text: bytes, start: int, end: int) -> bool:
+    return text.find(b"\n", start, end) >= 0 or text.find(b"\r", start, end) >= 0
+
+
+def _by_start(match: Match) -> tuple[int, int]:
+    return match.start, match.end
+
+
+class _Dictionary:
+    """Needles that are searched for together."""
+
+    def __init__(self, needles: Iterable[Needle]) -> None:
+        chosen: dict[bytes, Needle] = {}
+        for needle in needles:
+            known = chosen.get(needle.data)
+            if known is None or (known.spaces is not None and needle.spaces is None):
+                chosen[needle.data] = needle
+        self.needles = [chosen[data] for data in sorted(chosen)]
+        self.words = [needle.data for needle in self.needles]
+        self._longest = max(map(len, self.words), default=0)
+        self._automaton = BytesAhoCorasick(self.words) if self.words else None
+        self._heads = BytesAhoCorasick(sorted({word[:HEAD] for word in self.words})) if self.words else None
+        self._short_heads = {word[:length] for word in self.words for length in range(1, HEAD)}
+
+    def find(self, text: bytes) -> list[tuple[int, int, int]]:
+        """(index of the needle, start, end) of every occurrence."""
+        return self._automaton.find_matches_as_indexes(text, overlapping=True) if self._automaton else []
+
+    def begun(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Every position from which on the rest of `text` is the beginning of a needle, with the longest such one."""
+        if self._heads is None:
+            return
+        tail = text[len(text) - min(len(text), self._longest - 1) :]
+        offset = len(text) - len(tail)
+        for _, start, _ in self._heads.find_matches_as_indexes(tail, overlapping=True):
+            longest = self._longest_with(tail[start:])
+            if longest:
+                yield offset + start, longest
+        for length in range(min(HEAD - 1, len(tail)), 0, -1):
+            if tail[-length:] in self._short_heads:
+                yield len(text) - length, self._longest
+
+    def _longest_with(self, beginning: bytes) -> int:
+        index = bisect_left(self.words, beginning)
+        longest = 0
+        while index < len(self.words) and self.words[index].startswith(beginning):
+            if len(self.words[index]) > len(beginning):
+                longest = max(longest, len(self.words[index]))
+            index += 1
+        return longest
+
+
+class _View:
+    """A text decoded in one way, or not at all, and squeezed. Positions are translated when they are asked for."""
+
+    def __init__(
+        self, text: bytes, tokens: re.Pattern[bytes] | None, final: bool = True, after_line: bool = False
+    ) -> None:
+        self._text = text
+        self._tokens = tokens
+        self._final = final
+        self._after_line = after_line
+        self._decoding = self._decoded(0) if tokens else None
+        self._plain = self._decoding.text if self._decoding else text
+        self.squeezed = squeeze(self._plain)
+        self.certain = self._decoding.certain if self._decoding else len(text)
+
+    @property
+    def has_markers(self) -> bool:
+        """Whether it looks like a diff."""
+        return has_markers(self._plain)
+
+    def range(self, start: int, end: int) -> tuple[int, int]:
+        """Where in the text these bytes of the squeezed form came from."""
+        first, last = self._offsets.start(start), self._offsets.end(end)
+        return (self._decoding.start(first), self._decoding.end(last)) if self._decoding else (first, last)
+
+    def start_of_tail(self, start: int) -> int:
+        """The same for a single byte near the end: only the end of the text is looked at."""
+        length = len(self.squeezed) - start
+        window = WINDOW + 4 * length
+        while True:
+            begin = last_blank(self._text, len(self._text) - window) if window < len(self._text) else 0
+            decoding = self._decoded(begin) if self._tokens else None
+            tail = decoding.text if decoding else self._text[begin:]
+            left = len(squeeze(tail)) - length
+            if left >= 0 or not begin:
+                break
+            window *= 4
+        position = squeezed_offsets(tail).start(left)
+        return begin + (decoding.start(position) if decoding else position)
+
+    def boundary(self, position: int) -> int:
+        """The last position, `position` at most, at which the text may be cut."""
+        if self._tokens is None:
+            return position
+        begin = last_blank(self._text, position)
+        before = self._text[begin:position]
+        if b"\x1b" not in before and b"$" not in before and not has_tokens(before):
+            return position
+        return begin + self._decoded(begin).boundary(position - begin)
+
+    def _decoded(self, begin: int) -> Decoding:
+        assert self._tokens is not None
+        return Decoding(self._text[begin:], self._tokens, self._final, self._after_line and not begin)
+
+    @cached_property
+    def _offsets(self) -> Offsets:
+        return squeezed_offsets(self._plain)
+
+
+def _views(text: bytes, before: bytes, final: bool) -> list[_View]:
+    """The text without colours; decoded, if that makes a difference; and without the markers of a diff. The last one
+    knows where the text may be cut."""
+    views = [_View(text, ANSI if b"\x1b" in text else None, final)]
+    if has_tokens(text) or text.endswith((b"$", b"\x1b")):
+        views.append(_View(text, TOKEN, final))
+    after_line = before.endswith(b"\n") and text.startswith((b"+", b"-"))
+    if after_line or has_markers(text) or views[-1].has_markers:
+        views.append(_View(text, DIFF_TOKEN, final, after_line))
+    return views

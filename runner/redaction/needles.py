@@ -1,0 +1,94 @@
+"""What is searched for: a secret in the forms that remain when a text was decoded and squeezed."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import shlex
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from runner.redaction.escapes import ANSI, TOKEN, Decoding, squeeze
+from runner.redaction.parts import MIN_VALUE, parts_of
+
+CONSUMED = (1, 2, 3, 5, 9)  # bytes that a token takes which begins before a secret: \n, %41, \101, \u0041, \U00000041
+BROKEN = (1, 2, 3)  # bytes of an encoded secret before a line break that is not skipped, see Needle
+SURE_BYTES = 16  # a needle of so many is no run of ordinary words
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+class Needle(Struct, frozen=True):
+    """One form of a value. `spaces`: how much white space the text may hold in its place that is no line break within
+    an encoded form; None: any."""
+
+    data: bytes
+    value: str
+    spaces: int | None = None
+
+
+def literal_needles(value: str) -> Iterator[Needle]:
+    """For text as it is: the parts of a value, byte for byte."""
+    for part in parts_of(value):
+        yield Needle(_encoded(part), value)
+        if len(squeeze(_encoded(part))) < MIN_VALUE:  # nearly nothing but quotes, blanks and backslashes
+            for form in (json.dumps(part)[1:-1], quote(part, safe=""), html.escape(part), shlex.quote(part)):
+                yield Needle(_encoded(form), value)
+
+
+def squeezed_needles(value: str) -> Iterator[Needle]:
+    """For decoded and squeezed text: every part of a value plain, in hex and in base64."""
+    for part in parts_of(value):
+        spaces = sum(map(part.count, " \t\r\n"))
+        for data in _plain(part):
+            yield Needle(data, value, None if len(data) >= SURE_BYTES else spaces)
+        for data in _recoded(_encoded(part)):
+            yield Needle(data, value)
+
+
+def _plain(part: str) -> Iterator[bytes]:
+    forms = {
+        squeeze(form) for spelled in _spelled(part) for form in (Decoding(spelled).text, Decoding(spelled, ANSI).text)
+    }
+    forms |= {form.rstrip(b"%&$") for form in forms}
+    forms |= {form[count:] for form in forms for count in CONSUMED if _is_token(form[:count])}
+    return (form for form in forms if len(form) >= MIN_VALUE)
+
+
+def _spelled(part: str) -> Iterator[bytes]:
+    """UTF-8, as repr() does it, as JSON does it, and as forms in the web do."""
+    yield _encoded(part)
+    yield b"".join(bytes([ord(each)]) if ord(each) < 256 else _encoded(each) for each in part)
+    yield b"".join(_encoded(unit) for unit in _utf16_units(part))
+    yield _encoded(part.replace(" ", "+"))
+
+
+def _utf16_units(part: str) -> Iterator[str]:
+    encoded = part.encode("utf-16-be", "surrogatepass")
+    return (chr(int.from_bytes(encoded[index : index + 2], "big")) for index in range(0, len(encoded), 2))
+
+
+def _is_token(head: bytes) -> bool:
+    return bool(TOKEN.fullmatch(b"\\" + head) or TOKEN.fullmatch(b"%" + head))
+
+
+def _recoded(data: bytes) -> Iterator[bytes]:
+    for form in {data.hex().encode(), data.hex().upper().encode(), *_base64_forms(data)}:
+        yield form
+        yield from (form[count:] for count in BROKEN if len(form) - count >= MIN_VALUE)
+
+
+def _base64_forms(data: bytes) -> Iterator[bytes]:
+    """What `data` leaves in the base64 of a longer text that holds it: wherever it stands there, its bytes fall on the
+    borders of the groups of three in one of three ways. Both alphabets."""
+    for shift in range(3):
+        encoded = base64.b64encode(bytes(shift) + data)
+        core = encoded[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]  # without what its neighbours have a part in
+        yield core
+        yield core.translate(URL_SAFE)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,143 @@
+"""One run's work in a repository: its working copy, its branch, its result."""
+
+import re
+from pathlib import Path
+
+import structlog
+from msgspec.structs import replace
+
+from events.paths import parts_inside
+from events.run_state import RunState
+from runner.commit_scan import CommittedSecrets, refusal, scan_commits
+from runner.git import GitFailed
+from runner.redact import Redactor
+from runner.workspace.aside import Aside, move_paths
+from runner.workspace.branch_claim import BranchClaims, BranchNote
+from runner.workspace.changes import Changes
+from runner.workspace.snapshot import Snapshot, record_without_history, take_snapshot
+from runner.workspace.working_copy import WorkingCopy
+
+# What is lost if not all of the working copy is kept; of the rest, the paths themselves are enough.
+_NEEDS_ALL = ("submodule", "history", "refused")
+_OBJECT = re.compile(r"[0-9a-f]{40,64} [a-z]+ \d+")
+
+log = structlog.get_logger(__name__)
+
+
+class GitWorkspace:
+    """Implements Workspace on a working copy."""
+
+    def __init__(
+        self,
+        copy: WorkingCopy,
+        note: BranchNote,
+        claims: BranchClaims,
+        aside: Aside,
+        committed_secrets: CommittedSecrets,
+    ) -> None:
+        self.copy = copy
+        self.note = note
+        self.is_settled = False
+        self.snapshot_taken: Snapshot | None = None
+        self.is_unchanged_since_snapshot = False
+        self._claims = claims
+        self._aside = aside
+        self._name = copy.root.name
+        self._committed_secrets = committed_secrets
+        self._is_stored = False
+
+    @property
+    def directory(self) -> Path:
+        """See Workspace."""
+        return self.copy.directory
+
+    @property
+    def prefix(self) -> str:
+        """See Workspace."""
+        return self.copy.repository.prefix
+
+    @property
+    def is_recorded(self) -> bool:
+        """True when all of the run's work lies in the operator's repository, but for what the snapshot names."""
+        return self._is_stored
+
+    async def snapshot(self, message: str, redactor: Redactor) -> Changes:
+        """See Workspace. The result lies in the operator's repository, under a ref of its own.
+
+        Raises:
+            GitFailed: nothing can be recorded, or the repository does not take it.
+        """
+        taken = await take_snapshot(self.copy, message, redactor)
+        self.snapshot_taken = taken
+        self.is_unchanged_since_snapshot = True
+        secrets = await self._secrets_in(taken, redactor)
+        if secrets:
+            taken.problems.append(secrets)
+            taken.changes = replace(taken.changes, commit_hash=None)
+        else:
+            await self._store(taken, message)
+        changes = replace(taken.changes, unrecorded=taken.unrecorded, problems=taken.problems)
+        if self._is_stored and not taken.unrecorded:
+            self.copy.mark_recorded()
+            return changes
+        return replace(changes, kept_path=str(self._aside.path_of(self._name)), kept_until=self._aside.until())
+
+    async def _secrets_in(self, taken: Snapshot, redactor: Redactor) -> str | None:
+        """Why the commits must not be taken over: they hold a stored value."""
+        if taken.commit == self.copy.start or self._committed_secrets == "allow":
+            return None
+        findings = await scan_commits(self.copy.git, self.copy.start, taken.commit, redactor)
+        return refusal(findings) if findings else None
+
+    async def missing(self, path: str) -> str | None:
+        """See Workspace."""
+        self.is_unchanged_since_snapshot = False  # checks may follow
+        assert self.snapshot_taken is not None
+        parts = parts_inside(path, "acceptance.expected_files")
+        name = f"{self.snapshot_taken.commit}:{self.prefix}{'/'.join(parts)}"
+        answer = await self.copy.git.line("cat-file", "--batch-check", "--follow-symlinks", given=f"{name}\n")
+        if _OBJECT.fullmatch(answer):
+            return None
+        found = self.directory.joinpath(*parts).resolve()
+        if found.exists() and found.is_relative_to(self.directory.resolve()):
+            return f"{path} (it exists, but is not in the commit: .gitignore hides it, or it is named as not recorded)"
+        return path
+
+    async def settle(self, state: RunState | None) -> None:
+        """See Workspace."""
+        self.is_settled = True
+        try:
+            await self._claims.settle(self.copy.repository, self.note, state)
+        except Exception:
+            self.is_settled = False
+            raise
+
+    def keep_aside(self) -> bool:
+        """Keep what the commit does not hold. True: that was the whole working copy, which is gone from its place."""
+        taken = self.snapshot_taken
+        if taken is None or not self.is_recorded or any(each.reason in _NEEDS_ALL for each in taken.unrecorded):
+            self._aside.keep(self.copy.root, self._name)
+            return True
+        if taken.unrecorded:
+            move_paths(self.copy.files, taken.excluded, self.copy.aside)
+            self._aside.keep(self.copy.aside, self._name)
+        return False
+
+    async def _store(self, taken: Snapshot, message: str) -> None:
+        if taken.commit != self.copy.start:
+            await self._fetch(taken, message)
+        self._is_stored = True
+
+    async def _fetch(self, taken: Snapshot, message: str) -> None:
+        repository, git = self.copy.repository, self.copy.git
+        await git.read("update-ref", "refs/heads/result", taken.commit)
+        try:
+            await repository.fetch_result(self.copy.git_directory, self.note.result_ref)
+        except GitFailed as problem:
+            if await git.line("rev-list", "--count", f"{self.copy.start}..{taken.commit}") == "1":
+                raise
+            log.warning("run.history_refused", run_id=self.note.run_id, detail=problem.detail)
+            await record_without_history(self.copy, taken, message)
+            taken.changes = replace(taken.changes, commit_hash=taken.commit)
+            await git.read("update-ref", "refs/heads/result", taken.commit)
+            await repository.fetch_result(self.copy.git_directory, self.note.result_ref)

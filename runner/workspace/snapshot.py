@@ -1,0 +1,255 @@
+"""Record everything that a run changed as one commit, and name what no commit can hold.
+
+What can be recorded is recorded, whatever lies beside it: git adds all or nothing, so what it would refuse is found
+first and left out. The run's own commits are taken over when its history contains the commit where it started;
+otherwise its files are recorded as one commit on top of that one.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import Struct, field
+
+from events.task import Unrecorded
+from runner.git import Git, GitFailed
+from runner.redact import Redactor
+from runner.workspace.aside import move_paths
+from runner.workspace.changes import Changes, changes_between
+from runner.workspace.step_repository import StepRepositoryState, read_step_repository
+from runner.workspace.submodules import can_record, find_submodules
+from runner.workspace.survey import Survey, survey
+from runner.workspace.working_copy import WorkingCopy
+
+Reason = Literal[
+    "unsupported_name", "special_file", "unreadable", "embedded_repository", "submodule", "history", "refused"
+]
+
+REFUSALS_MAX = 50  # paths that git refuses one by one, before the rest is added as far as it goes
+MARKED_FILE_BYTES = 4 * 1024 * 1024
+_INVALID_PATH = re.compile(r"^error: invalid path '(.+)'$", re.MULTILINE)
+_CONFLICT = re.compile(rb"^<{7} [^\n]*\n(?:(?!^<{7} ).*\n)*?^={7}\r?\n(?:(?!^<{7} ).*\n)*?^>{7} ", re.MULTILINE)
+_NAMED = 10  # paths in a message
+
+
+class Snapshot(Struct):
+    """What a run left. `commit`: the one that holds it all; the start if nothing changed.
+
+    `unrecorded`: what the commit does not hold; `excluded`: the files among it. `problems`: sentences that say why the
+    run cannot be accepted. `survey`: the walk through the files that came before.
+    """
+
+    commit: str
+    survey: Survey
+    unrecorded: list[Unrecorded] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    changes: Changes = Changes()
+
+    def leave_out(self, paths: Iterable[str], reason: Reason) -> None:
+        """Name paths that are not in the commit."""
+        self.unrecorded += [Unrecorded(readable(path), reason) for path in paths]
+
+
+async def take_snapshot(copy: WorkingCopy, message: str, redactor: Redactor) -> Snapshot:
+    """Commit everything in `copy`.
+
+    Raises:
+        GitFailed: nothing can be recorded at all.
+    """
+    copy.ensure_files()
+    found = await asyncio.to_thread(survey, copy.files, copy.since_ns)
+    taken = Snapshot(copy.start, found)
+    taken.excluded = await _set_apart(copy, taken)
+    await _add(copy, taken)
+    tree = await copy.git.line("write-tree")
+    state = read_step_repository(copy.files / ".git")
+    parents = await _parents(copy, taken, state)
+    taken.commit = await _commit(copy.git, tree, parents, message)
+    taken.problems += await _conflicts(copy, state, taken.commit)
+    taken.changes = await changes_between(copy.git, copy.start, taken.commit, redactor)
+    return taken
+
+
+async def record_without_history(copy: WorkingCopy, taken: Snapshot, message: str) -> None:
+    """Replace the run's own commits, which cannot be taken over, by one commit that holds the same files."""
+    tree = await copy.git.line("rev-parse", f"{taken.commit}^{{tree}}")
+    taken.leave_out([".git"], "history")
+    taken.commit = await _commit(copy.git, tree, [copy.start], message)
+
+
+def readable(path: str) -> str:
+    r"""A path as text: bytes that are not UTF-8 as `\xff`."""
+    return os.fsencode(path).decode(errors="backslashreplace").replace("\0", "\ufffd")
+
+
+# ---------------------------------------------------------------------------------------------------- files
+
+
+async def _set_apart(copy: WorkingCopy, taken: Snapshot) -> list[str]:
+    """Deal with what `git add` stumbles over. The paths that it has to leave out."""
+    found = taken.survey
+    for path in found.unreadable:
+        (copy.files / path).chmod(0o600)
+    suspects = [*found.unsupported, *found.special, *found.embedded]
+    ignored = await _ignored(copy.git, suspects) if suspects else set()
+    unsupported = [path for path in found.unsupported if path not in ignored]
+    special = [path for path in found.special if path not in ignored and not _is_below(path, unsupported)]
+    taken.leave_out(unsupported, "unsupported_name")
+    taken.leave_out(special, "special_file")
+    submodules = await _submodules(copy, taken)
+    embedded = [path for path in found.embedded if path not in ignored and not _is_below(path, submodules)]
+    histories = [f"{path}/.git" for path in embedded if path not in submodules]
+    await asyncio.to_thread(move_paths, copy.files, histories, copy.aside)
+    taken.leave_out(histories, "embedded_repository")
+    return [*unsupported, *special]
+
+
+async def _submodules(copy: WorkingCopy, taken: Snapshot) -> set[str]:
+    """The paths of submodules; those that changed in a way that cannot be recorded are a problem of the run."""
+    if not taken.survey.embedded:
+        return set()
+    submodules = await find_submodules(copy)
+    changed = [submodule for submodule in submodules if not await can_record(copy, submodule)]
+    if changed:
+        paths = [submodule.path for submodule in changed]
+        taken.leave_out(paths, "submodule")
+        taken.problems.append(
+            f"submodules were changed inside ({_listed(paths)}): a commit there would exist only in this run; "
+            "let a task work in the submodule's own repository, push, and point to the pushed commit here"
+        )
+    return {submodule.path for submodule in submodules}
+
+
+async def _add(copy: WorkingCopy, taken: Snapshot) -> None:
+    """Bring the index to what the files are, but for what is excluded and what git refuses."""
+    excluded = taken.excluded
+    for _ in range(REFUSALS_MAX):
+        try:
+            await _add_all(copy.git, excluded)
+        except GitFailed as refusal:
+            invalid = _INVALID_PATH.search(refusal.detail)
+            if invalid is None or invalid[1] in excluded:
+                break
+            excluded.append(invalid[1])
+            taken.leave_out([invalid[1]], "unsupported_name")
+        else:
+            return
+    await _add_what_goes(copy.git, taken)
+
+
+async def _add_what_goes(git: Git, taken: Snapshot) -> None:
+    """Add file by file, and name those that are not in the index afterwards."""
+    try:
+        await _add_all(git, taken.excluded, "--ignore-errors")
+    except GitFailed as refusal:
+        missing = {
+            *await git.paths("diff-files", "--name-only", "-z"),
+            *await git.paths("ls-files", "--others", "--exclude-standard", "-z"),
+        }
+        refused = sorted(path for path in missing if not _is_below(path, taken.excluded))
+        if not refused:
+            raise
+        taken.leave_out(refused, "refused")
+        taken.problems.append(f"git could not record {_listed(refused)}: {refusal.detail}")
+
+
+async def _add_all(git: Git, excluded: Sequence[str], *options: str) -> None:
+    pathspecs = [":/"] + [f":(top,exclude,literal){path}" for path in excluded]
+    given = "\0".join(pathspecs).encode(errors="surrogateescape")
+    await git.read("add", "--all", *options, "--pathspec-from-file=-", "--pathspec-file-nul", given=given)
+
+
+async def _ignored(git: Git, paths: Sequence[str]) -> set[str]:
+    try:
+        return set(await git.paths("check-ignore", "-z", "--stdin", given="\0".join(paths)))
+    except GitFailed:  # its answer when none is ignored, and when one lies in a submodule
+        return set()
+
+
+# -------------------------------------------------------------------------------------------------- commits
+
+
+async def _parents(copy: WorkingCopy, taken: Snapshot, state: StepRepositoryState) -> list[str]:
+    """The commits that the snapshot follows: the run's own last one, if its history contains the start."""
+    if state.head == copy.start and not state.merged:
+        return [copy.start]
+    if not state.exists:
+        return [copy.start]
+    if (copy.files / ".git/objects").is_dir():
+        copy.borrow_from_steps()
+    head = state.head
+    if head is None or not await copy.git.succeeds("merge-base", "--is-ancestor", copy.start, head):
+        taken.leave_out([".git"], "history")
+        return [copy.start]
+    merged = [oid for oid in state.merged if await copy.git.succeeds("cat-file", "-e", f"{oid}^{{commit}}")]
+    return [head, *merged]
+
+
+async def _commit(git: Git, tree: str, parents: Sequence[str], message: str) -> str:
+    """A commit of `tree`, or the only parent when it holds the same."""
+    if len(parents) == 1 and await git.line("rev-parse", f"{parents[0]}^{{tree}}") == tree:
+        return parents[0]
+    options = [word for parent in parents for word in ("-p", parent)]
+    return await git.line("commit-tree", tree, *options, "-F", "-", given=message)
+
+
+async def _conflicts(copy: WorkingCopy, state: StepRepositoryState, commit: str) -> list[str]:
+    """What a merge or a rebase left undone."""
+    problems = []
+    if state.unfinished:
+        problems.append(f"the run left a {state.unfinished} unfinished: continue or abort it in a step")
+    unmerged = await _unmerged(copy)
+    marked = [] if commit == copy.start else await _marked(copy.git, copy.start, commit)
+    left = sorted({*unmerged, *marked})
+    if left:
+        problems.append(f"conflicts of a merge are left in {_listed(left)}: resolve them and remove the markers")
+    return problems
+
+
+async def _unmerged(copy: WorkingCopy) -> list[str]:
+    """Files that are in conflict in the index of the steps."""
+    index = copy.files / ".git/index"
+    if index.is_symlink() or not index.is_file():
+        return []
+    own = copy.git.with_variables(GIT_INDEX_FILE=str(index))
+    try:
+        entries = await own.paths("ls-files", "--unmerged", "-z")
+    except GitFailed:
+        return []
+    return [entry.partition("\t")[2] for entry in entries]
+
+
+async def _marked(git: Git, start: str, commit: str) -> list[str]:
+    """Files that got conflict markers: all three, in their order, at the beginning of lines."""
+    candidates = await git.paths(
+        *("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=AM", "--no-ext-diff", "--no-textconv"),
+        *("-G^<<<<<<< ", start, commit),
+    )
+    return [path for path in candidates if await _has_more_markers(git, start, commit, path)]
+
+
+async def _has_more_markers(git: Git, start: str, commit: str, path: str) -> bool:
+    return await _count_markers(git, commit, path) > await _count_markers(git, start, path)
+
+
+async def _count_markers(git: Git, commit: str, path: str) -> int:
+    try:
+        content = await git.read("cat-file", "blob", f"{commit}:{path}", limit=MARKED_FILE_BYTES)
+    except GitFailed:
+        return 0
+    return len(_CONFLICT.findall(content))
+
+
+# ---------------------------------------------------------------------------------------------------- words
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    named = ", ".join(readable(path) for path in paths[:_NAMED])
+    return f"{named} and {len(paths) - _NAMED} more" if len(paths) > _NAMED else named

@@ -1,0 +1,142 @@
+"""The `.git` that the steps of a run see: a repository of the run's own that borrows the operator's objects.
+
+Its configuration, refs, hooks and index are the run's; whatever a step does with them stays there. We never run git in
+it, because git would obey a configuration that a step may have written: it is written and read as plain files.
+"""
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+REF_LIMIT = 4096  # bytes of a ref
+PACKED_REFS_LIMIT = 64 * 1024 * 1024  # bytes
+_SYMREF_DEPTH = 5
+
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SAFE_REF = re.compile(r"(?:HEAD|refs/(?!.*\.\.)[^\0\s~^:?*\[\\]+)")
+_SECTION = re.compile(r"[A-Za-z0-9.-]+")
+# What a merge, a rebase and their like leave in a git directory until they are finished.
+_UNFINISHED = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+
+
+class StepRepositoryState(Struct, frozen=True):
+    """What the run's own repository says when the run has ended.
+
+    `exists`: a step may have removed it, with all it held. `head`: the commit that is checked out; None: there is none,
+    or it cannot be read. `merged`: the other parents of a merge that was not committed. `unfinished`: "rebase" and the
+    like.
+    """
+
+    exists: bool = True
+    head: str | None = None
+    merged: tuple[str, ...] = ()
+    unfinished: str | None = None
+
+
+def create_step_repository(
+    git_directory: Path,
+    objects: Path,
+    branch: str,
+    refs: Iterable[tuple[str, str]],
+    settings: Iterable[tuple[str, str]],
+    copied: Iterable[tuple[Path, str]],
+) -> None:
+    """Write a repository on `branch` that borrows `objects`.
+
+    `refs`: (name, object id) in byte order, `branch` among them. `settings`: (key, value). `copied`: files, with their
+    place below the git directory; those that do not exist are left out.
+    """
+    for folder in ("objects/info", "objects/pack", "refs/heads", "info"):
+        (git_directory / folder).mkdir(parents=True)
+    (git_directory / "objects/info/alternates").write_text(f"{objects}\n", errors="surrogateescape")
+    (git_directory / "HEAD").write_text(f"ref: refs/heads/{branch}\n", errors="surrogateescape")
+    packed = "".join(f"{oid} {name}\n" for name, oid in refs)
+    (git_directory / "packed-refs").write_text(f"# pack-refs with: sorted \n{packed}", errors="surrogateescape")
+    (git_directory / "config").write_text(config_text(settings), errors="surrogateescape")
+    for source, place in copied:
+        if source.is_file():
+            shutil.copyfile(source, git_directory / place)
+
+
+def config_text(settings: Iterable[tuple[str, str]]) -> str:
+    """A git configuration file of (key, value) pairs like ("remote.origin.url", "https://…")."""
+    lines = []
+    for key, value in settings:
+        section, _, rest = key.partition(".")
+        subsection, _, name = rest.rpartition(".")
+        if not _SECTION.fullmatch(section) or not name or "\n" in subsection:
+            continue
+        heading = f'{section} "{_escaped(subsection)}"' if subsection else section
+        quoted = _escaped(value).replace("\n", "\\n").replace("\t", "\\t")
+        lines.append(f'[{heading}]\n\t{name} = "{quoted}"\n')
+    return "".join(lines)
+
+
+def read_step_repository(git_directory: Path) -> StepRepositoryState:
+    """The state of the repository, whatever a step made of it. Never follows a symbolic link in its last part."""
+    if not os.path.lexists(git_directory):
+        return StepRepositoryState(exists=False)
+    if git_directory.is_symlink() or not git_directory.is_dir():
+        return StepRepositoryState()
+    unfinished = next((kind for name, kind in _UNFINISHED.items() if os.path.lexists(git_directory / name)), None)
+    merged = _read(git_directory / "MERGE_HEAD", REF_LIMIT).split()
+    return StepRepositoryState(
+        head=_resolve(git_directory, "HEAD"),
+        merged=tuple(oid for oid in merged if _OID.fullmatch(oid)),
+        unfinished=unfinished,
+    )
+
+
+def remote_heads(git_directory: Path) -> set[str]:
+    """The commits that a repository's remote-tracking branches are at."""
+    packed = _packed_refs(git_directory)
+    heads = {oid for name, oid in packed.items() if name.startswith("refs/remotes/")}
+    for folder, _, names in os.walk(git_directory / "refs" / "remotes"):
+        heads |= {_read(Path(folder, name), REF_LIMIT).strip() for name in names}
+    return {oid for oid in heads if _OID.fullmatch(oid)}
+
+
+def _resolve(git_directory: Path, name: str) -> str | None:
+    for _ in range(_SYMREF_DEPTH):
+        if not _SAFE_REF.fullmatch(name):
+            return None
+        value = _read(git_directory / name, REF_LIMIT).strip() or _packed_refs(git_directory).get(name, "")
+        if not value.startswith("ref:"):
+            return value if _OID.fullmatch(value) else None
+        name = value.removeprefix("ref:").strip()
+    return None
+
+
+def _packed_refs(git_directory: Path) -> dict[str, str]:
+    lines = _read(git_directory / "packed-refs", PACKED_REFS_LIMIT).splitlines()
+    pairs = (line.partition(" ") for line in lines if line[:1] not in ("#", "^"))
+    return {name: oid for oid, _, name in pairs}
+
+
+def _read(path: Path, limit: int) -> str:
+    """The text of a regular file, at most `limit` bytes of it; "" if it is anything else, or cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        try:
+            return opened.read(limit).decode(errors="surrogateescape")
+        except OSError:
+            return ""
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

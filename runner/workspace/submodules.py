@@ -1,0 +1,101 @@
+"""Submodules in the workspace of a run.
+
+A run records which commit of a submodule its repository names, never a commit that was made inside one: that would
+exist only in the run. So a change inside a submodule is refused, unless the submodule is clean at a commit that one of
+its remote-tracking branches contains (`git submodule update --remote`).
+"""
+
+import os
+from pathlib import Path
+
+from msgspec import Struct
+
+from runner.git import Git, GitFailed
+from runner.workspace.step_repository import read_step_repository, remote_heads
+from runner.workspace.working_copy import WorkingCopy
+
+_GITLINK = "160000"
+_POINTER_LIMIT = 4096  # bytes of a .git file
+
+
+class Submodule(Struct, frozen=True):
+    """One at `path`. `commit`: the one that the run started with; None: the run added it."""
+
+    path: str
+    commit: str | None
+
+
+async def find_submodules(copy: WorkingCopy) -> list[Submodule]:
+    """The submodules that the index holds, and those that .gitmodules declares besides."""
+    git, files = copy.git, copy.files
+    entries = await git.paths("ls-files", "--stage", "-z")
+    known = {
+        path: head.split(" ")[1]
+        for head, _, path in (entry.partition("\t") for entry in entries)
+        if head.startswith(_GITLINK)
+    }
+    declared: list[str] = []
+    if (files / ".gitmodules").is_file() and not (files / ".gitmodules").is_symlink():
+        listed = await _config_values(git, files / ".gitmodules")
+        declared = [path for path in listed if path not in known]
+    return [Submodule(path, known.get(path)) for path in [*known, *declared]]
+
+
+async def can_record(copy: WorkingCopy, submodule: Submodule) -> bool:
+    """True when the run's commit, naming the submodule's commit, says all that happened in the submodule."""
+    directory = copy.files / submodule.path
+    own = _git_directory(directory)
+    if own is None:
+        return not directory.is_dir() or not any(directory.iterdir())
+    head = read_step_repository(own).head
+    if head is None:
+        return False
+    inside = copy.git.with_variables(
+        GIT_WORK_TREE=str(directory),
+        GIT_INDEX_FILE=str(copy.git_directory / "submodule-index"),
+        GIT_ALTERNATE_OBJECT_DIRECTORIES=str(own / "objects"),
+    )
+    try:
+        if head != submodule.commit and not await _is_published(inside, own, head):
+            return False
+        return await _is_clean(inside, head)
+    except GitFailed:
+        return False
+
+
+async def _is_published(inside: Git, own: Path, head: str) -> bool:
+    for tip in remote_heads(own):
+        if tip == head or await inside.succeeds("merge-base", "--is-ancestor", head, tip):
+            return True
+    return False
+
+
+async def _is_clean(inside: Git, head: str) -> bool:
+    await inside.read("read-tree", "--reset", head)
+    await inside.succeeds("update-index", "-q", "--refresh")
+    changed = await inside.paths("diff-files", "--name-only", "-z", "--ignore-submodules=all")
+    return not changed and not await inside.paths("ls-files", "--others", "--exclude-standard", "-z")
+
+
+async def _config_values(git: Git, path: Path) -> list[str]:
+    try:
+        listed = await git.paths("config", "--file", str(path), "-z", "--get-regexp", r"^submodule\..*\.path$")
+    except GitFailed:
+        return []
+    values = (entry.partition("\n")[2] for entry in listed)
+    return [value for value in values if value and not value.startswith("/") and ".." not in value.split("/")]
+
+
+def _git_directory(directory: Path) -> Path | None:
+    """Where the repository of a submodule lies: `.git`, or the directory that the file of that name points to."""
+    pointer = directory / ".git"
+    if not os.path.lexists(pointer) or pointer.is_symlink():
+        return None
+    if pointer.is_dir():
+        return pointer
+    try:
+        text = pointer.read_bytes()[:_POINTER_LIMIT].decode(errors="surrogateescape")
+    except OSError:
+        return None
+    _, _, target = text.strip().partition("gitdir: ")
+    return (directory / target).resolve() if target else None

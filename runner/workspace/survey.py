@@ -1,0 +1,110 @@
+"""A walk through the files of a run: what was touched, and what git cannot record.
+
+The walk compares each file's change time with the moment at which the checkout was complete. The kernel sets that time
+on every write, chmod, chown and link, and no system call sets it to a chosen value, so a file that is not listed as
+touched is as git wrote it, its permissions included.
+"""
+
+import os
+import re
+import stat
+import time
+from pathlib import Path
+
+from msgspec import Struct, field
+
+# Names that git refuses in a tree because some file system takes them for `.git` (verify_path in git's read-cache.c).
+_UNSUPPORTED_NAME = re.compile(r"(?i)git~1|\.git[ .]*(:.*)?|\.git[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff].*")
+_TICK_SECONDS = 0.001
+
+
+class Survey(Struct):
+    """Paths relative to the surveyed directory; bytes that are not UTF-8 are surrogate escapes.
+
+    `touched`: files and links with a later change time; `touched_directories`: the same of directories.
+    `embedded`: directories with a `.git` of their own. `unsupported`, `special`, `unreadable`: see Unrecorded.
+    """
+
+    touched: list[str] = field(default_factory=list)
+    touched_directories: list[str] = field(default_factory=list)
+    embedded: list[str] = field(default_factory=list)
+    unsupported: list[str] = field(default_factory=list)
+    special: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def is_untouched(self) -> bool:
+        """True when nothing below the directory changed."""
+        return not self.touched and not self.touched_directories and not self.embedded
+
+
+def survey(root: Path, since_ns: int) -> Survey:
+    """Walk through `root`, but not into its own `.git`. `since_ns`: a change time from `later_change_time`.
+
+    Directories that their owner may not read are made readable: git does not record permissions.
+    """
+    found = Survey()
+    pending = [""]
+    while pending:
+        parent = pending.pop()
+        for entry in _entries(root, parent):
+            path = f"{parent}/{entry.name}" if parent else entry.name
+            if entry.name == ".git":
+                if parent:
+                    found.embedded.append(parent)
+                continue
+            status = entry.stat(follow_symlinks=False)
+            is_directory = stat.S_ISDIR(status.st_mode)
+            if entry.name[0] in ".gG" and _UNSUPPORTED_NAME.fullmatch(entry.name):
+                found.unsupported.append(path)
+            elif is_directory:
+                pending.append(path)
+            if status.st_ctime_ns > since_ns:
+                _sort_in(found, path, status)
+    return found
+
+
+def later_change_time(directory: Path) -> int:
+    """A change time, in ns, that every file written so far precedes and every file written from now on exceeds.
+
+    File systems stamp with the kernel's coarse clock, so this waits for its next tick: some milliseconds.
+    """
+    first = _change_time(directory)
+    moment = first
+    while moment <= first:
+        time.sleep(_TICK_SECONDS)
+        moment = _change_time(directory)
+    after = moment
+    while after <= moment:
+        time.sleep(_TICK_SECONDS)
+        after = _change_time(directory)
+    return moment
+
+
+def _change_time(directory: Path) -> int:
+    probe = directory / "clock"
+    probe.write_bytes(b"")
+    return probe.stat().st_ctime_ns
+
+
+def _entries(root: Path, parent: str) -> list[os.DirEntry[str]]:
+    directory = f"{root}/{parent}" if parent else str(root)
+    try:
+        with os.scandir(directory) as entries:
+            return list(entries)
+    except PermissionError:
+        Path(directory).chmod(stat.S_IRWXU)
+        with os.scandir(directory) as entries:
+            return list(entries)
+
+
+def _sort_in(found: Survey, path: str, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        found.touched_directories.append(path)
+        return
+    found.touched.append(path)
+    if stat.S_ISREG(status.st_mode):
+        if not status.st_mode & stat.S_IRUSR and os.geteuid() != 0:
+            found.unreadable.append(path)
+    elif not stat.S_ISLNK(status.st_mode):
+        found.special.append(path)

@@ -1,0 +1,148 @@
+"""The files of one run, and the git directory of ours that records them.
+
+    files/          the working tree: here the steps run. files/.git is the steps' own (step_repository.py)
+    git/            ours, outside the files: index, configuration, and the objects of this run only
+    aside/          what the run's commit cannot hold, until it is kept aside (aside.py)
+
+Both repositories borrow the operator's objects, and neither shares a ref or a setting with his repository. With an
+index and a configuration of our own, nothing that a step configures runs in our git.
+"""
+
+import asyncio
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from runner.git import Git, GitFailed
+from runner.workspace.repository import Repository, branches_of
+from runner.workspace.run_directory import remove_tree
+from runner.workspace.step_repository import config_text, create_step_repository
+from runner.workspace.survey import later_change_time
+
+# Caches that a step may have written into the objects that we read: git would believe them.
+_DISTRUST = (("core.commitgraph", "false"), ("core.multipackindex", "false"), ("pack.usebitmaps", "false"))
+_OWN_SETTINGS = (
+    *_DISTRUST,
+    ("core.bare", "false"),
+    ("core.logallrefupdates", "false"),
+    ("core.safecrlf", "false"),  # a mixture of line endings is no reason to lose a file
+    ("core.untrackedcache", "false"),
+)
+RECORDED = "recorded"  # beside the files of a run whose work lies in the operator's repository
+_VARIABLES = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
+
+
+class WorkspaceReplaced(GitFailed):
+    """A step put something else in the place of its workspace."""
+
+
+class WorkingCopy:
+    """A checkout below `root`, a directory of our own. `since_ns`: see survey.later_change_time."""
+
+    def __init__(self, root: Path, repository: Repository) -> None:
+        self.root = root
+        self.start = ""
+        self.since_ns = 0
+        self._fingerprint = ""
+        self.use(root, repository)
+
+    def use(self, root: Path, repository: Repository) -> None:
+        """The copy lies below `root` now."""
+        self.root = root
+        self.files = root / "files"
+        self.git_directory = root / "git"
+        self.aside = root / "aside"
+        self.repository = repository
+        own = {"GIT_DIR": str(self.git_directory), "GIT_WORK_TREE": str(self.files)}
+        operator = repository.git
+        self.git = Git(
+            self.files, operator.environment, root, {**_VARIABLES, **own}, timeout_seconds=operator.timeout_seconds
+        )
+
+    @property
+    def directory(self) -> Path:
+        """Where the steps run."""
+        return self.files / self.repository.prefix
+
+    async def check_out(self, start: str, branch: str, refs: Mapping[str, str]) -> None:
+        """Bring the files to commit `start`, and give the steps a repository on `branch`.
+
+        Raises:
+            GitFailed: an object is missing, a filter failed, or there is no room.
+        """
+        await asyncio.to_thread(self._prepare)
+        await self.git.read("reset", "--quiet", "--hard", start)
+        self.start = start
+        await asyncio.to_thread(self._finish_checkout, branch, dict(refs))
+
+    async def can_change_to(self, start: str) -> bool:
+        """False when switching commits might write other files than a fresh checkout would."""
+        if self._fingerprint != self._settings_text():
+            return False
+        attributes = ("--", ":(top,glob)**/.gitattributes")
+        return start == self.start or not await self.git.read("diff-tree", "-r", self.start, start, *attributes)
+
+    def mark_recorded(self) -> None:
+        """Should the runner be killed from now on, nothing here needs to be kept."""
+        (self.root / RECORDED).touch()
+
+    def borrow_from_steps(self) -> None:
+        """Read the objects that the steps made, too."""
+        alternates = self.git_directory / "objects/info/alternates"
+        alternates.write_text(f"{self.repository.objects}\n{self.files}/.git/objects\n", errors="surrogateescape")
+
+    def ensure_files(self) -> None:
+        """An empty directory in place of one that a step removed: then the run deleted every file.
+
+        Raises:
+            WorkspaceReplaced: something else lies there, a symbolic link for instance, and must not be followed.
+        """
+        if not os.path.lexists(self.files):
+            self.files.mkdir()
+        if not stat.S_ISDIR(self.files.lstat().st_mode):
+            raise WorkspaceReplaced(f"a step replaced its workspace {self.files} by something that is no directory")
+
+    def _prepare(self) -> None:
+        self.files.mkdir(exist_ok=True)
+        (self.root / RECORDED).unlink(missing_ok=True)
+        remove_tree(self.git_directory / "objects")
+        for folder in ("objects/info", "objects/pack", "refs/heads", "info"):
+            (self.git_directory / folder).mkdir(parents=True, exist_ok=True)
+        (self.git_directory / "HEAD").write_text("ref: refs/heads/start\n")
+        (self.git_directory / "objects/info/alternates").write_text(
+            f"{self.repository.objects}\n", errors="surrogateescape"
+        )
+        (self.git_directory / "config").write_text(self._config_text(), errors="surrogateescape")
+        for source, place in self.repository.content_files():
+            if source.is_file():
+                shutil.copyfile(source, self.git_directory / place)
+        self._fingerprint = self._settings_text()
+
+    def _finish_checkout(self, branch: str, refs: dict[str, str]) -> None:
+        remove_tree(self.files / ".git")
+        refs[f"refs/heads/{branch}"] = self.start
+        ordered = sorted(branches_of(refs), key=lambda pair: pair[0].encode(errors="surrogateescape"))
+        create_step_repository(
+            self.files / ".git",
+            self.repository.objects,
+            branch,
+            ordered,
+            self.repository.step_settings(),
+            [*self.repository.content_files(), (self.git_directory / "index", "index")],
+        )
+        self.since_ns = later_change_time(self.root)
+
+    def _config_text(self) -> str:
+        return config_text([*self.repository.content_settings(), *_OWN_SETTINGS])
+
+    def _settings_text(self) -> str:
+        """All that decides what a checkout writes, besides the commit."""
+        attributes = self.repository.common / "info/attributes"
+        return self._config_text() + (attributes.read_text(errors="replace") if attributes.is_file() else "")

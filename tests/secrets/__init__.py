@@ -1,0 +1,1 @@
+"""Secrets: encoders × chunk boundaries at redaction, screening and commits."""
