@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import ANYONE, LOCAL, SAFE_METHODS, Identity, authenticate
+from api.auth import LOCAL, SAFE_METHODS, Identity, authenticate
 from api.body import decode_body, read_body
 from api.call import Call
 from api.deps import ApiDeps
@@ -24,6 +24,7 @@ from api.envelope import JsonResponse
 from api.errors import MethodNotAllowed
 from api.live import Live
 from api.peer import refuse_steps
+from api.permissions import ANYONE
 from api.screening import screen_body
 from api.sharing import Sharing
 from api.transfer import Packed

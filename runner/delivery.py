@@ -75,6 +75,7 @@ class Delivery:
             await self._flush(run_id)
         if outcome.patch or outcome.diffstat:
             await self._save_artifacts(run_id, outcome)
+            self._versions.pop(run_id, None)  # not counted: the statement that looks versions up seals artifacts
         self._post(self._claims[run_id].task_id, outcome.event, outcome.retry)
 
     async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:

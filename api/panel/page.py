@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import ANYONE
 from api.body import read_body
 from api.deps import ApiDeps
 from api.entry import Entry
@@ -28,6 +27,7 @@ from api.panel.paper import HEADERS, render
 from api.panel.texts import MESSAGES
 from api.panel.visit import Visit
 from api.peer import refuse_steps
+from api.permissions import ANYONE
 from api.screening import refuse_secrets
 from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
 
@@ -47,7 +47,7 @@ class Page(Entry, frozen=True, dict=True):
         """Find out who it is, read, call the handler; tell refusals on a page."""
         visit = Visit(request, deps, live, None)
         try:
-            caller = await find_caller(request, deps.tokens)
+            caller = await find_caller(request, deps.tokens, live.sessions)
             if caller is not None and caller.trusted:
                 await refuse_steps(request.scope)
             visit.caller = caller

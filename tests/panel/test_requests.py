@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from api.panel.door import COOKIE
 from events.request import RequestProvided
 from tests.api.serving import Served, serving
+from tests.panel.signing import sign_in
 from tests.panel.test_pages import page, post, shown_digest
 
 VALUE = "s3cr3t-value-of-ana"
@@ -80,7 +80,7 @@ async def test_it_is_withdrawn_and_asked_for_again(asked: Served) -> None:
 
 async def test_an_operator_asks_again_and_takes_nothing_away(asked: Served) -> None:
     """As by POST /ops/requests: what was withdrawn is wanted again, what is provided stays so."""
-    asked.client.cookies.set(COOKIE, await asked.tokens.create_token("olga", "operator"), path="/panel")
+    await sign_in(asked, "olga", "operator")
     requests, path = asked.commands.requests, "/panel/requests/REQ-100"
     await requests.withdraw("REQ-100", None, "human:ana")
     shown = await page(asked, path)
@@ -96,7 +96,7 @@ async def test_an_operator_asks_again_and_takes_nothing_away(asked: Served) -> N
 
 async def test_only_an_administrator_hands_in_credentials(asked: Served) -> None:
     """An operator sees the form disabled, and the address behind it refuses."""
-    asked.client.cookies.set(COOKIE, await asked.tokens.create_token("olga", "operator"), path="/panel")
+    await sign_in(asked, "olga", "operator")
     assert 'disabled title="This takes an administrator."' in await page(asked, "/panel/requests/REQ-100")
     answer = await post(asked, "/panel/requests/REQ-100/value", {"name": "MAIL_KEY", "value": "x-y-z-1"})
     assert 403 == answer.status_code

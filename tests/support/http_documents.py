@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from api.app import ENDPOINTS
-from api.auth import ANYONE, READ
 from api.endpoint import Endpoint
 from api.errors import CrossSite, InsideRun, MethodNotAllowed
+from api.permissions import ANYONE, READ
 from events import errors
 from tests.support.documents import MADE
 
@@ -26,6 +26,12 @@ Tokens go into the header `Authorization: Bearer elr_…` and nowhere else. Thei
 steers and asks for credentials, a runner claims and reports, an admin may do all of it, and alone hands credentials in,
 grants them and tries them out. Until the first token is made everything is open, but only on the machine itself, and
 not to pages of other sites.
+
+A runner's token speaks for its own runners: the id that it calls itself by belongs to it from the first claim or
+heartbeat on, and only runs that such a runner holds can be reported, handed back or given artifacts by it; others are
+refused with `forbidden`. A `PATCH` asks for the role that the address of the same command asks for. The end of a run
+seals its patch and diffstat: artifacts come before it, each once, and later ones are refused with `lease_lost`. When a
+token is revoked or expires, its event streams end and its waiting claims are refused.
 
 `POST /ops/tasks` takes one task, an array, or `{"tasks": […]}`: all are created or none, in any order of their
 dependencies. The same id with the same content, or the same `Idempotency-Key` header, answers with what exists (200).
