@@ -26,6 +26,7 @@ from api.errors import InsideRun
 IS_KNOWN = sys.platform == "linux"
 """Whether steps can be told from others on this platform."""
 
+REASON = "from inside a run this needs a token: `elruso token create`, then `elruso vault set ELRUSO_TOKEN --grant`"
 ATTEMPTS = 5  # processes come and go while they are looked at
 
 _PROCESSES = Path("/proc")
@@ -100,11 +101,7 @@ async def refuse_steps(scope: Mapping[str, Any]) -> None:
     """Refuse a request without a token when it comes from inside a run. Raises InsideRun."""
     peer: Peer | None = scope.get("state", {}).get("peer")
     if peer is not None and await peer.is_step():
-        raise InsideRun(
-            "this comes from inside a run, and without a token a run may not use the API; to let it, make a token "
-            "(`elruso token create NAME --role operator`), store it (`elruso vault set ELRUSO_TOKEN`) and name it in "
-            "the task's params.secrets"
-        )
+        raise InsideRun(REASON)
 
 
 def list_subreapers() -> list[Subreaper]:

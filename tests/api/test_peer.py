@@ -146,7 +146,7 @@ async def test_the_refusal_says_what_to_do(scene: Scene) -> None:
     said = await scene.status_in_step(script)
     assert '"error":"inside_run"' in said
     assert "elruso vault set ELRUSO_TOKEN" in said
-    assert "esto viene de dentro de una ejecución" in said
+    assert "desde dentro de una ejecución esto necesita un token" in said
 
 
 def test_a_socket_is_found_by_its_ends() -> None:

@@ -135,6 +135,21 @@ async def test_what_the_base_holds_already_is_not_new(tmp_path: Path) -> None:
     assert Finding("content", "old.txt") in await work.scan(redactor=Redactor([SECRET, "other-value-99"]))
 
 
+@pytest.mark.parametrize(
+    "hide",
+    [
+        "git replace $(git rev-parse HEAD~1:b.txt) $(git rev-parse HEAD:src/a.txt)",
+        "git replace HEAD $(git commit-tree HEAD^{tree} -p HEAD~2 -m clean)",
+        "echo $(git rev-parse HEAD HEAD~2) > .git/info/grafts",
+    ],
+    ids=["blob", "commits", "grafts"],
+)
+async def test_what_a_step_replaces_is_read_as_it_is(work: Repository, hide: str) -> None:
+    """`git fetch` transfers the objects themselves, not what a step says should be seen in their place."""
+    work.run(f'echo "$SECRET" > b.txt; {COMMIT}; echo gone > b.txt; {COMMIT}; {hide}')
+    assert Finding("content", "b.txt") in await work.scan("main")
+
+
 async def test_without_a_base_everything_is_scanned(work: Repository) -> None:
     """A repository without a first commit has nothing to compare with."""
     work.run(f'echo "$SECRET" > src/b.txt; {COMMIT}')
