@@ -76,6 +76,10 @@ class Repository(Struct, frozen=True):
         except GitFailed as refusal:
             advice = "run `git init` and make a first commit, or configure another workspace"
             raise WorkspaceUnusable(f"{path} is not a git repository: {advice} ({refusal.detail})") from refusal
+        if "\n" in f"{path}" or found.count("\n") != 2:
+            raise WorkspaceUnusable(
+                f"the path {str(path)!r} holds a line break, which git's own files cannot: rename it"
+            )
         prefix, common, objects = found.split("\n")
         try:
             head = await git.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
@@ -154,7 +158,7 @@ class Repository(Struct, frozen=True):
         """
         await self.git.read(
             *("-c", "fetch.fsckObjects=true", "-c", "protocol.file.allow=always"),
-            *("-c", "fetch.showForcedUpdates=false"),
+            *("-c", "fetch.showForcedUpdates=false", *_TOLERATED),
             *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc"),
             *(str(source), f"+refs/heads/result:{ref}"),
         )
@@ -206,6 +210,12 @@ def branches_of(refs: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     return [(name, oid) for name, oid in refs.items() if not name.startswith("refs/elruso/")]
 
 
+# Oddities that harm nobody: files that git reads by their names, and are something else here or very large.
+_ODD = (
+    *("gitmodulesBlob", "gitmodulesLarge", "gitmodulesParse", "gitattributesBlob", "gitattributesLarge"),
+    *("gitattributesLineLength", "gitattributesSymlink", "gitignoreSymlink", "mailmapSymlink"),
+)
+_TOLERATED = tuple(word for name in _ODD for word in ("-c", f"fetch.fsck.{name}=ignore"))
 _GONE = ("but expected", "reference already exists", "unable to resolve reference", "reference is missing")
 
 

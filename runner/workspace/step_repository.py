@@ -97,13 +97,21 @@ def read_step_repository(git_directory: Path) -> StepRepositoryState:
     )
 
 
+def list_refs(git_directory: Path) -> dict[str, str]:
+    """Object ids by name of all refs that are no symbolic ones."""
+    if git_directory.is_symlink() or not git_directory.is_dir():
+        return {}
+    found = _packed_refs(git_directory)
+    for folder, _, names in os.walk(git_directory / "refs"):
+        for name in names:
+            path = Path(folder, name)
+            found[path.relative_to(git_directory).as_posix()] = _read(path, REF_LIMIT).strip()
+    return {name: oid for name, oid in found.items() if _OID.fullmatch(oid)}
+
+
 def remote_heads(git_directory: Path) -> set[str]:
     """The commits that a repository's remote-tracking branches are at."""
-    packed = _packed_refs(git_directory)
-    heads = {oid for name, oid in packed.items() if name.startswith("refs/remotes/")}
-    for folder, _, names in os.walk(git_directory / "refs" / "remotes"):
-        heads |= {_read(Path(folder, name), REF_LIMIT).strip() for name in names}
-    return {oid for oid in heads if _OID.fullmatch(oid)}
+    return {oid for name, oid in list_refs(git_directory).items() if name.startswith("refs/remotes/")}
 
 
 def _resolve(git_directory: Path, name: str) -> str | None:

@@ -166,14 +166,14 @@ async def test_conflict_is_not_done(tmp_path: Path, command: str) -> None:
 async def test_commits_beside_the_branch_are_named(tmp_path: Path) -> None:
     """A commit on a branch that is not checked out in the end is part of the result, or the record names the branch."""
     result = await play(tmp_path, f"git checkout -qb beside; {COMMIT}; git checkout -q -")
-    assert "own" in result.tree or result.names("beside")
+    assert "own" in result.tree or result.names(".git/refs/heads/beside")
     await expect_law(result)
 
 
 async def test_stash_is_named(tmp_path: Path) -> None:
     """Work in a stash is part of the result, or the record names it."""
     result = await play(tmp_path, f"{IDENTITY}; echo x >> README.md; git stash -q; git stash list")
-    assert "x" in result.show("README.md").split() or result.names("stash")
+    assert "x" in result.show("README.md").split() or result.names(".git/refs/stash")
     await expect_law(result)
 
 
