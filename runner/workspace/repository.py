@@ -76,9 +76,9 @@ class Repository(Struct, frozen=True):
         except GitFailed as refusal:
             advice = "run `git init` and make a first commit, or configure another workspace"
             raise WorkspaceUnusable(f"{path} is not a git repository: {advice} ({refusal.detail})") from refusal
-        if "\n" in f"{path}" or found.count("\n") != 2:
+        if found.count("\n") != 2:
             raise WorkspaceUnusable(
-                f"the path {str(path)!r} holds a line break, which git's own files cannot: rename it"
+                f"the path of the workspace has a line break in it: rename a folder of {str(path)!r}"
             )
         prefix, common, objects = found.split("\n")
         try:

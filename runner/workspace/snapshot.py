@@ -111,7 +111,7 @@ async def _set_apart(copy: WorkingCopy, taken: Snapshot) -> list[str]:
 async def _submodules(copy: WorkingCopy, taken: Snapshot) -> set[str]:
     """The paths of submodules; those that changed in a way that cannot be recorded are a problem of the run."""
     if not taken.survey.embedded and not copy.had_submodules:
-        return set()
+        return set()  # a submodule that is not checked out has no .git, but a step may have written files there
     submodules = await find_submodules(copy)
     changed = [submodule for submodule in submodules if not await can_record(copy, submodule)]
     if changed:

@@ -14,7 +14,9 @@ from pathlib import Path
 from msgspec import Struct, field
 
 # Names that git refuses in a tree because some file system takes them for `.git` (verify_path in git's read-cache.c).
-_UNSUPPORTED_NAME = re.compile(r"(?i)git~1|\.git[ .]*(:.*)?|\.git[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff].*")
+_UNSUPPORTED_NAME = re.compile(r"(?i)git~1|\.git[ .]*(:.*)?")
+_INVISIBLE = re.compile(r"[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # HFS+ ignores them in names
+_NEVER_FOLDERS = (".gitmodules", ".gitattributes")  # the check of fetched objects (fsck) refuses folders of these names
 _TICK_SECONDS = 0.001
 
 
@@ -55,7 +57,7 @@ def survey(root: Path, since_ns: int) -> Survey:
                 continue
             status = entry.stat(follow_symlinks=False)
             is_directory = stat.S_ISDIR(status.st_mode)
-            if entry.name[0] in ".gG" and _UNSUPPORTED_NAME.fullmatch(entry.name):
+            if _is_unsupported(entry.name, is_directory):
                 found.unsupported.append(path)
             elif is_directory:
                 pending.append(path)
@@ -79,6 +81,15 @@ def later_change_time(directory: Path) -> int:
         time.sleep(_TICK_SECONDS)
         after = _change_time(directory)
     return moment
+
+
+def _is_unsupported(name: str, is_directory: bool) -> bool:
+    if name.isascii() and name[0] not in ".gG":
+        return False
+    if is_directory and name in _NEVER_FOLDERS:
+        return True
+    visible = name if name.isascii() else _INVISIBLE.sub("", name)
+    return bool(_UNSUPPORTED_NAME.fullmatch(visible))
 
 
 def _change_time(directory: Path) -> int:

@@ -30,9 +30,9 @@ from tests.support.processes import is_alive, kill
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent
-LEASE_SECONDS = 2.0
-LEASE = {"ELRUSO_HEARTBEAT_SECONDS": "0.4", "ELRUSO_LEASE_SECONDS": str(LEASE_SECONDS)}
-START_SECONDS = 60.0
+LEASE_SECONDS = 3.0
+LEASE = {"ELRUSO_HEARTBEAT_SECONDS": "0.6", "ELRUSO_LEASE_SECONDS": str(LEASE_SECONDS)}
+START_SECONDS = 120.0
 # A failed attempt waits ten seconds and more before the next: nothing that these tests are about.
 QUICK_BACKOFF = """
 CREATE OR REPLACE FUNCTION log.backoff(attempt integer) RETURNS interval LANGUAGE sql VOLATILE
