@@ -130,17 +130,49 @@ CREATE TABLE log.artifacts (
     kind    text NOT NULL CHECK (kind IN ('patch', 'diffstat')),
     at      timestamptz NOT NULL DEFAULT log.now(),
     content text NOT NULL,
+    sha256  bytea,                                 -- of the content in UTF-8; null: stored before ends sealed artifacts
     PRIMARY KEY (run_id, kind)
 );
 
--- Bearer tokens of the API: only the SHA-256 of a token is kept.
+-- Bearer tokens of the API: only the SHA-256 of a token is kept. An expired token counts as revoked.
 CREATE TABLE log.tokens (
     name       text PRIMARY KEY,
     role       text NOT NULL CHECK (role IN ('viewer', 'operator', 'runner', 'admin')),
     digest     bytea NOT NULL UNIQUE,
     created_at timestamptz NOT NULL DEFAULT log.now(),
-    revoked_at timestamptz
+    revoked_at timestamptz,
+    expires_at timestamptz
 );
+
+-- Which token a runner id belongs to; it never changes. A null token: a runner over PostgreSQL (docs/adr/0020).
+CREATE TABLE log.runner_ids (
+    runner   text COLLATE "C" PRIMARY KEY,
+    token    text REFERENCES log.tokens (name),
+    bound_at timestamptz NOT NULL DEFAULT log.now()
+);
+
+-- Sessions of the panel: only the SHA-256 of the id in the cookie is kept (docs/adr/0021). A session is valid while its
+-- row exists, the token with the digest `token` is valid, and `expires_at` has not passed.
+CREATE TABLE log.sessions (
+    digest       bytea PRIMARY KEY,
+    token        bytea NOT NULL,
+    audience     text NOT NULL,                    -- the Host header of the sign-in: host and port
+    created_at   timestamptz NOT NULL DEFAULT log.now(),
+    last_used_at timestamptz NOT NULL DEFAULT log.now(),
+    expires_at   timestamptz NOT NULL
+);
+
+-- A token or session that ends is announced in the transaction that ends it, whoever does: the API processes then end its
+-- open streams and waiting claims. Both are rare, so a NOTIFY that serialises their commits costs nothing.
+CREATE FUNCTION log.announce_credentials() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('elruso', 't');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tokens_are_announced AFTER INSERT OR UPDATE OR DELETE ON log.tokens
+    FOR EACH STATEMENT EXECUTE FUNCTION log.announce_credentials();
+CREATE TRIGGER sessions_are_announced AFTER DELETE ON log.sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION log.announce_credentials();
 
 -- How far the run of the planner is that is under way: a note to whoever watches, no history. A row counts only while
 -- its run holds the planner's lock (ops/planner/flight.py); what a killed one leaves behind the next one removes.
@@ -403,6 +435,41 @@ BEGIN
     RETURNING e.seq, to_json(e.at) INTO create_and_claim.run_id, create_and_claim.claimed_at;
 END $$;
 
+-- Stores an artifact of a run in flight, once: the event that ends the run carries its digest. The lock on the run's row
+-- waits for an end under way, and an end waits for it, so nothing is stored after the end. Answers
+--
+--     stored   it is there, now or from before with the same content
+--     taken    the run has another content of this kind
+--     ended    the run takes no more artifacts
+--     unknown  there is no such run
+CREATE FUNCTION log.store_artifact(run bigint, artifact_kind text, artifact text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = log, pg_temp AS $$
+DECLARE
+    digest CONSTANT bytea := sha256(convert_to(artifact, 'UTF8'));
+    in_flight boolean;
+    known     bytea;
+BEGIN
+    PERFORM FROM view.running g WHERE g.run_id = run FOR KEY SHARE;
+    in_flight := FOUND;
+    IF in_flight THEN
+        INSERT INTO artifacts (run_id, kind, content, sha256) VALUES (run, artifact_kind, artifact, digest) ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            RETURN 'stored';
+        END IF;
+    END IF;
+    SELECT coalesce(a.sha256, sha256(convert_to(a.content, 'UTF8'))) INTO known FROM artifacts a WHERE a.run_id = run AND a.kind = artifact_kind;
+    RETURN CASE WHEN known = digest THEN 'stored' WHEN in_flight THEN 'taken'
+                WHEN EXISTS (SELECT FROM view.ended_runs e WHERE e.id = run) THEN 'ended' ELSE 'unknown' END;
+END $$;
+
+-- The data of an event that ends a run, with the digests of the artifacts stored for it (events/task.py, Artifact).
+CREATE FUNCTION log.seal_artifacts(data json, run bigint) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT coalesce((left(rtrim(data::text), -1) || ',"artifacts":' || json_agg(
+               json_build_object('kind', a.kind, 'sha256', encode(coalesce(a.sha256, sha256(convert_to(a.content, 'UTF8'))), 'hex'),
+                                 'size_bytes', octet_length(a.content)) ORDER BY a.kind)::text || '}')::json, data)
+    FROM log.artifacts a WHERE a.run_id = run
+$$;
+
 -- A role for services that are not the owner: append and read, nothing else. It cannot log in by itself; grant it to
 -- one that can. Creating roles may be forbidden on a managed server: then the owner runs the service.
 DO $$ BEGIN
@@ -413,8 +480,8 @@ DO $$ BEGIN
     IF to_regrole('elruso_service') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA log TO elruso_service;
         GRANT SELECT ON ALL TABLES IN SCHEMA log TO elruso_service;
-        GRANT INSERT ON log.events, log.output, log.artifacts TO elruso_service;
-        GRANT UPDATE (content) ON log.artifacts TO elruso_service;  -- a patch that is saved again
+        GRANT INSERT ON log.events, log.output, log.runner_ids TO elruso_service;
+        GRANT INSERT, DELETE, UPDATE (last_used_at) ON log.sessions TO elruso_service;
         GRANT INSERT, UPDATE, DELETE ON log.planner_progress TO elruso_service;
     END IF;
 END $$;
@@ -563,13 +630,12 @@ CREATE TABLE runners (
     started_at   timestamptz,
     last_seen_at timestamptz NOT NULL,             -- by its own events: what an operator says of it is no sign of life
     stopped_at   timestamptz,
-    draining_since  timestamptz,                   -- nothing is handed to it; resumed, started anew or stopped it drains no more
+    draining_since  timestamptz,                   -- nothing is handed to it; ended by runner.resumed and runner.started
     draining_by     text,
     draining_reason text,
     meta         json NOT NULL,
     -- Who is there is found among those of this hour, however many have ever been; heartbeats stay heap-only but for one an hour.
-    seen_hour    timestamptz NOT NULL GENERATED ALWAYS AS (date_bin('1 hour', last_seen_at, timestamptz '1970-01-01 00:00:00+00')) STORED,
-    CONSTRAINT draining_while_alive CHECK (draining_since IS NULL OR status = 'alive')
+    seen_hour    timestamptz NOT NULL GENERATED ALWAYS AS (date_bin('1 hour', last_seen_at, timestamptz '1970-01-01 00:00:00+00')) STORED
 ) WITH (fillfactor = 50);
 CREATE INDEX runners_by_hour ON runners (seen_hour, id);
 
@@ -1275,10 +1341,10 @@ BEGIN
                min(c.type) FILTER (WHERE c.prior_status IS NULL) AS first_type,
                (array_agg(c.at) FILTER (WHERE c.type = 'runner.started'))[1] AS started_at,
                (array_agg(coalesce(c.data->'meta', '{}')) FILTER (WHERE c.type = 'runner.started' OR c.data->>'meta' IS NOT NULL))[1] AS meta,
-               bool_or(c.type <> 'runner.heartbeat') AS turns,
-               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.at END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_at,
-               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.actor END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_by,
-               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.data->>'reason' END) FILTER (WHERE c.type <> 'runner.heartbeat'))[1] AS drain_reason,
+               bool_or(c.type NOT IN ('runner.heartbeat', 'runner.stopped')) AS turns,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.at END) FILTER (WHERE c.type NOT IN ('runner.heartbeat', 'runner.stopped')))[1] AS drain_at,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.actor END) FILTER (WHERE c.type NOT IN ('runner.heartbeat', 'runner.stopped')))[1] AS drain_by,
+               (array_agg(CASE WHEN c.type = 'runner.draining' THEN c.data->>'reason' END) FILTER (WHERE c.type NOT IN ('runner.heartbeat', 'runner.stopped')))[1] AS drain_reason,
                max(c.version) - min(c.version) + 1 = count(*)
                    AND bool_and(c.prior_status IS NULL OR (c.prior_status = ANY (c.sources) AND c.prior_seq < c.seq)) AS legal
         FROM chain c GROUP BY c.id ORDER BY c.id

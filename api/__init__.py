@@ -8,6 +8,7 @@ body         a request's bytes: bounded, checked, decoded
 envelope     {"ok": true, "data": …} and {"ok": false, "error": …, "detail": …}
 errors       exception -> answer
 auth         who calls, and may they?
+peer         is the other end of a connection a step of a task?
 tokens       bearer tokens: made, revoked, looked up
 request_log  request ids, one line in the log per request, the last net under every error
 credentials  what the API must know of secrets: two protocols

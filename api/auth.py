@@ -12,29 +12,30 @@ from msgspec import Struct
 from starlette.datastructures import Headers
 
 from api.errors import CrossSite
-from api.tokens import Role, TokenStore
+from api.permissions import Roles
+from api.tokens import Role, Token, TokenStore
 from events.errors import Forbidden, Unauthorized
-
-Roles = frozenset[Role]
-
-ANYONE: Roles = frozenset()
-"""No token needed."""
-READ: Roles = frozenset({"viewer", "operator", "runner", "admin"})
-OPERATE: Roles = frozenset({"operator", "admin"})
-ADMINISTER: Roles = frozenset({"admin"})
-RUN: Roles = frozenset({"runner", "admin"})
-OPERATE_OR_RUN: Roles = OPERATE | RUN
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_PAGE = ("same-origin", "none")
 
 
 class Identity(Struct, frozen=True):
-    """The caller. `trusted`: there are no tokens yet, the caller sits at this machine."""
+    """The caller. `trusted`: there are no tokens yet, the caller sits at this machine.
+
+    `token`, `session`: the SHA-256 of what proved it, to be looked at again while a stream or a wait is open.
+    """
 
     name: str
     role: Role
     trusted: bool = False
+    token: bytes = b""
+    session: bytes | None = None
+
+    @classmethod
+    def of(cls, token: Token, session: bytes | None = None) -> "Identity":
+        """Whoever showed this token, now or when the session began."""
+        return cls(token.name, token.role, token=token.digest, session=session)
 
     @property
     def actor(self) -> str:
@@ -57,17 +58,22 @@ async def authenticate(method: str, headers: Headers, roles: Roles, tokens: Toke
         Forbidden: its role may not do this; or, without tokens, the request comes from elsewhere.
     """
     if not await tokens.any_tokens():
-        check_local(method, headers)
-        return LOCAL
+        return local_caller(method, headers)
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("this needs a token: send the header `Authorization: Bearer elr_…`")
     found = await tokens.find_token(token.strip())
     if found is None:
-        raise Unauthorized("this token is unknown or was revoked; make one with `elruso token`")
+        raise Unauthorized("this token is unknown, revoked or expired; make one with `elruso token create`")
     if found.role not in roles:
         raise Forbidden(f"this needs the role {' or '.join(sorted(roles))}; the token {found.name} is a {found.role}'s")
-    return Identity(found.name, found.role)
+    return Identity.of(found)
+
+
+def local_caller(method: str, headers: Headers) -> Identity:
+    """Before the first token: who reaches the API from its own machine may do everything. Raises CrossSite."""
+    check_local(method, headers)
+    return LOCAL
 
 
 def check_local(method: str, headers: Headers) -> None:

@@ -3,10 +3,13 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 
+from api.auth import Identity
 from api.call import Call
 from api.wire.task import Claim
 from events.claims import ClaimAnswer, Claimed, Wish
+from events.errors import Unauthorized
 from projections.new_task import show_handed
 
 HAND_BACK_REASON = "the client had gone before its claim was answered"
@@ -21,9 +24,16 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
     wish = Wish(wanted.runner_id, wanted.limit or 1, actor, shown=True)
     until = time.monotonic() + min(wanted.wait_seconds, call.deps.limits.wait_seconds)
     closing = asyncio.create_task(call.live.closing.wait())
+    revoked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    may_claim = partial(call.live.revocation.is_valid, call.caller)
     try:
-        with call.live.waiting.join(wish) as baton:
+        with (
+            call.live.revocation.hold(call.caller, partial(revoked.set_result, None)),
+            call.live.waiting.join(wish, may_claim) as baton,
+        ):
             while True:
+                if not may_claim():
+                    raise token_ended(call.caller)
                 baton.put_down()
                 answer = await call.deps.commands.claim(wish.runner, wish.limit, wish.actor, shown=True)
                 seconds = until - time.monotonic()
@@ -34,13 +44,18 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
                     return answer
                 if answer.due_seconds is not None:
                     seconds = min(seconds, max(answer.due_seconds, DUE_SECONDS_MIN))
-                await baton.wait(seconds, gone, closing)
+                await baton.wait(seconds, gone, closing, revoked)
                 if baton.handed is not None:
                     return ClaimAnswer([show_handed(baton.handed)])
                 if not baton.is_here and (closing.done() or gone.done()):
                     return answer
     finally:
         closing.cancel()
+
+
+def token_ended(caller: Identity) -> Unauthorized:
+    """The refusal of work to a caller whose token ended while it waited."""
+    return Unauthorized(f"the token {caller.name} was revoked or has expired")
 
 
 async def hand_back(call: Call, claimed: Sequence[Claimed], actor: str) -> None:

@@ -21,14 +21,26 @@ class Screen(Protocol):
         """The text with every secret replaced."""
 
 
+class Weakness(Struct, frozen=True):
+    """What speaks against a value that was stored all the same: it is too short to be hidden in output (`short`), an
+    everyday word that would be hidden everywhere (`everyday`), or stands in the project's own files (`in_project`)."""
+
+    name: str
+    reason: Literal["short", "everyday", "in_project"]
+    detail: str
+    facts: dict[str, Any] = {}
+
+
 class Stored(Struct, frozen=True):
     """What became of values: `saved`, and whether running processes use them from now on (`env_runtime`; not those
-    whose environment has a value of its own). `missing` are the variables that still have none."""
+    whose environment has a value of its own). `missing` are the variables that still have none, `warnings` say which
+    values are weak."""
 
     saved: bool
     env_runtime: bool
     status: str
     missing: list[str]
+    warnings: list[Weakness] = []
 
 
 class Verdict(Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from starlette.responses import Response
 from starlette.routing import compile_path
 
-from api.auth import Roles
+from api.permissions import ROLES_OF, Permission, Roles
 from api.screening import Policy
 
 Handler = Callable[..., Awaitable[Response]]
@@ -20,9 +20,14 @@ class Entry(Struct, frozen=True, dict=True):
 
     method: str
     path: str
-    roles: Roles
+    permission: Permission
     handler: Handler
     secrets: Policy = "refuse"
+
+    @cached_property
+    def roles(self) -> Roles:
+        """Who may use it."""
+        return ROLES_OF[self.permission]
 
     @cached_property
     def reads(self) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The response that carries server-sent events, until somebody ends it: the client, the server, or its own slowness."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import structlog
 from starlette.responses import Response
@@ -13,6 +15,8 @@ from api.viewer import Viewer, frame
 
 log = structlog.get_logger(__name__)
 
+Hold = Callable[[Callable[[], None]], AbstractContextManager[None]]
+
 FAREWELL_SECONDS = 1.0
 GREETING = b"retry: 2000\n\n"
 
@@ -20,6 +24,7 @@ GREETING = b"retry: 2000\n\n"
 class EventStream(Response):
     """`after`: begin behind this seq; None begins with what happens from now on.
 
+    `hold` is entered while the stream is open, with what cuts it off: see RevocationWatch.
     `encode` makes what is sent for an event; `first` is sent before all of them.
     """
 
@@ -30,6 +35,7 @@ class EventStream(Response):
         broadcast: Broadcast,
         after: int | None,
         keep_alive_seconds: float,
+        hold: Hold,
         encode: Encode = frame,
         first: bytes = b"",
     ) -> None:
@@ -39,12 +45,13 @@ class EventStream(Response):
         self._broadcast = broadcast
         self._after = after
         self._keep_alive_seconds = keep_alive_seconds
+        self._hold = hold
         self._encode = encode
         self._first = first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the end. Raises Unavailable while nothing has been sent yet."""
-        with self._broadcast.viewer(self._encode) as viewer:
+        with self._broadcast.viewer(self._encode) as viewer, self._hold(viewer.cut):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             sending = asyncio.create_task(self._send_frames(viewer, send, scope["method"] == "HEAD"))
             leaving = asyncio.create_task(wait_for_disconnect(receive))

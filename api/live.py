@@ -9,6 +9,9 @@ import structlog
 from api.broadcast import Broadcast
 from api.deps import ApiDeps
 from api.lookup import TaskLookup
+from api.revocation import RevocationWatch
+from api.runner_ids import RunnerIds
+from api.sessions import SessionStore
 from api.sharing import SharedAnswers
 from api.waiting import WaitingLine
 from projections.board import Board
@@ -26,6 +29,9 @@ class Live:
         self.tasks = TaskLookup(deps.views)
         self.answers = SharedAnswers(deps.views.state)
         self.board = Board(deps.pool, deps.views)
+        self.runner_ids = RunnerIds(deps.pool)
+        self.sessions = SessionStore(deps.pool, deps.tokens)
+        self.revocation = RevocationWatch(deps.tokens, self.sessions, deps.listener)
         self.waiting = WaitingLine(deps.listener)
         self.broadcast = Broadcast(deps.pool, deps.listener, limits.viewers, limits.viewer_events)
 
@@ -45,5 +51,6 @@ class Live:
         """No more waiting. Does nothing the second time."""
         self.closing.set()
         self.broadcast.close()
+        self.revocation.close()
         for task in self._chores:
             task.cancel()

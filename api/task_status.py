@@ -8,24 +8,39 @@ already, and asking for that is no error.
 from datetime import UTC, datetime
 
 from api.call import Call
+from api.holder import check_permission, check_runner, check_task
 from api.known import KnownTask
+from api.permissions import Permission
 from api.wire.field import SECONDS_MAX
 from api.wire.task import TaskChange
 from events.errors import IllegalTransition, InvalidInput, LeaseLost
 from events.reports import Report
 from events.task import TaskDone
 
+PERMISSIONS: dict[str, Permission] = {
+    "ready": "hand back",  # a runner's, of its own run
+    "running": "claim",
+    "done": "report",
+    "failed": "stop by hand",
+    "blocked": "stop by hand",
+    "cancelled": "cancel",
+}
+
 
 async def change_status(call: Call, task: KnownTask, change: TaskChange) -> None:
     """Append the event that makes the task what `change` wants it to be, if there is one.
 
     Raises:
+        Forbidden: the caller may not do what this means, or not to this task.
         LeaseLost: a runner speaks of a task that is another's by now.
         IllegalTransition: the status cannot be reached from here.
         InvalidInput: the runner is not named where it must be.
     """
+    check_permission(call, PERMISSIONS[change.status])
     if task.status == change.status or _is_accounted_for(call, task, change):
         return
+    if change.status != "running":
+        await check_task(call, task)
     _check_holder(task, change)
     commands, actor = call.deps.commands, _actor(call, change)
     match change.status:
@@ -41,6 +56,7 @@ async def change_status(call: Call, task: KnownTask, change: TaskChange) -> None
         case "running":
             if change.runner is None:
                 raise InvalidInput("a task runs for somebody: name the runner in `claimed_by`")
+            await check_runner(call, change.runner)
             await commands.claim_task(change.runner, task.id, actor)
         case "done":
             await _finish(call, task, actor)

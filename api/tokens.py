@@ -1,15 +1,17 @@
 """Bearer tokens: made once, shown once, stored as a digest, looked up from memory.
 
-The database is asked at most every few seconds, and only when requests come in, so a token that was revoked by another
-process stops working within CACHE_SECONDS; one revoked through this store stops at once.
+The database announces every change of a token (log.announce_credentials), and is asked once a CACHE_SECONDS besides,
+when requests come in; so a token that was revoked anywhere stops working within that time, even if no announcement
+comes.
 """
 
+import asyncio
 import hashlib
 import re
 import secrets
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, get_args
 
 from msgspec import Struct
@@ -23,7 +25,7 @@ Role = Literal["viewer", "operator", "runner", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 RANDOM_BYTES = 32  # 43 characters
-CACHE_SECONDS = 5.0
+CACHE_SECONDS = 1.0
 
 
 class Pool(Protocol):
@@ -40,6 +42,13 @@ class Token(Struct, frozen=True):
     role: Role
     created_at: datetime
     revoked_at: datetime | None = None
+    expires_at: datetime | None = None
+    digest: bytes = b""
+
+    @property
+    def is_valid(self) -> bool:
+        """False once it was revoked or has expired."""
+        return self.revoked_at is None and (self.expires_at is None or datetime.now(UTC) < self.expires_at)
 
 
 class TokenStore:
@@ -49,8 +58,10 @@ class TokenStore:
         self._pool = pool
         self._by_digest: dict[bytes, Token] = {}
         self._read_at = float("-inf")
+        self._generation = 0
+        self._reading = asyncio.Lock()
 
-    async def create_token(self, name: str, role: Role) -> str:
+    async def create_token(self, name: str, role: Role, expires_in: timedelta | None = None) -> str:
         """A new token, `elr_<role>_<43 characters>`. This is the only time that it can be seen.
 
         Raises:
@@ -62,7 +73,7 @@ class TokenStore:
         if role not in ROLES:
             raise InvalidInput(f"a token's role is one of {', '.join(ROLES)}, not {role!r}")
         token = f"elr_{role}_{secrets.token_urlsafe(RANDOM_BYTES)}"
-        if not await self._pool.fetch(SQL["create_token"], name, role, _digest(token)):
+        if not await self._pool.fetch(SQL["create_token"], name, role, digest(token), expires_in):
             raise Conflict(f"{name} has a token already; revoke it first, or choose another name")
         self.forget()
         return token
@@ -74,33 +85,59 @@ class TokenStore:
         self.forget()
 
     async def list_tokens(self) -> list[Token]:
-        """All tokens, revoked ones too, oldest first."""
+        """All tokens, revoked and expired ones too, oldest first."""
         return list((await self._read()).values())
 
     async def any_tokens(self) -> bool:
         """True when a token was ever made. From then on every request needs one, even when all are revoked."""
-        return bool(await self._known())
+        await self.refresh()
+        return bool(self._by_digest)
 
     async def find_token(self, token: str) -> Token | None:
-        """Whose token this is, or None if it is nobody's or was revoked."""
-        found = (await self._known()).get(_digest(token))
-        return None if found is None or found.revoked_at else found
+        """Whose token this is, or None if it is nobody's, revoked or expired."""
+        return await self.find_by_digest(digest(token))
+
+    async def find_by_digest(self, wanted: bytes) -> Token | None:
+        """The valid token of this digest."""
+        await self.refresh()
+        found = self._by_digest.get(wanted)
+        return found if found is not None and found.is_valid else None
+
+    def allows(self, wanted: bytes) -> bool:
+        """Whether the token of this digest is valid, as far as is known without asking the database.
+
+        An empty digest stands for callers without a token, who are admitted until the first one is made.
+        """
+        found = self._by_digest.get(wanted)
+        return not self._by_digest if wanted == b"" else found is not None and found.is_valid
 
     def forget(self) -> None:
         """Ask the database next time."""
+        self._generation += 1
         self._read_at = float("-inf")
 
-    async def _known(self) -> dict[bytes, Token]:
-        if time.monotonic() - self._read_at > CACHE_SECONDS:
-            asked_at = time.monotonic()
+    async def refresh(self) -> None:
+        """Ask the database unless that was done a moment ago. Concurrent callers share one query."""
+        if is_fresh(self._read_at):
+            return
+        async with self._reading:
+            if is_fresh(self._read_at):
+                return
+            generation, asked_at = self._generation, time.monotonic()
             self._by_digest = await self._read()
-            self._read_at = asked_at
-        return self._by_digest
+            if generation == self._generation:  # else something changed meanwhile
+                self._read_at = asked_at
 
     async def _read(self) -> dict[bytes, Token]:
         rows = await self._pool.fetch(SQL["list_tokens"])
-        return {row["digest"]: Token(row["name"], row["role"], row["created_at"], row["revoked_at"]) for row in rows}
+        return {row["digest"]: Token(**row) for row in rows}
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def is_fresh(read_at: float) -> bool:
+    """Whether what was read then still counts."""
+    return time.monotonic() - read_at <= CACHE_SECONDS
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of a token, or of a session's id."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -52,6 +52,11 @@ class Viewer:
         self.ended.set()
         self._arrived.set()
 
+    def cut(self) -> None:
+        """Nothing more will come, not even what waits to be read."""
+        self.frames.clear()
+        self.end()
+
     async def take(self, timeout: float) -> bytes:
         """All that has arrived; nothing after `timeout` seconds, and when it is over."""
         with suppress(TimeoutError):

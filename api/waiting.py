@@ -22,11 +22,12 @@ from events.listener import Listener
 class Baton:
     """Comes when it is time to look. Waiting for it costs one turn of the event loop, and no task.
 
-    `wish`: what whoever waits for it would claim. `handed`: what came instead.
+    `wish`: what whoever waits for it would claim, while it `may_claim`. `handed`: what came instead.
     """
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: Wish, may_claim: Callable[[], bool]) -> None:
         self.wish = wish
+        self._may_claim = may_claim
         self.handed: Handed | None = None
         self._is_here = False
         self._is_called = False
@@ -40,8 +41,9 @@ class Baton:
 
     @property
     def rests(self) -> bool:
-        """Whether somebody waits for it, and has no reason yet not to."""
-        return self._waiter is not None and not self._waiter.done() and not self._is_called
+        """Whether somebody who may claim waits for it, and has no reason yet not to."""
+        waits = self._waiter is not None and not self._waiter.done() and not self._is_called
+        return waits and self._may_claim()
 
     @property
     def is_called(self) -> bool:
@@ -117,9 +119,12 @@ class WaitingLine:
         return baton
 
     @contextmanager
-    def join(self, wish: Wish) -> Iterator[Baton]:
-        """Stand in line while the block runs; yields the baton, which comes when it is time to put it down and look."""
-        place, baton = object(), Baton(wish)
+    def join(self, wish: Wish, may_claim: Callable[[], bool]) -> Iterator[Baton]:
+        """Stand in line while the block runs; yields the baton, which comes when it is time to put it down and look.
+
+        `may_claim`: whether the caller's token is still valid; asked before a task is dispatched to it.
+        """
+        place, baton = object(), Baton(wish, may_claim)
         if not self._waiting:
             self._forget = self._listener.subscribe(self._hear)
         self._waiting[place] = baton

@@ -7,18 +7,23 @@ from msgspec import Struct
 
 from events import catalog
 from events.looks import Looks
+from events.runner import RunnerStarted
 from events.statements import load_statements
 
 SQL = load_statements("events", "commands.sql")
 
 
 class Life(Struct, frozen=True):
-    """A sign of life of a runner: the event (started, heartbeat or stopped) and how long its lease is."""
+    """A sign of life of a runner: the event (started, heartbeat or stopped) and how long its lease is.
+
+    `keeps_drain`: a RunnerStarted does not end a drain.
+    """
 
     runner: str
     event: Struct
     actor: str
     lease_seconds: float
+    keeps_drain: bool = False
 
 
 class Beat(Struct, frozen=True):
@@ -49,9 +54,10 @@ class BeatDesk:
         data = catalog.encode(life.event).decode()
         event_type = catalog.type_name(life.event)
         looks = not self._looks.rest_seconds
+        keeps_drain = life.keeps_drain and isinstance(life.event, RunnerStarted)
         with self._looks.one(looks):
             [row] = await connection.fetch(
-                SQL["beat"], life.runner, event_type, data, life.actor, life.lease_seconds, looks
+                SQL["beat"], life.runner, event_type, data, life.actor, life.lease_seconds, looks, keeps_drain
             )
         return Beat(**row)
 

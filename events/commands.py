@@ -16,6 +16,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from events import catalog
+from events.artifacts import check_stored
 from events.beats import Beat, BeatDesk, Life
 from events.claims import ClaimAnswer, ClaimDesk, Claimed, Wish
 from events.committer import Answered, Batch, Committer
@@ -261,23 +262,22 @@ class Commands:
         await self._call("append_output", *columns)
 
     async def save_artifact(self, run_id: int, kind: str, content: str) -> None:
-        """Stores a run's "patch" or "diffstat". Raises NotFound."""
-        if not await self._call("save_artifact", run_id, kind, content):
-            raise NotFound(f"there is no run {run_id}")
+        """Stores the "patch" or "diffstat" of a run in flight, once. Raises what check_stored does."""
+        check_stored(await self._call("save_artifact", run_id, kind, content), run_id, kind)
 
     # ------------------------------------------------------------------ runners and the system
 
     async def runner_started(self, runner: str, meta: dict[str, Any], actor: str, lease_seconds: float) -> Beat:
-        """A runner came up. Answers like a heartbeat."""
-        return await self._beat(runner, RunnerStarted(meta=meta), actor, lease_seconds)
+        """A runner came up, which ends its drain. Answers like a heartbeat."""
+        return await self.beat(Life(runner, RunnerStarted(meta=meta), actor, lease_seconds))
 
     async def heartbeat(self, runner: str, meta: dict[str, Any] | None, actor: str, lease_seconds: float) -> Beat:
         """A runner is alive: its lease on everything it holds begins anew."""
-        return await self._beat(runner, RunnerHeartbeat(meta=meta), actor, lease_seconds)
+        return await self.beat(Life(runner, RunnerHeartbeat(meta=meta), actor, lease_seconds))
 
     async def runner_stopped(self, runner: str, reason: str | None, actor: str, lease_seconds: float) -> None:
         """A runner left in an orderly way."""
-        await self._beat(runner, RunnerStopped(reason=reason), actor, lease_seconds)
+        await self.beat(Life(runner, RunnerStopped(reason=reason), actor, lease_seconds))
 
     async def pause(self, reason: str | None, actor: str) -> None:
         """Hands out no work until resumed. No-op when paused."""
@@ -331,9 +331,9 @@ class Commands:
     async def _call(self, statement: str, *arguments: Any) -> list[Any]:
         return await self._writes.submit(self._calls, Call(statement, arguments))
 
-    async def _beat(self, runner: str, event: Struct, actor: str, lease_seconds: float) -> Beat:
-        """Nobody is told: an idle runner's heartbeats would keep the whole system awake."""
-        return await self._writes.submit(self._beats, Life(runner, event, actor, lease_seconds))
+    async def beat(self, life: Life) -> Beat:
+        """A sign of life. Nobody is told: an idle runner's heartbeats would keep the whole system awake."""
+        return await self._writes.submit(self._beats, life)
 
     async def _change_system(self, event: Struct, actor: str) -> None:
         rows = await self._call("change_system", catalog.type_name(event), catalog.encode(event).decode(), actor)

@@ -128,7 +128,7 @@ SELECT extract(epoch FROM (SELECT min(due_at) FROM view.scheduled) - log.now()):
 -- $1 task ids, $2 run ids, $3 places (1, 2 … within one task), $4 types, $5 data, $6 actors
 WITH written AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
-    SELECT 'task', t.id, t.version + r.place, r.type, r.actor, r.data
+    SELECT 'task', t.id, t.version + r.place, r.type, r.actor, CASE r.type WHEN 'task.done' THEN log.seal_artifacts(r.data, r.run_id) ELSE r.data END
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::json[], $6::text[])
          AS r (id, run_id, place, type, data, actor)
     CROSS JOIN LATERAL (SELECT k.id, k.version FROM view.tasks k WHERE k.id = r.id AND k.run_id = r.run_id OFFSET 0) t
@@ -158,7 +158,7 @@ SELECT r.status, r.task_id, r.commit_hash FROM view.runs r WHERE r.id = $1;
 -- Ends runs as failed and decides in the same append: again after a rest while attempts are left, else blocked.
 -- $1 task ids, $2 run ids, $3 places, $4 data, $5 may it be tried again?, $6 actors
 WITH failing AS MATERIALIZED (
-    SELECT t.id, t.version + r.place AS version, t.attempts, t.max_attempts, r.data, r.actor, r.retry AND t.attempts < t.max_attempts AS again
+    SELECT t.id, t.version + r.place AS version, t.attempts, t.max_attempts, log.seal_artifacts(r.data, r.run_id) AS data, r.actor, r.retry AND t.attempts < t.max_attempts AS again
     FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::json[], $5::boolean[], $6::text[]) AS r (id, run_id, place, data, retry, actor)
     CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = r.id AND k.run_id = r.run_id OFFSET 0) t
 ), decided AS (
@@ -215,7 +215,8 @@ RETURNING seq;
 -- Blocks, cancels or fails a task by hand. $1 task id, $2 type, $3 reason or null, $4 actor
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'task', t.id, t.version + 1, m.type, $4,
-       json_strip_nulls(json_build_object(CASE m.type WHEN 'task.failed' THEN 'error' ELSE 'reason' END, $3::text, 'run_id', t.run_id))
+       CASE m.type WHEN 'task.failed' THEN log.seal_artifacts(json_build_object('error', $3::text, 'run_id', t.run_id), t.run_id)
+                   ELSE json_strip_nulls(json_build_object('reason', $3::text, 'run_id', t.run_id)) END
 FROM view.tasks t JOIN log.transitions m ON m.type = $2 AND t.status = ANY (m.sources)
 WHERE t.id = $1
 RETURNING seq;
@@ -291,16 +292,18 @@ RETURNING seq, type;
 
 -- name: beat
 -- One heartbeat, and everything an idle runner needs to know, in one statement.
--- $1 runner id, $2 type, $3 data, $4 actor, $5 lease in seconds, $6 false: without a look at what is ready and what runs
+-- $1 runner id, $2 type, $3 data, $4 actor, $5 lease in seconds, $6 false: without a look at what is ready and what runs,
+-- $7 true: a runner.started does not end a drain, and is a runner.heartbeat then
 WITH beat AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
-    SELECT 'runner', $1, coalesce((SELECT r.version FROM view.runners r WHERE r.id = $1), 0) + 1, $2, $4, $3::json
-    RETURNING seq
+    SELECT 'runner', $1, coalesce(r.version, 0) + 1, CASE WHEN $7::boolean AND r.draining_since IS NOT NULL THEN 'runner.heartbeat' ELSE $2 END, $4, $3::json
+    FROM (SELECT) one LEFT JOIN view.runners r ON r.id = $1
+    RETURNING seq, type
 )
 SELECT b.seq,
        $6::boolean AND EXISTS (SELECT FROM view.ready) AS ready,
        EXISTS (SELECT FROM view.system s WHERE s.status = 'paused') AS paused,
-       $2 = 'runner.heartbeat' AND EXISTS (SELECT FROM view.runners d WHERE d.id = $1 AND d.draining_since IS NOT NULL) AS draining,
+       b.type = 'runner.heartbeat' AND EXISTS (SELECT FROM view.runners d WHERE d.id = $1 AND d.draining_since IS NOT NULL) AS draining,
        extract(epoch FROM (SELECT min(s.due_at) FROM view.scheduled s) - log.now())::float8 AS due_seconds,
        CASE WHEN $6 THEN ARRAY(SELECT g.run_id FROM view.running g WHERE g.runner = $1) END AS held,
        $6 AND EXISTS (SELECT FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
@@ -327,7 +330,4 @@ ON CONFLICT DO NOTHING;
 
 -- name: save_artifact
 -- $1 run id, $2 kind, $3 content
-INSERT INTO log.artifacts (run_id, kind, content)
-SELECT r.id, $2, $3 FROM view.runs r WHERE r.id = $1
-ON CONFLICT (run_id, kind) DO UPDATE SET content = excluded.content
-RETURNING run_id;
+SELECT log.store_artifact($1, $2, $3) AS outcome;

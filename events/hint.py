@@ -7,6 +7,7 @@ On the wire (NOTIFY on CHANNEL) a hint is a comma-separated list of
     e:<seq>                   events were appended, up to about this seq; of several the highest is kept
     p                         the system was paused or resumed
     d                         a runner shall drain, or go on
+    t                         a token or a session of the panel was made or ended
     ping:<id>                 a listener tests its own hearing
 
 A word that is not known here, from a newer version or a stranger's hand, means `*`: looking once too often is cheap.
@@ -35,6 +36,7 @@ class Hint(Struct, frozen=True):
     events: int | None = None
     pause: bool = False
     drain: bool = False
+    credentials: bool = False
     pings: frozenset[str] = frozenset()
 
     def __or__(self, other: "Hint") -> "Hint":
@@ -45,6 +47,7 @@ class Hint(Struct, frozen=True):
             events=max((seq for seq in (self.events, other.events) if seq is not None), default=None),
             pause=self.pause or other.pause,
             drain=self.drain or other.drain,
+            credentials=self.credentials or other.credentials,
             pings=self.pings | other.pings,
         )
 
@@ -54,7 +57,9 @@ class Hint(Struct, frozen=True):
     @property
     def is_urgent(self) -> bool:
         """True when somebody sleeps until told; plain news of events can wait a moment."""
-        return bool(self.anything or self.ready is not None or self.pause or self.drain or self.pings)
+        return bool(
+            self.anything or self.ready is not None or self.pause or self.drain or self.credentials or self.pings
+        )
 
     def without_pings(self) -> "Hint":
         """What is left for those who do not test their hearing."""
@@ -71,6 +76,8 @@ class Hint(Struct, frozen=True):
             words.append("p")
         if self.drain:
             words.append("d")
+        if self.credentials:
+            words.append("t")
         words.extend(f"ping:{ping}" for ping in sorted(self.pings))
         payload = ",".join(words)
         return payload if len(payload.encode()) <= PAYLOAD_BYTES_MAX else "*"
@@ -98,6 +105,8 @@ def _parse_word(word: str) -> Hint:
             return Hint(pause=True)
         case ["d"]:
             return Hint(drain=True)
+        case ["t"]:
+            return Hint(credentials=True)
         case ["ping", ping] if ping:
             return Hint(pings=frozenset((ping,)))
         case _:

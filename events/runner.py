@@ -29,7 +29,10 @@ class RunnerStopped(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class RunnerDraining(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The runner shall claim no more: what it executes it finishes, what it has not begun it hands back."""
+    """The runner shall claim no more: what it executes it finishes, what it has not begun it hands back.
+
+    It stays so, also while stopped, until it is resumed or a new process starts under its id.
+    """
 
     reason: str | None = None
 
@@ -101,7 +104,7 @@ def _changes(runner: Runner, data: RunnerEvent, event: Event) -> dict[str, Any]:
                 "meta": runner.meta if data.meta is None else data.meta,
             }
         case RunnerStopped():
-            return {"last_seen_at": event.at, "stopped_at": event.at, **DRAINS_NOT}
+            return {"last_seen_at": event.at, "stopped_at": event.at}
         case RunnerDraining():
             return {"draining_since": event.at, "draining_by": event.actor, "draining_reason": data.reason}
         case RunnerResumed():

@@ -1,13 +1,14 @@
 """The commands about runners: have one drain, let it go on. Part of `events.commands.Commands`.
 
 A draining runner is handed nothing: the claim itself sees to that, whoever sends it. What it executes it finishes.
+An id belongs to one token, or to a runner over PostgreSQL, for good (docs/adr/0020).
 """
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from events.catalog import encode, type_name
-from events.errors import Draining, IllegalTransition, NotFound
+from events.errors import Draining, Forbidden, IllegalTransition, NotFound
 from events.runner import RunnerDraining, RunnerResumed
 from events.statements import load_statements
 
@@ -20,6 +21,14 @@ class Runners:
     def __init__(self, call: Callable[..., Awaitable[list[Any]]], wake: Callable[[str], None]) -> None:
         self._call = call
         self._wake = wake
+
+    async def register(self, runner: str) -> None:
+        """Takes the id for a runner over PostgreSQL, so that no token can use it. Raises Forbidden when one does."""
+        rows = await self._call("register_runner", runner)
+        if rows:
+            raise Forbidden(
+                f"the runner id {runner} belongs to the token {rows[0]['token']}; choose another ELRUSO_RUNNER_ID"
+            )
 
     async def drain(self, runner: str, reason: str | None, actor: str) -> None:
         """The runner shall claim no more. No-op when it drains. Raises NotFound; IllegalTransition when it has gone."""

@@ -12,3 +12,10 @@ RETURNING seq;
 -- name: runner_state
 -- What a refused command must know to say why. $1 runner
 SELECT r.status, r.draining_since IS NOT NULL AS draining FROM view.runners r WHERE r.id = $1;
+
+-- name: register_runner
+-- A runner over PostgreSQL takes its id. Answers with the token that the id belongs to, if it belongs to one. $1 runner
+WITH taken AS (
+    INSERT INTO log.runner_ids (runner) VALUES ($1) ON CONFLICT DO NOTHING
+)
+SELECT i.token FROM log.runner_ids i WHERE i.runner = $1 AND i.token IS NOT NULL;

@@ -15,6 +15,7 @@ from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
 
 Phase = str | int
+ArtifactKind = Literal["patch", "diffstat"]
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -40,6 +41,14 @@ class FileChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     added: int | None = None
     removed: int | None = None
     renamed_from: str | None = None
+
+
+class Artifact(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a run left behind as it was stored: the SHA-256 (hexadecimal) and the size of its UTF-8."""
+
+    kind: ArtifactKind
+    sha256: str
+    size_bytes: int
 
 
 class Unrecorded(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -111,6 +120,7 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     """The run succeeded and so did the task.
 
     `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
+    `artifacts`: the digests of its patch and diffstat, sealed by this event.
     """
 
     run_id: int
@@ -123,12 +133,14 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     unrecorded: list[Unrecorded] = field(default_factory=list)
     kept_path: str | None = None
     kept_until: datetime | None = None
+    artifacts: list[Artifact] = field(default_factory=list)
 
 
 class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The run failed. What becomes of the task is told by the event after this one, if any.
 
     `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
+    `artifacts`: the digests of its patch and diffstat, sealed by this event.
     """
 
     run_id: int
@@ -141,6 +153,7 @@ class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     unrecorded: list[Unrecorded] = field(default_factory=list)
     kept_path: str | None = None
     kept_until: datetime | None = None
+    artifacts: list[Artifact] = field(default_factory=list)
 
 
 class TaskRequeued(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -3,6 +3,8 @@
 The composition root: everything is built here and passed down; nobody imports it but tests.
 
     strangers    refuses to start among other people's packages of our names
+    private_process, environment_transfer   settings that no other process finds in /proc
+    inside_run   was this command typed inside a run?
     cli          the command line: language, errors, exit codes
     commands     one module per noun of the command line
     config       environment -> validated, frozen Config; the only reader of os.environ

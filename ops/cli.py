@@ -28,7 +28,7 @@ from ops.engine import own_version
 from ops.errors import OperatorError
 from ops.inside_run import find_surrounding_run
 from ops.messages import Language
-from ops.terminal import LANGUAGE, Terminal, group, option
+from ops.terminal import LANGUAGE, Terminal, group, option, write_error, write_traceback
 from ops.usage import explain
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -66,6 +66,7 @@ for registered in COMMANDS:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit status."""
     LANGUAGE.set(environment_language())
+    sys.excepthook = write_traceback
     sys.exit(_run(arguments))
 
 
@@ -75,7 +76,7 @@ def _run(arguments: list[str] | None) -> int:
         outcome = elruso.main(arguments, prog_name="elruso", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0
     except click.ClickException as error:
-        click.echo(explain(error, terminal.language), err=True)
+        write_error(explain(error, terminal.language))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         terminal.say("terminal.interrupted")

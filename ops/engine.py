@@ -64,7 +64,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
         notifier.start()
         listener.start()
         views, keyring = Views(pool), Keyring.of(config)
-        desk = Desk(keyring, commands, views, definitions_of(config), config.validation_seconds)
+        desk = Desk(keyring, commands, views, definitions_of(config), config.validation_seconds, config.workspace)
         await settle(desk)
         planner = make_planner(config, database, commands, pool, keyring)
         deps = ApiDeps(

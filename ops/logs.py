@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from api.request_log import EVENT, RequestLine, Write, write_singly
+from events.visible_text import escape_json, visible_line, visible_text
 from ops.config import Config
 from ops.vault.keyring import Keyring
 
@@ -62,7 +63,7 @@ def request_writer(config: Config, stream: TextIO = sys.stderr) -> Write:
         told = "\n".join([f"{line.path}\n{line.request_id}" for line in lines])
         if redact(told) != told:
             lines = [replace(line, path=redact(line.path), request_id=redact(line.request_id)) for line in lines]
-        stream.write(encode([_entry(line) for line in lines]).decode())
+        stream.write(escape_json(encode([_entry(line) for line in lines]).decode()))
         stream.flush()
 
     return write
@@ -94,9 +95,10 @@ def redaction(config: Config) -> Processor:
 def _renderer(config: Config, stream: TextIO) -> Processor:
     if _is_console(config, stream):
         # The plain traceback: the pretty one prints local variables, and with them secrets.
-        return structlog.dev.ConsoleRenderer(
+        console = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
         )
+        return lambda logger, method, event: console(logger, method, _visible(event))
     return structlog.processors.JSONRenderer(serializer=_json)
 
 
@@ -109,7 +111,18 @@ def _level(config: Config) -> int:
 
 
 def _json(event: EventDict, **_options: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+    return escape_json(msgspec.json.encode(event, enc_hook=repr).decode())
+
+
+def _visible(event: EventDict) -> EventDict:
+    """The same without anything that a terminal obeys; our own colours come after this."""
+    return {visible_line(key): _visible_value(key, value) for key, value in event.items()}
+
+
+def _visible_value(key: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return visible_line(repr(value)) if isinstance(value, (dict, list)) else value
+    return visible_text(value) if key in ("exception", "stack") else visible_line(value)
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,6 +22,7 @@ from ops.environment_transfer import EnvironmentTransfer
 from ops.errors import OperatorError
 from ops.keeper import keep_running
 from ops.runner_process import ready_file
+from ops.terminal import write_error
 
 START_SECONDS = 10.0  # how long `start` waits until the engine knows of the runner
 STOP_SECONDS = 20.0
@@ -159,11 +159,7 @@ class Supervisor:
             nonlocal state
             state = msgspec.structs.replace(state, restarts=state.restarts + 1, last_status=status)
             self._write_state(state)
-            print(
-                f"the runner ended with status {status}; it starts again in {seconds:.1f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            write_error(f"the runner ended with status {status}; it starts again in {seconds:.1f} s")
 
         await keep_running(arguments, environment, started=started, ended=ended)
 

@@ -1,5 +1,8 @@
 """How commands speak: texts by key in the operator's language, answers on stdout, everything else on stderr.
 
+Nothing else in `ops` prints. Whatever leaves here is made visible first (events/visible_text.py): titles, log lines and
+errors come from models and from other machines, and a terminal obeys what they contain (ADR 0022).
+
 `command`, `group`, `option` are click's, save that `help` is a key of ops.messages. A command takes the Terminal:
 
     @command("url", help="help.db.url")
@@ -7,19 +10,33 @@
     def url(terminal: Terminal) -> None: ...
 """
 
-from collections.abc import Callable
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Literal, TypeVar
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text as StyledText
 
+from events.visible_text import Marker, escape_json, plain_label, visible, visible_line, visible_text
 from ops.config import Config, read_config
 from ops.messages import Language, translate
 
 LANGUAGE: ContextVar[Language] = ContextVar("language", default="en")
 
+LINE_FEED = " ␊ "  # how a fact of a message shows where it had one
+MANY_LINES = ("output", "detail")  # facts: what a program printed, what is wrong
+
 Function = Callable[..., Any]
+Overflow = Literal["fold", "ellipsis"]
 Decorated = TypeVar("Decorated", bound=Function)
 
 
@@ -37,16 +54,105 @@ class Terminal:
         return LANGUAGE.get()
 
     def text(self, key: str, **facts: Any) -> str:
-        """A message in the operator's language."""
-        return translate(key, self.language, **facts)
+        """A message in the operator's language. Only facts that are texts of many lines keep their line feeds.
+
+        A title or a reason cannot forge a line of its own that way.
+        """
+        return translate(key, self.language, **{name: _on_one_line(name, fact) for name, fact in facts.items()})
 
     def say(self, key: str, **facts: Any) -> None:
         """Tell the operator something by the way, on stderr, so that stdout can be piped."""
-        click.echo(self.text(key, **facts), err=True)
+        write_error(self.text(key, **facts))
 
     def show(self, answer: str) -> None:
-        """Print what was asked for, on stdout."""
-        click.echo(answer)
+        """Print what was asked for, on stdout; it may have several lines."""
+        click.echo(visible_text(answer))
+
+    def show_line(self, answer: str) -> None:
+        """Print one line of a list: line feeds and tabs in its values become markers too."""
+        click.echo(visible_line(answer))
+
+    def show_json(self, value: Any, indent: int | None = 2) -> None:
+        """Print a value as JSON. What a terminal would obey is written as an escape, so it is the same document."""
+        self.show_document(json.dumps(value, ensure_ascii=False, indent=indent))
+
+    def show_document(self, document: str) -> None:
+        """The same for a value that is JSON already."""
+        click.echo(escape_json(document))
+
+    def show_table(self, columns: Iterable[tuple[str, Overflow]], rows: Iterable[Sequence[Any]]) -> None:
+        """Print a table; each column has a name, and what becomes of its values that are too long."""
+        table = Table(box=None, pad_edge=False)
+        for name, overflow in columns:
+            table.add_column(name, overflow=overflow)
+        for row in rows:
+            table.add_row(*("" if cell is None else visible_line(str(cell)) for cell in row))
+        Console(markup=False, highlight=False).print(table)
+
+    def show_verbatim(self, answer: str) -> None:
+        """Print data for another program, byte for byte; made visible where a person reads it instead of a program."""
+        watched = sys.stdout.isatty()
+        click.echo(visible_text(answer) if watched else answer, color=True)  # else click drops escapes from a pipe
+
+    def show_command(self, command: str, indent: str, first: str = "") -> None:
+        """Print a command as whoever approves it must see it, its lines below each other; `first` begins the first."""
+        lines = visible(command, self._label).split("\n")
+        click.echo("\n".join((first if first and not number else indent) + line for number, line in enumerate(lines)))
+
+    def ask(self, key: str, *, confirm: bool = False, **facts: Any) -> str:
+        """What the operator types, unseen. Raises click.Abort."""
+        prompt = visible_line(self.text(key, **facts))
+        answer: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+        return answer
+
+    @contextmanager
+    def progress(self, key: str) -> Iterator[Callable[[int, int], None]]:
+        """A bar on stderr while the block lasts; call what it yields with how much is done, of how much.
+
+        Silent in a pipe.
+        """
+        console = Console(stderr=True)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+            task = bar.add_task(visible_line(self.text(key)), total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    @contextmanager
+    def status(self, key: str) -> Iterator[Callable[[str], None]]:
+        """A line on stderr while the block lasts; call what it yields with what it says from now on."""
+        console = Console(stderr=True, markup=False, highlight=False)
+        with console.status(StyledText(visible_line(self.text(key)))) as line:
+            yield lambda said: line.update(StyledText(visible_line(said)))
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether stderr is a terminal."""
+        return Console(stderr=True).is_terminal
+
+    def _label(self, marker: Marker) -> str:
+        if marker.kind == "character":
+            return plain_label(marker)
+        key = f"terminal.marker.{marker.kind}"
+        return self.text(key if marker.repeats != 1 else f"{key}.one", count=marker.repeats)
+
+
+def _on_one_line(name: str, fact: Any) -> Any:
+    return fact.replace("\n", LINE_FEED) if isinstance(fact, str) and name not in MANY_LINES else fact
+
+
+def write_error(text: str) -> None:
+    """Print a text on stderr."""
+    click.echo(visible_text(text), err=True)
+
+
+def write_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print what Python prints of an exception that nobody expected; a replacement for sys.excepthook."""
+    write_error("".join(traceback.format_exception(kind, error, trace)).rstrip("\n"))
 
 
 class _Helped:

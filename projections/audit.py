@@ -1,4 +1,5 @@
-"""Do the two bookkeepers agree? The log, folded in Python, against every row of every view, in one snapshot."""
+"""Do the two bookkeepers agree? The log, folded in Python, against every row of every view, in one snapshot; and the
+stored artifacts against the digests that the log holds of them."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -119,6 +120,7 @@ class _Audit:
         await self._read_log(progress)
         for table in TABLES:
             await self._compare(table)
+        await self._compare_artifacts()
         return AuditReport(self._events, self._rows, self._differing, self._differences, time.monotonic() - begun)
 
     async def _read_log(self, progress: Progress) -> None:
@@ -147,6 +149,23 @@ class _Audit:
         for row in expected.values():
             self._differ(table.name, _name(table, row), None, msgspec.structs.asdict(row), None)
         self._rows[table.name] = found + len(expected)
+
+    async def _compare_artifacts(self) -> None:
+        """Stored patches and diffstats against the digests in the events that ended their runs; some may be pruned."""
+        found = 0
+        async for record in self._connection.cursor(_sql["audit_artifacts"], prefetch=FETCH):
+            found += 1
+            sealed = self._fold.sealed(record["run_id"], record["kind"])
+            if sealed is None and not self._is_late(record):
+                continue  # nothing sealed it: its run goes on, was taken away, or ended before ends sealed artifacts
+            digest = sealed and sealed.sha256
+            if digest != record["sha256"]:
+                self._differ("artifacts", f"{record['run_id']} {record['kind']}", "sha256", digest, record["sha256"])
+        self._rows["artifacts"] = found
+
+    def _is_late(self, artifact: Record) -> bool:
+        sealed_at = self._fold.sealed_at(artifact["run_id"])
+        return sealed_at is not None and artifact["stored_at"] is not None and artifact["stored_at"] > sealed_at
 
     def _compare_row(self, table: Table, row: Struct, record: Record) -> None:
         for column in row.__struct_fields__:

@@ -37,6 +37,11 @@ SELECT run_id, number, name, cmd, exit_code, duration_ms, output_excerpt, output
 -- name: audit_file_changes
 SELECT run_id, path, change, added, removed, renamed_from FROM view.file_changes;
 
+-- name: audit_artifacts
+-- What is stored, digested anew. `stored_at` is null for what was stored before ends sealed artifacts.
+SELECT run_id, kind, encode(sha256(convert_to(content, 'UTF8')), 'hex') AS sha256, CASE WHEN sha256 IS NOT NULL THEN at END AS stored_at
+FROM log.artifacts;
+
 -- name: audit_runners
 SELECT id, version, status, started_at, last_seen_at, stopped_at, draining_since, draining_by, draining_reason, meta FROM view.runners;
 

@@ -185,6 +185,10 @@ class Board:
         """The tasks a directive plans, `limit` of them behind the first `after`."""
         return await plan.find_plan(self._pool, directive_id, after, limit)
 
+    async def plan_digest(self, directive_id: str) -> str | None:
+        """The digest of what a directive plans."""
+        return await plan.find_plan_digest(self._pool, directive_id)
+
     async def planner(self) -> dict[str, Any]:
         """The planner's run under way, the last one, and what was spent today."""
         return _plain(await self._views.planner())

@@ -5,34 +5,19 @@ from typing import Any
 
 import msgspec
 from asyncpg import Pool
-from msgspec import Struct, field
+from msgspec import Struct
 
+from events.execution import executed_commands, executor_name, secret_names
 from events.statements import load_statements
-from events.task import Acceptance, Phase, Step
 from projections.ask import ask
 from projections.page import FROM_THE_NEWEST, Cursor, Page
-from projections.plan import waves
+from projections.plan import Plan, waves
+from projections.plan_warnings import plan_warnings
 
 STATUSES = ("PENDING", "APPLIED", "REJECTED")
 COUNTED_MAX = 10_000
 
 _sql = load_statements("projections", "directives.sql")
-
-
-class Plan(Struct, frozen=True):
-    """What of a planned task a preview shows."""
-
-    title: str
-    body: str | None = None
-    phase: Phase | None = None
-    task_type: str = "generic"
-    steps: list[Step] = field(default_factory=list)
-    params: dict[str, Any] = field(default_factory=dict)
-    priority: int = 100
-    timeout_seconds: float | None = None
-    depends_on: list[str] = field(default_factory=list)
-    acceptance: Acceptance | None = None
-    allowed_scope: list[str] = field(default_factory=list)
 
 
 class Planned(Struct, frozen=True):
@@ -84,22 +69,25 @@ async def list_directives(pool: Pool, status: str | None, limit: int, cursor: st
 
 
 async def preview_directive(pool: Pool, directive_id: str) -> bytes | None:
-    """What applying a directive would create, in which order, with which commands and scopes; None: there is none.
+    """What applying a directive would create and execute, whole and in order; None: there is none.
 
-    `waves` are ids of tasks that can run beside each other, one wave after the other. A task that exists already
-    shows its `status`; it is not created again.
+    `waves` are ids of tasks that can run beside each other, one wave after the other. `commands` is everything that
+    runs of its tasks execute; `warnings` name what in their texts misleads a reader. A task that exists already shows
+    its `status`; it is not created again. `digest` is that of the plan.
     """
     [*found] = _summaries.decode(await directives_by_id(pool, [directive_id], with_tasks=False))
     if not found:
         return None
     planned = _planned.decode(await ask(pool, _sql["planned_tasks"], directive_id))
-    return msgspec.json.encode(_preview(found[0], planned))
+    digest = await pool.fetchval(_sql["plan_digest"], directive_id)
+    return msgspec.json.encode(_preview(found[0], planned) | {"digest": digest})
 
 
 def _preview(directive: Summary, planned: Sequence[Planned]) -> dict[str, Any]:
     wave_of = waves((task.id, task.plan.depends_on) for task in planned)
     reasons = {each["request_id"]: each.get("reason") for each in directive.required_requests}
     missing = [{"request_id": name, "reason": reasons.get(name)} for name in directive.missing_requests]
+    in_order = sorted(planned, key=lambda task: (wave_of[task.id], task.plan.priority))
     return {
         "directive_id": directive.id,
         "title": directive.title,
@@ -113,7 +101,8 @@ def _preview(directive: Summary, planned: Sequence[Planned]) -> dict[str, Any]:
             [task.id for task in planned if wave_of[task.id] == wave]
             for wave in range(1, max(wave_of.values(), default=0) + 1)
         ],
-        "commands": sum(len(task.plan.steps) for task in planned),
+        "commands": [command for task in in_order for command in executed_commands(task.id, task.plan)],
+        "warnings": [warning for task in in_order for warning in plan_warnings(task.id, task.plan)],
         "scopes": sorted({pattern for task in planned for pattern in task.plan.allowed_scope}),
         "notes": directive.notes,
     }
@@ -131,12 +120,16 @@ def _shown(number: int, task: Planned, wave_of: Mapping[str, int]) -> dict[str, 
         "phase": plan.phase,
         "task_type": plan.task_type,
         "priority": plan.priority,
+        "max_attempts": plan.max_attempts,
         "depends_on": plan.depends_on,
+        "blocked_by": plan.blocked_by,
         "waits_for_others": [name for name in plan.depends_on if name not in wave_of],
         "steps": plan.steps,
-        "prompt": plan.body if not plan.steps else None,
+        "params": plan.params,
+        "prompt": plan.body if executor_name(plan.task_type, bool(plan.steps)) == "agent" else None,
         "acceptance": plan.acceptance,
         "allowed_scope": plan.allowed_scope,
         "timeout_seconds": plan.timeout_seconds,
-        "secrets": plan.params.get("secrets", []),
+        "branch": plan.branch,
+        "secrets": secret_names(plan),
     }

@@ -54,22 +54,25 @@ FROM view.directives d CROSS JOIN LATERAL log.planned_tasks(d.id, d.proposed_seq
 WHERE d.id = $1;
 
 -- name: page_of_plan
--- Of what the directive $1 plans: the $3 tasks behind the first $2, as much of each as a page shows; of those before them
--- what they wait for; how many there are of tasks and commands. The proposal is taken apart once.
-WITH planned AS MATERIALIZED (
-    SELECT p.task, p.place FROM view.directives d JOIN log.events e ON e.seq = d.proposed_seq
-    CROSS JOIN LATERAL json_array_elements(coalesce(e.data->'tasks_to_create', '[]')) WITH ORDINALITY AS p (task, place) WHERE d.id = $1
+-- Of what the directive $1 plans: the $3 tasks behind the first $2, whole, since somebody decides about them; of those
+-- before them what they wait for; how many there are of tasks; the digest of all. The proposal is taken apart once.
+WITH proposal AS MATERIALIZED (
+    SELECT coalesce(e.data->'tasks_to_create', '[]') AS tasks
+    FROM view.directives d JOIN log.events e ON e.seq = d.proposed_seq WHERE d.id = $1
+), planned AS MATERIALIZED (
+    SELECT p.task, p.place FROM proposal CROSS JOIN LATERAL json_array_elements(proposal.tasks) WITH ORDINALITY AS p (task, place)
 )
 SELECT json_build_object(
     'before', (SELECT coalesce(json_agg(json_build_object('id', p.task->'id', 'depends_on', p.task->'depends_on') ORDER BY p.place), '[]')
                FROM planned p WHERE p.place <= $2::bigint),
-    'tasks', (SELECT coalesce(json_agg(shown ORDER BY shown.place), '[]') FROM (
-                  SELECT p.place, t.id, left(t.title, 300) AS title, k.status, left(t.body, 600) AS body, t.phase, t.depends_on, t.steps,
-                         t.params->'secrets' AS secrets, t.allowed_scope
-                  FROM planned p CROSS JOIN LATERAL json_to_record(p.task) AS t (id text, title text, body text, phase json, depends_on json,
-                      steps json, params json, allowed_scope json)
-                  LEFT JOIN LATERAL (SELECT x.status FROM view.tasks x WHERE x.id = t.id OFFSET 0) k ON true
-                  WHERE p.place > $2::bigint AND p.place <= $2::bigint + $3::bigint) shown),
+    'tasks', (SELECT coalesce(json_agg(json_build_object('id', p.task->'id', 'status', k.status, 'plan', p.task) ORDER BY p.place), '[]')
+              FROM planned p LEFT JOIN LATERAL (SELECT x.status FROM view.tasks x WHERE x.id = p.task->>'id' OFFSET 0) k ON true
+              WHERE p.place > $2::bigint AND p.place <= $2::bigint + $3::bigint),
     'total', (SELECT count(*) FROM planned),
-    'commands', (SELECT coalesce(sum(json_array_length(p.task->'steps')), 0) FROM planned p))::text
-FROM view.directives d WHERE d.id = $1;
+    'digest', encode(sha256(convert_to(proposal.tasks::text, 'UTF8')), 'hex'))::text
+FROM proposal;
+
+-- name: plan_digest
+-- The digest of what the directive $1 plans, as page_of_plan has it.
+SELECT encode(sha256(convert_to(coalesce(e.data->'tasks_to_create', '[]')::text, 'UTF8')), 'hex')
+FROM view.directives d JOIN log.events e ON e.seq = d.proposed_seq WHERE d.id = $1;

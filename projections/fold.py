@@ -69,6 +69,7 @@ class Fold:
         self._runs: dict[int, RunRow] = {}
         self._steps: dict[tuple[int, int], StepRow] = {}
         self._changes: dict[tuple[int, str], FileChangeRow] = {}
+        self._sealed: dict[tuple[int, str], task.Artifact] = {}
         self._ended: Counter[datetime] = Counter()
         self._failed: Counter[datetime] = Counter()
         self._runners: dict[str, runner.Runner] = {}
@@ -151,9 +152,20 @@ class Fold:
         for change in data.file_changes if reported else ():
             fields = (change.change, change.added, change.removed, change.renamed_from)
             self._changes.setdefault((run.id, change.path), FileChangeRow(run.id, change.path, *fields))
+        for artifact in data.artifacts if reported else ():
+            self._sealed[run.id, artifact.kind] = artifact
         bucket = event.at - (event.at - EPOCH) % BUCKET
         self._ended[bucket] += 1
         self._failed[bucket] += event.type == "task.failed"
+
+    def sealed(self, run_id: int, kind: str) -> task.Artifact | None:
+        """What the end of a run says of its patch or diffstat; None: nothing."""
+        return self._sealed.get((run_id, kind))
+
+    def sealed_at(self, run_id: int) -> datetime | None:
+        """When a run ended as done or failed, which seals what it left behind; None: it goes on, or was taken away."""
+        run = self._runs.get(run_id)
+        return run.finished_at if run is not None and run.status in ("done", "failed") else None
 
     def tasks(self) -> Iterator[TaskRow]:
         """Every task; `waiting_on` counts the distinct parents that are not done."""

@@ -1,64 +1,63 @@
-"""What a directive plans, part by part: as much of each task as is read before it is decided."""
+"""What a directive plans, part by part: each task whole, with everything that a run of it executes."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 from asyncpg import Pool
 from msgspec import Struct
 
+from events.execution import ExecutedCommand, executed_commands
 from events.statements import load_statements
-from events.task import Phase, Step
+from events.task import TaskCreated
 from projections.ask import ask
 
 _sql = load_statements("projections", "directives.sql")
 
 
-class PlannedBrief(Struct, frozen=True):
-    """A planned task; `wave`: those of one wave can run beside each other. `status` is None until it exists.
+class Plan(TaskCreated, frozen=True, forbid_unknown_fields=False):
+    """A planned task as it will be created. Fields that only later versions know are ignored."""
 
-    Long texts are cut. `secrets` is whatever its parameters say.
-    """
+
+class PlannedTask(Struct, frozen=True):
+    """A task of a directive; `wave`: those of one wave can run beside each other. `status` is None until it exists."""
 
     id: str
-    title: str
+    plan: Plan
     wave: int
-    depends_on: Sequence[str]
     status: str | None = None
-    body: str | None = None
-    phase: Phase | None = None
-    steps: Sequence[Step] = ()
-    allowed_scope: Sequence[str] = ()
-    secrets: Any = None
+
+    @property
+    def commands(self) -> list[ExecutedCommand]:
+        """What a run of it executes, in order."""
+        return executed_commands(self.id, self.plan)
 
 
 class PlanPage(Struct, frozen=True):
-    """A part of a plan; `total` tasks and `commands` has all of it."""
+    """A part of a plan of `total` tasks. `digest` is that of the whole plan, byte for byte as the log has it."""
 
-    tasks: list[PlannedBrief]
+    tasks: list[PlannedTask]
     total: int
-    commands: int
+    digest: str
 
 
 class _Task(Struct, frozen=True):
-    """A task as the statement tells of it. Those before the page are told of no further than their wave needs."""
+    id: str
+    plan: Plan
+    status: str | None = None
+
+
+class _Earlier(Struct, frozen=True):
+    """A task before the page, as far as its wave needs it."""
 
     id: str
-    title: str | None = None
     depends_on: Sequence[str] | None = None
-    status: str | None = None
-    body: str | None = None
-    phase: Phase | None = None
-    steps: Sequence[Step] | None = None
-    allowed_scope: Sequence[str] | None = None
-    secrets: Any = None
 
 
 class _Page(Struct, frozen=True):
-    before: list[_Task]
+    before: list[_Earlier]
     tasks: list[_Task]
     total: int
-    commands: int
+    digest: str
 
 
 _page = msgspec.json.Decoder(_Page)
@@ -70,8 +69,16 @@ async def find_plan(pool: Pool, directive_id: str, after: int, limit: int) -> Pl
     if not found:
         return None
     page = _page.decode(found)
-    wave = waves((task.id, task.depends_on or ()) for task in (*page.before, *page.tasks))
-    return PlanPage([_brief(task, wave[task.id]) for task in page.tasks], page.total, page.commands)
+    earlier = [(task.id, task.depends_on or ()) for task in page.before]
+    wave = waves([*earlier, *((task.id, task.plan.depends_on) for task in page.tasks)])
+    tasks = [PlannedTask(task.id, task.plan, wave[task.id], task.status) for task in page.tasks]
+    return PlanPage(tasks, page.total, page.digest)
+
+
+async def find_plan_digest(pool: Pool, directive_id: str) -> str | None:
+    """The digest of what a directive plans; None: there is no such directive."""
+    digest: str | None = await pool.fetchval(_sql["plan_digest"], directive_id)
+    return digest
 
 
 def waves(tasks: Iterable[tuple[str, Sequence[str]]]) -> dict[str, int]:
@@ -80,18 +87,3 @@ def waves(tasks: Iterable[tuple[str, Sequence[str]]]) -> dict[str, int]:
     for name, parents in tasks:
         found[name] = 1 + max((found.get(parent, 0) for parent in parents), default=0)
     return found
-
-
-def _brief(task: _Task, wave: int) -> PlannedBrief:
-    return PlannedBrief(
-        id=task.id,
-        title=task.title or task.id,
-        wave=wave,
-        depends_on=task.depends_on or (),
-        status=task.status,
-        body=task.body,
-        phase=task.phase,
-        steps=task.steps or (),
-        allowed_scope=task.allowed_scope or (),
-        secrets=task.secrets,
-    )

@@ -13,8 +13,11 @@ One run, from a claimed task to its outcome, needs no database:
     execute.py      the run as a whole            run.py, outcome.py, reporting.py   its state, end and listener
     executors/      what a task does, by kind     handlers.py                        the registry of python functions
     workspace/      where it works, and how its work becomes part of the repository
-    step.py         one command of a run          process.py, process_group.py, pipe.py, output.py,
-                                                  environment.py
+    step.py         one command of a run          process.py, pipe.py, output.py, environment.py
+    child.py        a command as the runner       subreaper.py, subreaper_client.py  how all it starts is found and
+                    sees it                       process_group.py                   ended: on Linux, elsewhere
+                                                  subreaper_protocol.py, command_supervisor.py
+    orphans.py      what outlived a runner        runner_mark.py, process_tree.py, linux.py
     acceptance.py   what must come of it          scope.py, run_state.py
     redact.py, redaction/                         commit_scan.py                     what nobody may see, or commit
     granting.py     what a task may see           git.py                             git without hooks and surprises

@@ -40,6 +40,10 @@ NAME_SEPARATOR = b"\x01"  # no encoding skips it, so no value is found across tw
 LINE_BYTES = 1 << 16  # a header of cat-file: an id, a type, a size and a path
 
 
+# git's fetch transfers objects, whatever a step says should be seen in their place.
+_AS_IT_IS = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
+
+
 class Finding(Struct, frozen=True):
     """One place that holds a known value; it never holds the value itself.
 
@@ -95,7 +99,7 @@ class _Scan:
     """One scan, on a thread of its own."""
 
     def __init__(self, git: Git, base: str, result: str, redactor: Redactor) -> None:
-        self._git = git
+        self._git = git.with_variables(**_AS_IT_IS)
         self._base = base
         self._result = result
         self._redactor = redactor

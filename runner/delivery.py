@@ -33,6 +33,7 @@ class Delivery:
 
     def __init__(self, link: Link, lost: Callable[[int], None], progress: asyncio.Event) -> None:
         self.outstanding: dict[int, int] = {}  # run id -> its reports that have no answer yet
+        self.accepted: set[int] = set()  # runs whose end the log has accepted, while they put away their work
         self._link = link
         self._actor = link.actor
         self._lost = lost
@@ -74,6 +75,7 @@ class Delivery:
             await self._flush(run_id)
         if outcome.patch or outcome.diffstat:
             await self._save_artifacts(run_id, outcome)
+            self._versions.pop(run_id, None)  # not counted: the statement that looks versions up seals artifacts
         self._post(self._claims[run_id].task_id, outcome.event, outcome.retry)
 
     async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:
@@ -82,6 +84,7 @@ class Delivery:
         try:
             await self.end(run_id, outcome)
             await self._ends[run_id]
+            self.accepted.add(run_id)
         finally:
             del self._ends[run_id]
         status = "done" if isinstance(outcome.event, TaskDone) else "failed"
@@ -95,6 +98,7 @@ class Delivery:
     def forget(self, run_id: int) -> None:
         """The run has nothing more to say."""
         self._claims.pop(run_id, None)
+        self.accepted.discard(run_id)
         self._versions.pop(run_id, None)
         self._transcripts.pop(run_id, None)
 

@@ -74,6 +74,7 @@ class PostgresLink:
     async def started(self, meta: dict[str, Any]) -> Beat:
         """See Link."""
         settings = self._settings
+        await self._commands.runners.register(settings.runner_id)
         return await self._commands.runner_started(settings.runner_id, meta, self.actor, settings.lease_seconds)
 
     async def stopped(self, reason: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from runner.redaction.matcher import Match, Matcher
+from runner.redaction.matcher import Matcher
 from runner.redaction.parts import MIN_VALUE, parts_of
 
 __all__ = ["MARK", "MIN_VALUE", "Known", "RedactedStream", "Redactor", "SecretSearch", "map_text"]
@@ -106,6 +106,11 @@ class RedactedStream:
         self._shapes_end = 0  # no shape begins before this position of what is held
         self.changed = False
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of the text waits for what comes next."""
+        return len(self._held)
+
     def feed(self, piece: str) -> str:
         """Take a piece; return the redacted text that is settled by now, perhaps none."""
         blocks = range(0, len(piece), BLOCK)
@@ -120,23 +125,23 @@ class RedactedStream:
         text = self._held + piece.encode("utf-8", "surrogatepass")
         scanned = known.matcher.scan(text, self._before, final, skip_shapes=self._shapes_end)
         end = _character(text, scanned.undecided, -1)
-        settled = self._settle(text, scanned.matches, end, known.mark.encode())
+        settled = self._settle(text, scanned.ranges, end, known.mark.encode())
         self._before = (self._before + text[:end])[-CONTEXT:]
         self._held = text[end:]
         self._hidden = max(0, self._hidden - end)
         self._shapes_end = max(0, scanned.shapes_end - end)
         return settled.decode("utf-8", "surrogatepass")
 
-    def _settle(self, text: bytes, matches: Iterable[Match], end: int, mark: bytes) -> bytes:
-        """What comes of `text` up to `end`. A match that begins there may reach beyond: that is hidden later on."""
+    def _settle(self, text: bytes, ranges: Iterable[tuple[int, int]], end: int, mark: bytes) -> bytes:
+        """What comes of `text` up to `end`. A range that begins there may reach beyond: that is hidden later on."""
         settled: list[bytes] = []
-        for match in matches:
-            if match.start >= end:
+        for start, stop in ranges:
+            if start >= end:
                 break
-            if match.start >= self._hidden:  # it overlaps with none before it
-                settled += text[self._hidden : match.start], mark
+            if start >= self._hidden:  # it overlaps with none before it
+                settled += text[self._hidden : start], mark
                 self.changed = True
-            self._hidden = max(self._hidden, _character(text, match.end, 1))
+            self._hidden = max(self._hidden, _character(text, stop, 1))
         settled.append(text[self._hidden : end])
         self._hidden = max(self._hidden, end)
         return b"".join(settled)
@@ -162,7 +167,7 @@ class SecretSearch:
 
     def _take(self, text: bytes, final: bool) -> None:
         scanned = self._matcher.scan(text, self._before, final, shapes=False)
-        self._found.update(match.value for match in scanned.matches if match.value is not None)
+        self._found |= scanned.values
         self._before = (self._before + text[: scanned.undecided])[-CONTEXT:]
         self._held = text[scanned.undecided :]
 

@@ -140,7 +140,9 @@ class Run:
     def environment(self) -> dict[str, str]:
         """The environment of its steps."""
         granted = {**self.context.granted, **self.secrets}
-        return child_environment(self.context.environment, granted, self.task_id, self.run_id)
+        given = child_environment(self.context.environment, granted, self.task_id, self.run_id)
+        ceiling = str(self.context.workspaces.runs_directory.absolute())
+        return given | {"GIT_CEILING_DIRECTORIES": ceiling}  # a repository around ours is not the run's to change
 
 
 NO_CHANGES = Changes()

@@ -51,8 +51,8 @@ class Runs:
 
     @property
     def held(self) -> set[int]:
-        """The runs that have not ended."""
-        return set(self._held)
+        """The runs that have not ended. One whose end is accepted is not lost because the log lists it no more."""
+        return self._held.keys() - self.delivery.accepted
 
     @property
     def known(self) -> set[int]:

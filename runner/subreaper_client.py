@@ -23,9 +23,9 @@ from runner.child import Exit, Streams
 from runner.orphans import kill_orphans
 from runner.process_group import BURIAL_SECONDS
 from runner.process_tree import ProcessEntry, read_process, send_signal
-from runner.subreaper import MESSAGE_BYTES, Order, Report, Request
+from runner.subreaper_protocol import MESSAGE_BYTES, Order, Report, Request
 
-START_SECONDS = 10.0  # how long a command may take to start before its subreaper counts as stuck
+START_SECONDS = 30.0  # how long a command may take to start before its subreaper counts as stuck
 ATTEMPTS = 3  # a subreaper that is killed as it starts a command is started again
 BUSY_SECONDS = 0.005  # until a request is sent again that did not fit into the socket
 KILL_SECONDS = 2.0  # how long a supervisor may take to kill, before it is killed itself

@@ -1,8 +1,9 @@
 """Who is there.
 
-A browser shows its token once, in the form of the sign-in page, and is given it back as a cookie that no script can
-read and that no other site can make it send (HttpOnly, SameSite=Strict). A form is only taken from a page of this
-panel.
+A browser shows its token once, in the form of the sign-in page, and is given a session instead: a cookie that opens
+nothing but this panel, that no script can read and that no other site can make the browser send (HttpOnly,
+SameSite=Strict). Browsers send a cookie to every port of a host, so its name has the port in it, and a session is only
+valid under the host and port of its sign-in (docs/adr/0021). A form is only taken from a page of this panel.
 """
 
 from urllib.parse import urlsplit
@@ -11,15 +12,18 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.auth import LOCAL, SAFE_METHODS, Identity, check_local
+from api.auth import SAFE_METHODS, Identity, local_caller
 from api.errors import CrossSite
+from api.sessions import SESSION_LIFETIME, SessionStore
 from api.tokens import TokenStore
 
 COOKIE = "elruso_session"
-COOKIE_SECONDS = 30 * 24 * 3600
+PATH = "/panel"
+TOKEN_COOKIE = "elruso_session"
+"""Held the API token itself until there were sessions; removed wherever it is seen."""
 
 
-async def find_caller(request: Request, tokens: TokenStore) -> Identity | None:
+async def find_caller(request: Request, tokens: TokenStore, sessions: SessionStore) -> Identity | None:
     """The visitor, or None: it has to sign in.
 
     Raises:
@@ -27,10 +31,8 @@ async def find_caller(request: Request, tokens: TokenStore) -> Identity | None:
     """
     check_origin(request.method, request.headers)
     if not await tokens.any_tokens():
-        check_local(request.method, request.headers)
-        return LOCAL
-    found = await tokens.find_token(request.cookies.get(COOKIE, ""))
-    return None if found is None else Identity(found.name, found.role)
+        return local_caller(request.method, request.headers)
+    return await sessions.find(session_id(request), audience(request))
 
 
 def check_origin(method: str, headers: Headers) -> None:
@@ -43,16 +45,52 @@ def check_origin(method: str, headers: Headers) -> None:
         raise CrossSite("a page of another site must not change anything here; open the panel and do it there")
 
 
-def let_in(request: Request, response: Response, token: str) -> None:
-    """From now on this browser shows the token by itself."""
+def session_id(request: Request) -> str:
+    """What the browser shows, or nothing."""
+    return request.cookies.get(cookie_name(request), "")
+
+
+def audience(request: Request) -> str:
+    """The host and port by which the browser came."""
+    return request.headers.get("host", "").lower()
+
+
+def let_in(request: Request, response: Response, session: str) -> None:
+    """From now on this browser shows the session by itself."""
+    secure = _secure(request)
     response.set_cookie(
-        COOKIE, token, max_age=COOKIE_SECONDS, path="/panel", httponly=True, samesite="strict", secure=_secure(request)
+        cookie_name(request),
+        session,
+        max_age=int(SESSION_LIFETIME.total_seconds()),
+        path="/" if secure else PATH,
+        httponly=True,
+        samesite="strict",
+        secure=secure,
     )
+    remove_token_cookie(request, response)
 
 
-def let_out(response: Response) -> None:
-    """This browser shows no token any more."""
-    response.delete_cookie(COOKIE, path="/panel", httponly=True, samesite="strict")
+def let_out(request: Request, response: Response) -> None:
+    """This browser shows no session any more."""
+    secure = _secure(request)
+    response.delete_cookie(
+        cookie_name(request), path="/" if secure else PATH, httponly=True, samesite="strict", secure=secure
+    )
+    remove_token_cookie(request, response)
+
+
+def remove_token_cookie(request: Request, response: Response) -> None:
+    """Have the browser forget a cookie of before, which holds a token."""
+    if TOKEN_COOKIE in request.cookies:
+        response.delete_cookie(TOKEN_COOKIE, path=PATH, httponly=True, samesite="strict")
+
+
+def cookie_name(request: Request) -> str:
+    """One of its own for every port; by TLS one that only this host itself can have set (`__Host-`)."""
+    secure = _secure(request)
+    port = audience(request).rpartition("]")[2].partition(":")[2]
+    port = port if port.isdigit() else "443" if secure else "80"
+    return f"{'__Host-' if secure else ''}{COOKIE}_{port}"
 
 
 def _secure(request: Request) -> bool:

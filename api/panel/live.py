@@ -3,6 +3,7 @@
 A page that was asleep for long is not told all that it missed, but to look anew at everything it shows.
 """
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -42,4 +43,6 @@ async def stream(visit: Visit, query: LiveStart) -> Response:
         first = b"id: %d\nevent: everything\ndata: \n\n" % last if after is not None else b""
         after = last
     keep_alive = visit.deps.limits.keep_alive_seconds
-    return EventStream(visit.live.broadcast, after, keep_alive, small_frame, first)
+    assert visit.caller is not None, "the page asks for a role"
+    hold = partial(visit.live.revocation.hold, visit.caller)
+    return EventStream(visit.live.broadcast, after, keep_alive, hold, small_frame, first)

@@ -5,6 +5,7 @@ its path, `query` (a Struct of the query string), `form` (a Struct of the fields
 told on a page of its own, with the right status.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl, quote
@@ -15,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from api.auth import ANYONE
 from api.body import read_body
 from api.deps import ApiDeps
 from api.entry import Entry
@@ -27,6 +27,7 @@ from api.panel.paper import HEADERS, render
 from api.panel.texts import MESSAGES
 from api.panel.visit import Visit
 from api.peer import refuse_steps
+from api.permissions import ANYONE
 from api.screening import refuse_secrets
 from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
 
@@ -46,7 +47,7 @@ class Page(Entry, frozen=True, dict=True):
         """Find out who it is, read, call the handler; tell refusals on a page."""
         visit = Visit(request, deps, live, None)
         try:
-            caller = await find_caller(request, deps.tokens)
+            caller = await find_caller(request, deps.tokens, live.sessions)
             if caller is not None and caller.trusted:
                 await refuse_steps(request.scope)
             visit.caller = caller
@@ -65,7 +66,7 @@ class Page(Entry, frozen=True, dict=True):
         if "form" in self.reads:
             fields = _form_fields(await read_body(request, FORM_BYTES))
             if self.secrets == "refuse":
-                refuse_secrets([value for _, value in fields], deps.screen)
+                await asyncio.to_thread(refuse_secrets, [value for _, value in fields], deps.screen)
             found["form"] = read_fields(fields, self.reads["form"])
         return found
 

@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from api.panel import moments
-from api.panel.harmless import show
+from api.panel.command_text import command_html
+from api.panel.harmless import harmless_line, show
 from api.panel.navigation import navigation
 from api.panel.visit import NOTICE_COOKIE, Visit
 
@@ -42,6 +43,7 @@ def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HT
             navigation=navigation(visit),
             number=lambda value: moments.number(value, visit.language),
             percent=lambda value: moments.percent(value, visit.language),
+            command=lambda text: command_html(text, visit.language),
             **context,
         )
     )
@@ -97,7 +99,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,  # the files are those of the installed package
     )
-    environment.globals |= {"static": static_address, "address": address, "part": part}
+    environment.globals |= {"static": static_address, "address": address, "part": part, "one_line": harmless_line}
     environment.filters |= {
         "clock": moments.clock,
         "ago": moments.ago,

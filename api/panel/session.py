@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 from starlette.responses import RedirectResponse, Response
 
-from api.panel.door import let_in, let_out
+from api.panel.door import audience, let_in, let_out, remove_token_cookie, session_id
 from api.panel.paper import render
 from api.panel.visit import LANGUAGE_COOKIE, THEME_COOKIE, Theme, Visit, inside
 from api.text import Language
@@ -39,23 +39,29 @@ async def show_sign_in(visit: Visit, query: SignInView) -> Response:
     """The page that asks for a token."""
     if visit.may_read:
         return RedirectResponse(inside(query.back), 303)
-    return render(visit, "sign_in.html", back=query.back, wrong=False)
+    response = render(visit, "sign_in.html", back=query.back, wrong=False)
+    remove_token_cookie(visit.request, response)
+    return response
 
 
 async def sign_in(visit: Visit, form: SignInForm) -> Response:
-    """Take a token, once."""
+    """Take a token, once, and give a session for it; one that this browser had ends."""
     token = form.token.strip()
     if await visit.deps.tokens.find_token(token) is None:
         return render(visit, "sign_in.html", status=401, back=form.back, wrong=True)
+    request, sessions = visit.request, visit.live.sessions
+    if visit.caller is not None:
+        await sessions.end(session_id(request))
     response = visit.go(form.back)
-    let_in(visit.request, response, token)
+    let_in(request, response, await sessions.begin(token, audience(request)))
     return response
 
 
 async def sign_out(visit: Visit) -> Response:
-    """Forget the token."""
+    """End the session, here and wherever its cookie may be."""
+    await visit.live.sessions.end(session_id(visit.request))
     response = visit.go("/panel/sign-in")
-    let_out(response)
+    let_out(visit.request, response)
     return response
 
 

@@ -1,13 +1,17 @@
 """Tasks: the list with its filters, one task with its whole story, a new one."""
 
 import asyncio
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
+from api.panel.command_text import Room
 from api.panel.dag import Node, Picture, draw, layer
 from api.panel.paper import address, part, render
+from api.panel.planned_task import show_planned_task
 from api.panel.story import tell
 from api.panel.visit import Visit
 from api.wire.field import Line, Priority, TaskId, Text
@@ -17,6 +21,8 @@ from events.log import last_seq
 from events.task import Step, TaskCreated
 from projections.board import WINDOW
 from projections.briefs import TaskBrief
+from projections.plan import Plan, PlannedTask
+from projections.plan_warnings import plan_warnings
 from projections.runs import RunQuery
 from projections.story import StoryQuery
 from projections.tasks import RUNNING_ONLY, TaskQuery
@@ -24,6 +30,11 @@ from projections.why import Why
 
 PER_PAGE = 50
 RUNS = 20
+FACTS_ELSEWHERE = (  # in the card beside it, or in the picture
+    *("fact.after", "fact.branch", "fact.timeout", "fact.type", "fact.phase", "fact.priority", "fact.attempts"),
+    "fact.start",
+)
+PAGE_CHARACTERS, WHOLE_CHARACTERS = 100_000, 4_000_000  # of HTML for what was asked for
 STORY = 100
 STATUSES: tuple[Status, ...] = ("ready", "running", "blocked", "failed", "done", "cancelled")
 
@@ -92,22 +103,35 @@ async def list_tasks(visit: Visit, query: TaskFilter) -> Response:
     )
 
 
-async def show_task(visit: Visit, task_id: TaskId) -> Response:
+class TaskView(Struct, frozen=True, forbid_unknown_fields=True):
+    """`whole`: with all that was asked for, however long."""
+
+    whole: bool = False
+
+
+async def show_task(visit: Visit, task_id: TaskId, query: TaskView) -> Response:
     """One task: why it is not running, its story, its neighbours, its runs, what was asked for."""
     board, seq = visit.board, await last_seq(visit.deps.pool)
     task, briefs, why = await asyncio.gather(board.task(task_id), board.tasks_named([task_id]), board.why(task_id))
     if task is None or not briefs or why is None:
         raise NotFound(f"there is no task {task_id}")
-    (events, earlier), (runs, _), picture = await asyncio.gather(
+    (events, earlier), (runs, _), picture, requests = await asyncio.gather(
         board.story(StoryQuery("task", task_id), STORY),
         board.runs(RunQuery(task_id=task_id), RUNS),
         _picture(visit, briefs[0]),
+        visit.deps.credentials.list_requests(),
     )
+    room = Room(WHOLE_CHARACTERS if query.whole else PAGE_CHARACTERS, visit.language)
+    planned = PlannedTask(task_id, msgspec.convert(task, Plan), wave=1)
+    granted = {name for request in requests for name in request["granted"]}
+    asked = show_planned_task(visit, planned, room, granted, FACTS_ELSEWHERE)
     return render(
         visit,
         "task.html",
         seq=seq,
         task=task,
+        asked=asked,
+        whole_path=not room.complete and not query.whole and address(f"/panel/tasks/{part(task_id)}", whole="1"),
         brief=briefs[0],
         why=why,
         reasons=reasons(visit, why),
@@ -175,19 +199,21 @@ class TaskForm(Struct, frozen=True, forbid_unknown_fields=True):
     phase: Word | None = None
     priority: Priority = 100
     after: Text | None = None
+    shown: Annotated[str, Meta(max_length=64)] = ""
 
     def definition(self) -> TaskCreated:
         """The event that creates it. Raises InvalidInput when something is missing."""
         if not self.title:
             raise InvalidInput("a task needs a title")
-        lines = [line.strip() for line in (self.commands or "").splitlines() if line.strip()]
+        # Only line feeds end a line here, as in the field that was typed into: not the ends that Unicode knows besides.
+        lines = [line.strip(" \t\r") for line in (self.commands or "").split("\n") if line.strip(" \t\r")]
         if not lines and not self.body:
             raise InvalidInput(
                 "give a task commands, or a prompt for an agent: a runner must have something to execute"
             )
         return TaskCreated(
             title=self.title,
-            body=self.body,
+            body=self.body and self.body.replace("\r\n", "\n"),  # browsers send CRLF, whatever was typed
             phase=self.phase,
             steps=[Step(f"step {place}", line) for place, line in enumerate(lines, 1)],
             priority=self.priority,
@@ -201,8 +227,29 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def create(visit: Visit, form: TaskForm) -> Response:
-    """Create a task."""
-    [created] = await visit.deps.commands.create_tasks(
-        [(None, form.definition())], visit.actor, takers=visit.live.waiting
-    )
+    """Create a task; when something in it misleads the eye, only after a page has shown it with that made visible."""
+    definition = form.definition()
+    if plan_warnings("", definition) and form.shown != _digest(definition):
+        return await _ask_to_confirm(visit, form, definition)
+    [created] = await visit.deps.commands.create_tasks([(None, definition)], visit.actor, takers=visit.live.waiting)
     return visit.go(f"/panel/tasks/{part(created.id)}", visit.text("task.created"))
+
+
+async def _ask_to_confirm(visit: Visit, form: TaskForm, definition: TaskCreated) -> Response:
+    """What was pasted may not be what was seen: text from a page or a chat carries characters that hide or reorder."""
+    room = Room(WHOLE_CHARACTERS, visit.language)
+    planned = PlannedTask("", msgspec.convert(definition, Plan, from_attributes=True), wave=1)
+    shown = show_planned_task(visit, planned, room, granted=())
+    names = ("title", "commands", "body", "phase", "priority", "after")
+    return render(
+        visit,
+        "task_confirm.html",
+        asked=shown,
+        title=definition.title,
+        fields={name: getattr(form, name) for name in names if getattr(form, name) is not None},
+        digest=_digest(definition) if room.complete else "",
+    )
+
+
+def _digest(definition: TaskCreated) -> str:
+    return sha256(msgspec.json.encode(definition)).hexdigest()

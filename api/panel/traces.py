@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
+from markupsafe import Markup
 from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from api.panel.charts import share
+from api.panel.command_text import command_html
 from api.panel.moments import milliseconds, size
 from api.panel.paper import address, render
 from api.panel.patch import FileDiff, read_patch
@@ -64,7 +66,8 @@ class StepLine(Struct, frozen=True):
     bar: float
     duration: str
     exit: str
-    cmd: str
+    cmd: Markup
+    omitted: int
     error: str
     excerpt: str
     about: str
@@ -114,7 +117,7 @@ def step_lines(visit: Visit, steps: Sequence[dict[str, Any]]) -> list[StepLine]:
 
 
 def _line(visit: Visit, step: dict[str, Any], longest: int) -> StepLine:
-    code, took = step["exit_code"], step["duration_ms"]
+    code, took, command = step["exit_code"], step["duration_ms"], step["cmd"] or ""
     about = visit.text("run.output_size", size=size(step["output_bytes"]))
     return StepLine(
         number=step["number"],
@@ -123,7 +126,8 @@ def _line(visit: Visit, step: dict[str, Any], longest: int) -> StepLine:
         bar=share(took or 0, longest),
         duration=milliseconds(took),
         exit=visit.text("run.no_exit") if code is None else visit.text("run.exit", code=code),
-        cmd=(step["cmd"] or "")[:STEP_CHARACTERS],
+        cmd=command_html(command[:STEP_CHARACTERS], visit.language),
+        omitted=max(0, len(command) - STEP_CHARACTERS),
         error=visit.said((step["error"] or "")[:ERROR_CHARACTERS]),
         excerpt=(step["output_excerpt"] or "")[:STEP_CHARACTERS],
         about=f"{about} · {visit.text('run.truncated')}" if step["truncated"] else about,

@@ -6,11 +6,12 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
-from api.auth import OPERATE, READ, Identity, Roles
+from api.auth import Identity
 from api.deps import ApiDeps
 from api.live import Live
 from api.panel.engine import said, said_in_summary
 from api.panel.texts import say
+from api.permissions import OPERATE, READ, Roles
 from api.text import Language
 from projections.board import Board
 

@@ -6,6 +6,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from api.call import Call
 from api.envelope import answer_value
+from api.holder import check_run
+from api.known import know_run
 from api.wire.field import RunId
 from api.wire.run import NewArtifact
 from events.errors import InvalidInput, NotFound
@@ -24,13 +26,14 @@ async def show_artifact(call: Call, run_id: RunId, kind: ArtifactKind) -> Respon
 
 
 async def add_artifact(call: Call, run_id: RunId, body: NewArtifact) -> Response:
-    """Store a run's patch or diffstat, or both."""
+    """Store a run's patch or diffstat, or both, once and before the run's end, which seals them."""
     given = {"patch": body.patch, "diffstat": body.diffstat}
     if body.kind is not None:
         given[body.kind] = body.content
     contents = {kind: content for kind, content in given.items() if content is not None}
     if not contents:
         raise InvalidInput("say what to store: `kind` and `content`, or `patch`, or `diffstat`")
+    await check_run(call, await know_run(call.deps.views, run_id))
     for kind, content in contents.items():
         await call.deps.commands.save_artifact(int(run_id), kind, content)
     return answer_value({"run_id": run_id, "stored": sorted(contents)}, status=201)

@@ -7,9 +7,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from api.call import Call
-from api.claiming import claim_when_ready, hand_back
+from api.claiming import claim_when_ready, hand_back, token_ended
 from api.disconnect import leaving
 from api.envelope import answer
+from api.holder import check_runner
 from api.known import know_system, read_task
 from api.wire.task import Claim
 from events.claims import Claimed
@@ -19,6 +20,7 @@ from events.system import paused
 
 async def claim_tasks(call: Call, body: Claim) -> Response:
     """Claim one task (or null), up to `limit` tasks, or a named one; wait for work up to `wait_seconds`."""
+    await check_runner(call, body.runner_id)
     actor = call.caller.acting_as(body.runner_id)
     with leaving(call.request) as gone:
         claimed = await _claim(call, body, actor, gone)
@@ -26,6 +28,8 @@ async def claim_tasks(call: Call, body: Claim) -> Response:
             response = await _hand_out(call, body, claimed)
             if gone.done():
                 raise ClientDisconnect
+            if not call.live.revocation.is_valid(call.caller):
+                raise token_ended(call.caller)
         except BaseException:
             await hand_back(call, claimed, actor)
             raise

@@ -41,7 +41,7 @@ async def show_directive(call: Call, directive_id: DirectiveId) -> Response:
 
 
 async def preview_directive(call: Call, directive_id: DirectiveId) -> Response:
-    """What applying it would create, in which order, with which commands and scopes, and what it waits for."""
+    """What applying it would create and execute: `commands`, whole and in order; `warnings` of text that misleads."""
     return answer(_found(await call.deps.views.preview(directive_id), directive_id))
 
 

@@ -1,5 +1,7 @@
 """The log: pages of it, and what happens as it happens."""
 
+from functools import partial
+
 import msgspec
 from starlette.responses import Response
 
@@ -27,4 +29,5 @@ async def stream_events(call: Call, query: StreamStart) -> Response:
         if not (last.isascii() and last.isdigit() and len(last) <= 18):
             raise InvalidInput(f"Last-Event-ID is the seq of an event, not {last[:50]!r}")
         after = int(last)
-    return EventStream(call.live.broadcast, after, call.deps.limits.keep_alive_seconds)
+    hold = partial(call.live.revocation.hold, call.caller)
+    return EventStream(call.live.broadcast, after, call.deps.limits.keep_alive_seconds, hold)

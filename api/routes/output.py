@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer_value
+from api.holder import check_run
 from api.known import know_run
 from api.routes.tasks import answer_page
 from api.wire.field import RunId
@@ -22,6 +23,7 @@ async def list_output(call: Call, run_id: RunId, query: OutputFilter) -> Respons
 async def add_output(call: Call, run_id: RunId, body: NewOutput) -> Response:
     """Store output of a run that is current; a piece sent twice is kept once."""
     run = await know_run(call.deps.views, run_id)
+    await check_run(call, run)
     if run.status != "running":
         raise LeaseLost(f"run {run_id} is not the current run of task {run.task_id}; its output was not stored")
     chunks = [

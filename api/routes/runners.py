@@ -4,9 +4,12 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer, answer_value
+from api.holder import check_runner
 from api.routes.health import listener_mode
 from api.wire.field import RunnerId
 from api.wire.runner import Drain, Heartbeat, Release, Resume
+from events.beats import Life
+from events.runner import RunnerStarted
 
 
 async def list_runners(call: Call) -> Response:
@@ -15,14 +18,19 @@ async def list_runners(call: Call) -> Response:
 
 
 async def heartbeat(call: Call, body: Heartbeat) -> Response:
-    """A runner is alive, and keeps what it holds. Answers how much that is, and whether or when there is work."""
+    """A runner is alive, and keeps what it holds. Answers how much that is, and whether or when there is work.
+
+    The runner id is the token's from its first use on. What an operator drained stays so, also through a "started".
+    """
+    await check_runner(call, body.runner_id)
     commands, lease = call.deps.commands, call.deps.lease_seconds
     actor = call.caller.acting_as(body.runner_id)
     if body.status == "stopped":
         await commands.runner_stopped(body.runner_id, None, actor, lease)
         return answer_value({"runner_id": body.runner_id, "status": "stopped"})
     if body.status == "started":
-        beat = await commands.runner_started(body.runner_id, body.meta or {}, actor, lease)
+        event = RunnerStarted(body.meta or {})
+        beat = await commands.beat(Life(body.runner_id, event, actor, lease, keeps_drain=True))
     else:
         beat = await commands.heartbeat(body.runner_id, body.meta, actor, lease)
     if beat.stuck:
@@ -41,7 +49,7 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
 
 
 async def drain_runner(call: Call, runner_id: RunnerId, body: Drain) -> Response:
-    """Hand this runner nothing more: it finishes what it executes and stays, idle, until it is stopped or resumed."""
+    """Hand this runner nothing more: it finishes what it executes and stays idle until it is resumed."""
     await call.deps.commands.runners.drain(runner_id, body.reason, call.actor)
     return await _show(call, runner_id)
 
@@ -60,6 +68,7 @@ async def _show(call: Call, runner_id: str) -> Response:
 
 async def release(call: Call, body: Release) -> Response:
     """A runner gives back the tasks of the runs it names, or all that it holds; it costs them no attempt."""
+    await check_runner(call, body.runner_id)
     actor = call.caller.acting_as(body.runner_id)
     runs = None if body.runs is None else [int(run_id) for run_id in body.runs]
     released = await call.deps.commands.release(body.runner_id, runs, body.reason, actor)

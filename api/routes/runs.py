@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer, answer_value
+from api.holder import check_run, check_task
 from api.known import KnownRun, know_run, know_task, read_run
 from api.routes.tasks import answer_page
 from api.wire.field import RunId
@@ -34,6 +35,7 @@ async def start_run(call: Call, body: NewRun) -> Response:
     task = await know_task(call.live.tasks, body.task_id)
     if task.run_id is None:
         raise NotEligible(f"task {task.id} is {task.status}; claim it first with POST /ops/tasks/claim")
+    await check_task(call, task)
     if body.runner_id not in (None, task.claimed_by):
         raise LeaseLost(f"task {task.id} is {task.claimed_by}'s by now; {body.runner_id} lost it")
     run = await know_run(call.deps.views, task.run_id)
@@ -45,6 +47,7 @@ async def start_run(call: Call, body: NewRun) -> Response:
 async def add_step(call: Call, run_id: RunId, body: NewRunStep) -> Response:
     """A step of a run has ended."""
     run = await know_run(call.deps.views, run_id)
+    await check_run(call, run)
     step = TaskStep(
         run_id=int(run.id),
         number=body.number or run.next_number,
@@ -62,8 +65,9 @@ async def add_step(call: Call, run_id: RunId, body: NewRunStep) -> Response:
 
 
 async def finish_run(call: Call, run_id: RunId, body: RunChange) -> Response:
-    """A run has ended, well or not. Saying so twice is no error."""
+    """A run has ended, well or not, which seals its patch and diffstat. Saying so twice is no error."""
     run = await know_run(call.deps.views, run_id)
+    await check_run(call, run)
     if run.status != ENDS[body.status]:
         await report(call, run, _end(run, body), retry=body.retry)
     return await show_run(call, run_id)

@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer
+from api.holder import check_task
 from api.idempotency import command_id
 from api.known import know_task, read_task
 from api.task_status import change_status
@@ -63,6 +64,8 @@ async def change_task(call: Call, task_id: TaskId, body: TaskChange) -> Response
 
 async def requeue_task(call: Call, task_id: TaskId, body: Requeue) -> Response:
     """Make a task ready again, at once or after a rest; or hand a run back."""
+    if call.caller.role == "runner":
+        await check_task(call, await know_task(call.live.tasks, task_id))
     if body.run_id is None:
         await call.deps.commands.requeue(
             task_id,

@@ -6,7 +6,6 @@ import click
 import msgspec
 
 from ops.database import use_database
-from ops.progress import progress
 from ops.terminal import Terminal, command, option
 from projections.audit import AuditReport, audit
 
@@ -18,11 +17,11 @@ def audit_command(terminal: Terminal, as_json: bool) -> None:
     """Fold the log in Python, compare every row of every view. Exit status 0 only when they are identical."""
     with (
         use_database(terminal.config, terminal.say, "elruso-audit") as database,
-        progress(terminal, "audit.reading") as show,
+        terminal.progress("audit.reading") as show,
     ):
         report = asyncio.run(audit(database.connect, show))
     if as_json:
-        terminal.show(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+        terminal.show_document(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:
         _tell(terminal, report)
     if not report.identical:

@@ -14,7 +14,6 @@ from ops.database import embedded_folder, use_database
 from ops.migrate import migrate, read_schema, report
 from ops.postgres import control
 from ops.postgres.clients import address_for_libpq, find_program
-from ops.progress import progress
 from ops.terminal import Terminal, group, option
 from projections.rebuild import rebuild
 
@@ -31,7 +30,7 @@ def db() -> None:
 def migrate_command(terminal: Terminal) -> None:
     """Create or update the database."""
     with use_database(terminal.config, terminal.say, "elruso-migrate") as database:
-        with progress(terminal, "db.rebuilding") as show:
+        with terminal.progress("db.rebuilding") as show:
             outcome = asyncio.run(migrate(database.connect, rebuild=rebuild, progress=show))
         for line in report(outcome):
             terminal.say(line.key, **line.facts)
@@ -43,7 +42,7 @@ def rebuild_command(terminal: Terminal) -> None:
     """Fold the log into new views and swap them in."""
     with (
         use_database(terminal.config, terminal.say, "elruso-rebuild") as database,
-        progress(terminal, "db.rebuilding") as show,
+        terminal.progress("db.rebuilding") as show,
     ):
         done = asyncio.run(rebuild(database.connect, read_schema().view, show))
     rate = done.events / max(done.seconds, 1e-9)
@@ -67,7 +66,7 @@ def restore_command(terminal: Terminal, file: Path) -> None:
     """Fill an empty database from a backup, and bring it up to date."""
     with (
         use_database(terminal.config, terminal.say, "elruso-restore") as database,
-        progress(terminal, "db.rebuilding") as show,
+        terminal.progress("db.rebuilding") as show,
     ):
         asyncio.run(_restore(database, file, show))
     terminal.say("db.restored", file=file)

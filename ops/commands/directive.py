@@ -1,12 +1,12 @@
 """`elruso directive`: what was proposed, what it would do, and the decision. Speaks to the API."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
 import click
 
 from ops.client import Client
+from ops.directive_preview import show_preview
 from ops.terminal import Terminal, group, option
 
 STATUSES = ("PENDING", "APPLIED", "REJECTED")
@@ -26,11 +26,11 @@ def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
     """Print directives, newest first."""
     found = Client(terminal.config).ask("GET", "/ops/directives", query=query)
     if as_json:
-        terminal.show(json.dumps(found, ensure_ascii=False, indent=2))
+        terminal.show_json(found)
         return
     for each in found:
         done = f"{each['tasks']['done']}/{each['tasks']['planned']}"
-        terminal.show(f"{each['id']}  {each['status']:<8}  {done:>7}  {each['title']}")
+        terminal.show_line(f"{each['id']}  {each['status']:<8}  {done:>7}  {each['title']}")
 
 
 @directive.command("show", help="help.directive.show")
@@ -39,7 +39,7 @@ def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
 def show(terminal: Terminal, directive_id: str) -> None:
     """Print a directive as JSON."""
     found = Client(terminal.config).ask("GET", _path(directive_id))
-    terminal.show(json.dumps(found, ensure_ascii=False, indent=2))
+    terminal.show_json(found)
 
 
 @directive.command("preview", help="help.directive.preview")
@@ -47,20 +47,12 @@ def show(terminal: Terminal, directive_id: str) -> None:
 @option("--json", "as_json", is_flag=True, help="help.json")
 @click.pass_obj
 def preview(terminal: Terminal, directive_id: str, as_json: bool) -> None:
-    """Print what applying a directive would create, in order, with commands and scopes."""
+    """Print what applying a directive would execute, whole and in order, and what misleads in it."""
     found = Client(terminal.config).ask("GET", f"{_path(directive_id)}/preview")
     if as_json:
-        terminal.show(json.dumps(found, ensure_ascii=False, indent=2))
+        terminal.show_json(found)
         return
-    for task in found["tasks"]:
-        after = f"  ← {', '.join(task['depends_on'])}" if task["depends_on"] else ""
-        terminal.show(f"{task['wave']}. {task['id']}  {task['status'] or ''}  {task['title']}{after}")
-        for step in task["steps"]:
-            terminal.show(f"     $ {step['cmd']}")
-        if task["allowed_scope"]:
-            terminal.show(f"     {terminal.text('directive.scope')}: {', '.join(task['allowed_scope'])}")
-    for request in found["missing_requests"]:
-        terminal.say("directive.missing", request=request["request_id"], reason=request["reason"] or "")
+    show_preview(terminal, found)
 
 
 @directive.command("apply", help="help.directive.apply")

@@ -1,13 +1,11 @@
 """`elruso gpt`: let the planner run, and see what it would ask. Speaks to the API."""
 
-import json
 import threading
+from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.status import Status
 
 from ops.client import Client
 from ops.config import Config
@@ -33,12 +31,12 @@ def run_command(terminal: Terminal, environment: str, as_json: bool) -> None:
     with _Watcher(terminal):
         done = Client(config, _patience(config)).ask("POST", "/ops/gpt/run", body={"environment": environment})
     if as_json:
-        terminal.show(json.dumps(done, ensure_ascii=False, indent=2))
+        terminal.show_json(done)
         return
     for directive in done["directives"]:
-        terminal.show(f"{directive['id']}  {directive['status']}  {directive['title']}")
+        terminal.show_line(f"{directive['id']}  {directive['status']}  {directive['title']}")
         for task in directive["tasks_to_create"]:
-            terminal.show(f"  {task['id']}  {task['title']}")
+            terminal.show_line(f"  {task['id']}  {task['title']}")
     for refused in done["refused"]:
         terminal.say("gpt.refused", title=refused["title"], reason=refused["reason"])
     terminal.say(
@@ -70,13 +68,12 @@ class _Watcher:
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._console = Console(stderr=True, markup=False, highlight=False)
         self._over = threading.Event()
         run = copy_context().run  # the language is the context's
         self._watcher = threading.Thread(target=run, args=(self._watch,), name="watcher", daemon=True)
 
     def __enter__(self) -> None:
-        if self._console.is_terminal:
+        if self._terminal.is_watched:
             self._watcher.start()
 
     def __exit__(self, *_: object) -> None:
@@ -86,11 +83,11 @@ class _Watcher:
 
     def _watch(self) -> None:
         client = Client(self._terminal.config)
-        with self._console.status(self._terminal.text("gpt.stage.context")) as line:
+        with self._terminal.status("gpt.stage.context") as show:
             while not self._over.wait(LOOK_SECONDS):
-                self._look(client, line)
+                self._look(client, show)
 
-    def _look(self, client: Client, line: Status) -> None:
+    def _look(self, client: Client, show: Callable[[str], None]) -> None:
         try:
             running: dict[str, Any] | None = client.ask("GET", "/ops/gpt/status")["running"]
         except OperatorError:
@@ -98,4 +95,4 @@ class _Watcher:
         if running:
             stage = self._terminal.text(f"gpt.stage.{running['stage']}")
             told = [stage, f"{running['seconds']:.0f} s", *([running["detail"]] if running["detail"] else [])]
-            line.update(" · ".join(told))
+            show(" · ".join(told))

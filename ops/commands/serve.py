@@ -9,7 +9,6 @@ from ops.config import Config
 from ops.database import use_database
 from ops.engine import engine, until_stopped
 from ops.logs import configure_logs
-from ops.progress import progress
 from ops.terminal import Terminal, command, option
 
 
@@ -31,7 +30,7 @@ def addressed(config: Config, host: str | None, port: int | None) -> Config:
 
 
 async def _serve(terminal: Terminal, config: Config, database: Database) -> None:
-    with progress(terminal, "db.rebuilding") as show:
+    with terminal.progress("db.rebuilding") as show:
         async with engine(config, database, show) as address:
             terminal.say("serve.ready", address=address)
             await until_stopped()

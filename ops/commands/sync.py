@@ -15,7 +15,6 @@ from ops.config import Config
 from ops.database import use_database
 from ops.errors import OperatorError
 from ops.migrate import migrate
-from ops.progress import progress
 from ops.report import Line, tell
 from ops.sync.files import Files
 from ops.terminal import Terminal, group, option
@@ -62,7 +61,7 @@ def _show(terminal: Terminal, work: Work[list[Line]]) -> None:
     _refuse_from_afar(terminal.config)
     with (
         use_database(terminal.config, terminal.say, "elruso-sync") as database,
-        progress(terminal, "db.rebuilding") as show,
+        terminal.progress("db.rebuilding") as show,
     ):
         lines = asyncio.run(_on_current_schema(database, work, show))
     terminal.show(tell(lines, terminal.text))

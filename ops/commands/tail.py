@@ -35,7 +35,10 @@ def tail(
 
     def show(event: Event) -> None:
         if kind in (None, event.kind) and stream in (None, event.id):
-            terminal.show(msgspec.json.encode(event).decode() if as_json else _line(event))
+            if as_json:
+                terminal.show_document(msgspec.json.encode(event).decode())
+            else:
+                terminal.show_line(_line(event))
 
     with use_database(terminal.config, terminal.say, "elruso-tail") as database, suppress(KeyboardInterrupt):
         asyncio.run(_follow(database, after, show, once=no_follow))

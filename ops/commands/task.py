@@ -8,14 +8,16 @@ from typing import Any
 from urllib.parse import quote
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from ops.client import Client
 from ops.errors import OperatorError
-from ops.terminal import Terminal, group, option
+from ops.terminal import Overflow, Terminal, group, option
 
 STATUSES = ("ready", "running", "done", "failed", "blocked", "cancelled")
+COLUMNS: tuple[tuple[str, Overflow], ...] = (
+    *((name, "ellipsis") for name in ("id", "status", "phase", "priority", "attempts")),
+    *((name, "fold") for name in ("title", "last_error")),
+)
 
 
 @group("task", help="help.task")
@@ -46,7 +48,7 @@ def add(terminal: Terminal, /, title: str | None, file: Path | None, **asked: An
     body = _read(file) if file else _definition(title, **asked)
     created = Client(terminal.config).ask("POST", "/ops/tasks", body=body)
     for each in created if isinstance(created, list) else [created]:
-        terminal.show(each["id"])
+        terminal.show_line(each["id"])
 
 
 @task.command("list", help="help.task.list")
@@ -59,24 +61,10 @@ def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
     """Print tasks."""
     tasks = Client(terminal.config).ask("GET", "/ops/tasks", query=query)
     if as_json:
-        terminal.show(json.dumps(tasks, ensure_ascii=False, indent=2))
+        terminal.show_json(tasks)
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("id", "status", "phase", "priority", "attempts", "title", "last_error"):
-        table.add_column(column, overflow="fold" if column in ("title", "last_error") else "ellipsis")
-    for each in tasks:
-        attempts = f"{each['attempts']}/{each['max_attempts']}"
-        cells = (
-            each["id"],
-            each["status"],
-            each["phase"],
-            each["priority"],
-            attempts,
-            each["title"],
-            each["last_error"],
-        )
-        table.add_row(*("" if cell is None else str(cell) for cell in cells))
-    Console(markup=False, highlight=False).print(table)
+    shown = [each | {"attempts": f"{each['attempts']}/{each['max_attempts']}"} for each in tasks]
+    terminal.show_table(COLUMNS, [[each[name] for name, _ in COLUMNS] for each in shown])
 
 
 @task.command("show", help="help.task.show")
@@ -87,7 +75,7 @@ def show(terminal: Terminal, task_id: str) -> None:
     client = Client(terminal.config)
     found = client.ask("GET", _path(task_id))
     runs = client.ask("GET", "/runs", query={"task_id": task_id})
-    terminal.show(json.dumps(found | {"runs": runs}, ensure_ascii=False, indent=2))
+    terminal.show_json(found | {"runs": runs})
 
 
 @task.command("requeue", help="help.task.requeue")

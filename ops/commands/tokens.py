@@ -1,18 +1,39 @@
 """`elruso token`: who may speak to the API, and as what."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import click
 
-from api.tokens import ROLES, TokenStore
+from api.tokens import ROLES, Token, TokenStore
 from events.connect import Database
 from ops.database import use_database
+from ops.messages import translate
 from ops.migrate import migrate
-from ops.terminal import Terminal, group, option
+from ops.terminal import LANGUAGE, Terminal, group, option
 
 Result = TypeVar("Result")
+
+LIFETIME = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+class Lifetime(click.ParamType[timedelta]):
+    """How long a token is valid: `45m`, `12h`, `30d`."""
+
+    name = "lifetime"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The text as a length of time. Fails with what is expected."""
+        if isinstance(value, timedelta):
+            return value
+        found = LIFETIME.fullmatch(str(value))
+        if found is None:
+            self.fail(translate("token.lifetime", LANGUAGE.get(), value=value), param, ctx)
+        return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 @group("token", help="help.token")
@@ -23,10 +44,11 @@ def token() -> None:
 @token.command("create", help="help.token.create")
 @click.argument("name")
 @option("--role", type=click.Choice(ROLES), required=True, help="help.token.role")
+@option("--expires", type=Lifetime(), help="help.token.expires")
 @click.pass_obj
-def create(terminal: Terminal, name: str, role: str) -> None:
+def create(terminal: Terminal, name: str, role: str, expires: timedelta | None) -> None:
     """Make a token and print it, this once."""
-    terminal.show(_ask(terminal, lambda store: store.create_token(name, role)))  # type: ignore[arg-type]
+    terminal.show(_ask(terminal, lambda store: store.create_token(name, role, expires)))  # type: ignore[arg-type]
     terminal.say("token.created", name=name, role=role)
 
 
@@ -44,8 +66,17 @@ def revoke(terminal: Terminal, name: str) -> None:
 def list_command(terminal: Terminal) -> None:
     """Print all tokens, never their text."""
     for known in _ask(terminal, lambda store: store.list_tokens()):
-        state = terminal.text("token.void", at=known.revoked_at) if known.revoked_at else terminal.text("token.valid")
-        terminal.show(f"{known.name:<30} {known.role:<9} {known.created_at:%Y-%m-%d %H:%M}  {state}")
+        terminal.show_line(
+            f"{known.name:<30} {known.role:<9} {known.created_at:%Y-%m-%d %H:%M}  {_state(terminal, known)}"
+        )
+
+
+def _state(terminal: Terminal, known: Token) -> str:
+    if known.revoked_at:
+        return terminal.text("token.void", at=known.revoked_at)
+    if known.expires_at is None:
+        return terminal.text("token.valid")
+    return terminal.text("token.valid_until" if known.is_valid else "token.expired", at=known.expires_at)
 
 
 def _ask(terminal: Terminal, question: Callable[[TokenStore], Awaitable[Result]]) -> Result:

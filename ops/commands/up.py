@@ -15,7 +15,6 @@ from ops.database import use_database
 from ops.engine import engine, until_stopped
 from ops.keeper import keep_running
 from ops.logs import configure_logs
-from ops.progress import progress
 from ops.terminal import Terminal, command, option
 
 API_NAMES = OTHER_NAMES["api"]
@@ -50,7 +49,7 @@ def up(
 
 
 async def _up(terminal: Terminal, config: Config, database: Database) -> None:
-    with progress(terminal, "db.rebuilding") as show:
+    with terminal.progress("db.rebuilding") as show:
         async with engine(config, database, show) as address:
             terminal.say("serve.ready", address=address)
             runner = asyncio.create_task(_run_runner(terminal, config), name="runner")

@@ -2,7 +2,6 @@
 which other users could see."""
 
 import asyncio
-import json
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,10 +20,11 @@ from ops.terminal import Terminal, group, option
 from ops.vault.contents import check_name
 from ops.vault.desk import Desk, definitions_of
 from ops.vault.keyring import Keyring
+from ops.vault.weakness import weakness_of
 from projections.views import Views
-from runner.redact import MIN_VALUE
 
 ACTOR = "human:local"
+ARMOR = b"-----BEGIN "
 
 
 @group("vault", help="help.vault")
@@ -43,8 +43,11 @@ def set_command(terminal: Terminal, name: str, grant: bool, file: Path | None) -
     value = _read_value(terminal, name, file)
     Keyring.of(terminal.config).vault.set({name: value}, True if grant else None)
     terminal.say("vault.set", name=name)
-    if len(value.strip()) < MIN_VALUE:
-        terminal.say("vault.short", name=name, least=MIN_VALUE)
+    weakness = asyncio.run(weakness_of(name, value, terminal.config.workspace))
+    if weakness:
+        terminal.say(f"vault.{weakness.reason}", name=name, **weakness.facts)
+    if file is not None and value.endswith("\n") and value.count("\n") == 1:
+        terminal.say("vault.line_break", name=name)
     _tell(terminal, "vault.provided", lambda desk: desk.settle(ACTOR))
 
 
@@ -56,11 +59,11 @@ def list_command(terminal: Terminal, as_json: bool) -> None:
     entries = sorted(Keyring.of(terminal.config).vault.read().entries.items())
     if as_json:
         rows = [{"name": name, "set_at": entry.set_at.isoformat(), "granted": entry.granted} for name, entry in entries]
-        terminal.show(json.dumps(rows, indent=2))
+        terminal.show_json(rows)
         return
     for name, entry in entries:
         tasks = terminal.text("vault.for_tasks") if entry.granted else ""
-        terminal.show(f"{name:<40} {entry.set_at.astimezone():%Y-%m-%d %H:%M}  {tasks}".rstrip())
+        terminal.show_line(f"{name:<40} {entry.set_at.astimezone():%Y-%m-%d %H:%M}  {tasks}".rstrip())
     if not entries:
         terminal.say("vault.empty")
 
@@ -116,17 +119,18 @@ def env_command(terminal: Terminal, names: Sequence[str]) -> None:
     contents = Keyring.of(terminal.config).vault.read()
     contents.check_known(names)
     for name in names or sorted(contents.entries):
-        terminal.show(f"export {name}={shlex.quote(contents.entries[name].value)}")
+        terminal.show_verbatim(f"export {name}={shlex.quote(contents.entries[name].value)}")
 
 
 def _read_value(terminal: Terminal, name: str, file: Path | None) -> str:
-    """The value, without the line feeds at its end that editors and echo leave there."""
+    """A file as it is: a key without its last line break is no key. Of the input, which is the last line break that
+    `echo` adds, unless a key is read from there."""
     if file is not None:
-        return _decoded(file.read_bytes())
+        return file.read_bytes().decode(errors="surrogateescape")
     if sys.stdin.isatty():
-        asked: str = click.prompt(terminal.text("vault.ask", name=name), hide_input=True, err=True)
-        return asked
-    return _decoded(sys.stdin.buffer.read())
+        return terminal.ask("vault.ask", name=name)
+    given = sys.stdin.buffer.read()
+    return given.decode(errors="surrogateescape") if ARMOR in given else _decoded(given)
 
 
 def _decoded(given: bytes) -> str:
@@ -136,8 +140,7 @@ def _decoded(given: bytes) -> str:
 
 def _ask_passphrase(terminal: Terminal) -> str:
     if sys.stdin.isatty():
-        text = terminal.text("vault.ask_passphrase")
-        passphrase: str = click.prompt(text, hide_input=True, confirmation_prompt=True, err=True)
+        passphrase = terminal.ask("vault.ask_passphrase", confirm=True)
     else:
         passphrase = _decoded(sys.stdin.buffer.readline())
     if not passphrase.strip():

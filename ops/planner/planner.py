@@ -159,14 +159,14 @@ class Planner:
     async def _converse(self, key: str, talk: Talk, flight: Flight) -> Judgement:
         """Ask, and have the answer mended once if that is worth it. Raises ModelFailure."""
         await flight.enter("asking", f"{tokens_of(talk.messages)} tokens at most, to {flight.pilot.model}")
-        first = self._judged(await self._ask(key, talk, flight))
+        first = await self._judged(await self._ask(key, talk, flight))
         if not first.problems:
             return first
         await flight.enter("mending", f"{len(first.problems)} problems in the answer")
         try:
             await self._check_budget(talk)
             talk.messages.append({"role": "user", "content": mend(first.problems)})
-            second = self._judged(await self._ask(key, talk, flight))
+            second = await self._judged(await self._ask(key, talk, flight))
         except (ModelFailure, BudgetSpent) as failure:
             if first.unusable:
                 raise _invalid(first) from failure
@@ -192,8 +192,9 @@ class Planner:
         talk.messages.append({"role": "assistant", "content": answer.text})
         return answer
 
-    def _judged(self, answer: Answer) -> Judgement:
-        return judge(answer, self._settings.directives, self._world.secrets.redact)
+    async def _judged(self, answer: Answer) -> Judgement:
+        redact = self._world.secrets.redact
+        return await asyncio.to_thread(judge, answer, self._settings.directives, redact)
 
     async def _write(self, flight: Flight, proposals: Proposals) -> Planning:
         """All that the run creates, and the event that says so, in one transaction."""

@@ -25,4 +25,10 @@ TEXTS = {
         es="El paquete «{name}» no es el de El Ruso: lo tapa {path}. Usa el entorno que crea ./elruso.",
         en="The package `{name}` is not El Ruso's: {path} hides it. Use the environment that ./elruso makes.",
     ),
+    "terminal.marker.spaces": Text(es="{count} espacios", en="{count} spaces"),
+    "terminal.marker.spaces.one": Text(es="1 espacio", en="1 space"),
+    "terminal.marker.tabs": Text(es="{count} tabuladores", en="{count} tabs"),
+    "terminal.marker.tabs.one": Text(es="1 tabulador", en="1 tab"),
+    "terminal.marker.blank_lines": Text(es="{count} líneas en blanco", en="{count} blank lines"),
+    "terminal.marker.blank_lines.one": Text(es="1 línea en blanco", en="1 blank line"),
 }

@@ -11,6 +11,10 @@ TEXTS = {
         es="viewer ve, operator actúa, runner ejecuta, admin administra también credenciales.",
         en="viewer sees, operator acts, runner executes, admin manages credentials too.",
     ),
+    "help.token.expires": Text(
+        es="Cuánto vale: 45m, 12h, 30d. Sin esto, hasta que se anule.",
+        en="How long it is valid: 45m, 12h, 30d. Without this, until it is revoked.",
+    ),
     "help.token.revoke": Text(es="Anula un token.", en="Make a token void."),
     "help.token.list": Text(es="Los tokens, nunca su texto.", en="The tokens, never their text."),
     "token.created": Text(
@@ -19,5 +23,11 @@ TEXTS = {
     ),
     "token.revoked": Text(es="El token de {name} ya no vale.", en="The token of {name} is void."),
     "token.valid": Text(es="válido", en="valid"),
+    "token.lifetime": Text(
+        es="{value} no es una duración; escribe por ejemplo 45m, 12h o 30d.",
+        en="{value} is not a length of time; write for instance 45m, 12h or 30d.",
+    ),
+    "token.valid_until": Text(es="válido hasta {at:%Y-%m-%d %H:%M}", en="valid until {at:%Y-%m-%d %H:%M}"),
+    "token.expired": Text(es="venció {at:%Y-%m-%d %H:%M}", en="expired {at:%Y-%m-%d %H:%M}"),
     "token.void": Text(es="anulado {at:%Y-%m-%d %H:%M}", en="revoked {at:%Y-%m-%d %H:%M}"),
 }

@@ -44,6 +44,22 @@ TEXTS = {
         es="{name} tiene menos de {least} caracteres: no se puede ocultar en lo que imprimen las tareas.",
         en="{name} has fewer than {least} characters: it cannot be hidden in what tasks print.",
     ),
+    "vault.everyday": Text(
+        es="{name} es una palabra corriente: se oculta en todo lo que la contenga, y falla cada ejecución que la "
+        "confirme en git. Usa un valor largo y al azar.",
+        en="{name} is an everyday word: whatever contains it is redacted, and each run that commits it fails. "
+        "Use a long random value.",
+    ),
+    "vault.in_project": Text(
+        es="El valor de {name} está en {file}, un archivo del proyecto: se oculta en todo lo que lo contenga. "
+        "Cámbialo, o quítalo de ahí.",
+        en="The value of {name} stands in {file}, a file of the project: whatever contains it is redacted. "
+        "Change it, or remove it there.",
+    ),
+    "vault.line_break": Text(
+        es="{name} termina con un salto de línea, como el archivo. Si sobra: printf %s VALOR | elruso vault set {name}",
+        en="{name} ends with a line break, as the file does. If it must not: printf %s VALUE | elruso vault set {name}",
+    ),
     "vault.removed": Text(es="{name} borrado del vault.", en="{name} is no longer in the vault."),
     "vault.granted": Text(
         es="{name}: la recibe la tarea que la nombra en params.secrets.",

@@ -7,6 +7,7 @@ stands there, one that only the file knows is WAITING.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from ops.errors import OperatorError
 from ops.memory import REQUESTS, memory_file
 from ops.vault.keyring import Keyring
 from ops.vault.validation import validate
+from ops.vault.weakness import weakness_of
 from projections.views import Views
 
 VAULT = "vault"
@@ -42,16 +44,24 @@ def definitions_of(config: Config) -> Definitions:
 
 
 class Desk:
-    """Implements api.credentials.Credentials. `seconds` is how long a validation may take."""
+    """Implements api.credentials.Credentials. `seconds` is how long a validation may take; values that stand in files
+    of the `workspace` are warned of."""
 
     def __init__(
-        self, keyring: Keyring, commands: Commands, views: Views, definitions: Definitions, seconds: float = 20.0
+        self,
+        keyring: Keyring,
+        commands: Commands,
+        views: Views,
+        definitions: Definitions,
+        seconds: float = 20.0,
+        workspace: Path | None = None,
     ) -> None:
         self._keyring = keyring
         self._commands = commands
         self._views = views
         self._definitions = definitions
         self._seconds = seconds
+        self._workspace = workspace
 
     # ------------------------------------------------------------------ what is asked for
 
@@ -125,7 +135,9 @@ class Desk:
                 request_id, provided, actor, again=True, definition=self._asked(request_id)
             )
         overridden = any(self._keyring.is_overridden(name) for name in values)
-        return Stored(True, not overridden, "WAITING" if missing else "PROVIDED", missing)
+        weak = [await weakness_of(name, value, self._workspace) for name, value in values.items()]
+        warnings = [weakness for weakness in weak if weakness is not None]
+        return Stored(True, not overridden, "WAITING" if missing else "PROVIDED", missing, warnings)
 
     async def has_value(self, request_id: str) -> bool:
         """Whether every variable of the request has a value. Raises NotFound."""

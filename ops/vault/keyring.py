@@ -19,7 +19,7 @@ from ops.config import Config, inherited_environment
 from ops.errors import OperatorError
 from ops.vault.contents import Contents
 from ops.vault.vault import Vault, vault_folder
-from runner.redact import MIN_VALUE, Redactor
+from runner.redact import Redactor
 
 Environment = Callable[[], Mapping[str, str]]
 
@@ -93,12 +93,12 @@ class Keyring:
         return self.redactor.redact(text)
 
     def find_in(self, text: str) -> str | None:
-        """The name of a stored value of at least MIN_VALUE characters that stands in `text`, or None."""
-        for name, entry in self._last_contents().entries.items():
-            value = entry.value.strip()
-            if len(value) >= MIN_VALUE and value in text:
-                return name
-        return None
+        """The name of a stored value that stands in `text` in whatever form, or None."""
+        entries = self._last_contents().entries
+        if not entries:
+            return None
+        found = self.redactor.find(text)
+        return next((name for name, entry in entries.items() if entry.value in found), None) if found else None
 
     def granted(self, names: Sequence[str]) -> dict[str, str]:
         """The values of the variables that a task names.

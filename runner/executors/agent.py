@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import msgspec
-
 from events.errors import NothingToExecute
-from events.task import Step, TaskCreated
+from events.execution import agent_prompt
+from events.task import Step
 from runner.run import Finished, Run
 from runner.step import run_step
 
@@ -21,25 +20,6 @@ async def run_agent(run: Run, directory: Path | None) -> Finished:
     """
     if not run.context.agent or directory is None:
         raise NothingToExecute("an agent task needs an agent: set ELRUSO_AGENT on the runner to its command line")
-    given = run.context.redactor.redact(prompt(run.definition))
+    given = run.context.redactor.redact(agent_prompt(run.definition))
     said = await run_step(run, Step("agent", run.context.agent), directory, given=given)
     return Finished(summary=said.excerpt.strip()[-SUMMARY_LIMIT:] or None)
-
-
-def prompt(task: TaskCreated) -> str:
-    """The task in words, with what will be checked afterwards."""
-    parts = [f"# {task.title}", task.body]
-    if task.params:
-        parts.append("## Parameters\n" + msgspec.json.format(msgspec.json.encode(task.params), indent=2).decode())
-    parts.append(_conditions(task))
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _conditions(task: TaskCreated) -> str:
-    conditions = []
-    if task.allowed_scope:
-        conditions.append("Change only files matching: " + ", ".join(task.allowed_scope))
-    if task.acceptance is not None:
-        conditions += [f"This file must exist: {path}" for path in task.acceptance.expected_files]
-        conditions += [f"This must exit with 0: {check.cmd}" for check in task.acceptance.checks]
-    return "\n".join(["## It is done when", *(f"- {condition}" for condition in conditions)]) if conditions else ""

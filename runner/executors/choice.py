@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from events.errors import NothingToExecute
+from events.execution import ExecutorName, executor_name
 from events.task import TaskCreated
 from runner.executors.agent import run_agent
 from runner.executors.echo import run_echo
@@ -25,7 +26,7 @@ class Executor(Struct, frozen=True):
     needs_workspace: Callable[[TaskCreated, Context], bool] = _always
 
 
-_EXECUTORS = {
+_EXECUTORS: dict[ExecutorName, Executor] = {
     "shell": Executor(run_shell),
     "agent": Executor(run_agent),
     "python": Executor(run_python, wants_workspace),
@@ -34,19 +35,15 @@ _EXECUTORS = {
 
 
 def choose_executor(task: TaskCreated, context: Context) -> Executor:
-    """By `task_type` if it names an executor, else by content: steps are for the shell, the rest for the agent.
+    """As executor_name says (events/execution.py).
 
     Raises:
         NothingToExecute: there are no steps, and no agent is configured.
     """
-    named = _EXECUTORS.get(task.task_type)
-    if named is not None:
-        return named
-    if task.steps:
-        return _EXECUTORS["shell"]
-    if context.agent:
-        return _EXECUTORS["agent"]
-    raise NothingToExecute(
-        f"a task of type {task.task_type!r} without steps needs an agent: give it steps [{{name, cmd}}], "
-        "or set ELRUSO_AGENT on the runner"
-    )
+    name = executor_name(task.task_type, bool(task.steps))
+    if name == "agent" and task.task_type != "agent" and not context.agent:
+        raise NothingToExecute(
+            f"a task of type {task.task_type!r} without steps needs an agent: give it steps [{{name, cmd}}], "
+            "or set ELRUSO_AGENT on the runner"
+        )
+    return _EXECUTORS[name]

@@ -30,7 +30,8 @@ ANSI = re.compile(_ANSI)
 _TOKEN = (
     _ANSI
     + rb"|%(?:25){0,8}[0-9A-Fa-f]{2}"
-    + rb"|\\\\{0,15}(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}|[abefnrtvE])"
+    + rb"|\\\\{0,15}+(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|u\{[0-9A-Fa-f]{1,6}\}"
+    + rb"|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}|[abefnrtvE])"
     + rb"|&(?:amp;){0,8}(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});"
     + rb"|\$['\"]"
 )
@@ -121,7 +122,7 @@ class Decoding:
                 certain = cut if number == 0 else certain
                 cut_later |= number > 0 and cut < len(self.text)
                 self.text = self.text[:cut]
-            decoded = tokens.sub(_replacement, self.text)
+            decoded = tokens.sub(b"" if tokens is ANSI else _replacement, self.text)
             if decoded == self.text:
                 break
             self.text = decoded

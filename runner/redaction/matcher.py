@@ -41,18 +41,12 @@ WINDOW = 256  # bytes that are looked at to find out where the end of a squeezed
 _BLANK = re.compile(rb"[ \t\r\n]")
 
 
-class Match(NamedTuple):
-    """A range to hide, and the value it holds; None for a shape."""
-
-    start: int
-    end: int
-    value: str | None
-
-
 class Scanned(NamedTuple):
-    """The matches in a text in their order, from where on nothing is certain, and where the last shape ended."""
+    """The ranges to hide in their order, none of which overlaps with another; the values in them; from where on nothing
+    is certain; and where the last shape ended."""
 
-    matches: list[Match]
+    ranges: list[tuple[int, int]]
+    values: set[str]
     undecided: int
     shapes_end: int = 0
 
@@ -73,77 +67,88 @@ class Matcher:
     def scan(
         self, text: bytes, before: bytes = b"", final: bool = True, shapes: bool = True, skip_shapes: int = 0
     ) -> Scanned:
-        """Every match in `text`, overlapping ones too, from the first to the last.
+        """Everything to hide in `text`; ranges that overlap are one.
 
         `before` is what precedes it; no shape begins before `skip_shapes`.
         """
-        matches: list[Match] = []
+        ranges: list[tuple[int, int]] = []
+        values: set[str] = set()
         undecided = len(text)
         if shapes:
             found = find_shapes(text, before, skip_shapes, final)
-            matches += (Match(start, end, None) for start, end in found.ranges)
+            ranges += found.ranges
             undecided = found.undecided
-            skip_shapes = max(skip_shapes, matches[-1].end) if matches else skip_shapes
+            skip_shapes = max(skip_shapes, ranges[-1][1]) if ranges else skip_shapes
         if self._literal.words:
-            literal, certain = self._scan_literal(text, final)
+            ranges += self._scan_literal(text, values)
             views = _views(text, before, final)
-            undecided = min(undecided, certain)
-            matches += literal
             for view in views:
-                squeezed, certain = self._scan_view(view, text, final)
-                matches += squeezed
-                undecided = min(undecided, certain)
+                ranges += self._scan_view(view, text, values)
+            if not final:
+                begun = [self._begun(view, text) for view in views]
+                undecided = min(undecided, *begun, next(self._literal.begun(text), (len(text), 0))[0])
             if undecided < len(text):
                 undecided = views[-1].boundary(undecided)
-        matches.sort(key=_by_start)
-        return Scanned(matches, undecided, skip_shapes)
+        return Scanned(_merged(sorted(ranges)), values, undecided, skip_shapes)
 
-    def _scan_literal(self, text: bytes, final: bool) -> tuple[list[Match], int]:
-        words = self._literal
-        matches = [Match(start, end, words.needles[index].value) for index, start, end in words.find(text)]
-        if final:
-            return matches, len(text)
-        return matches, next((start for start, _ in words.begun(text)), len(text))
+    def _scan_literal(self, text: bytes, values: set[str]) -> list[tuple[int, int]]:
+        found = self._literal.find(text)
+        values.update(self._literal.needles[index].value for index in {index for index, _, _ in found})
+        return _merged(sorted({(start, end) for _, start, end in found}))
 
-    def _scan_view(self, view: _View, text: bytes, final: bool) -> tuple[list[Match], int]:
-        """The matches in one view of the text, and where one may begin that ends only later."""
-        words = self._squeezed
-        matches = []
-        for index, start, end in words.find(view.squeezed):
+    def _scan_view(self, view: _View, text: bytes, values: set[str]) -> list[tuple[int, int]]:
+        needles = self._squeezed.needles
+        ranges: list[tuple[int, int]] = []
+        covered = (0, 0)
+        for index, start, end in self._squeezed.find(view.squeezed):
+            needle = needles[index]
+            if covered[0] <= start and end <= covered[1] and needle.value in values:
+                continue
             first, last = view.range(start, end)
-            if _is_sound(words.needles[index], view, start, first, last, text):
-                matches.append(Match(first, last, words.needles[index].value))
+            if _is_sound(needle, view, start, first, last, text):
+                covered = (min(start, covered[0]) if start <= covered[1] else start, end)
+                ranges.append((first, last))
+                values.add(needle.value)
+        return ranges
+
+    def _begun(self, view: _View, text: bytes) -> int:
+        """Where a needle may begin in a view that ends only later."""
         undecided = view.certain
-        if not final:
-            for start, longest in words.begun(view.squeezed):
-                first = view.start_of_tail(start)
-                if first >= undecided:
-                    break
-                broken = len(view.squeezed) - start < HEAD and _has_line_break(text, first, len(text))
-                if not broken and len(text) - first < GROWTH * longest + SLACK:
-                    undecided = first
-                    break
-        return matches, undecided
+        for start, longest in self._squeezed.begun(view.squeezed):
+            first = view.start_of_tail(start)
+            if first >= undecided:
+                break
+            broken = len(view.squeezed) - start < HEAD and _has_line_break(text, first, len(text))
+            if not broken and len(text) - first < GROWTH * longest + SLACK:
+                return first
+        return undecided
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sorted ranges, those that overlap as one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if merged and start < merged[-1][1]:
+            if end > merged[-1][1]:
+                merged[-1] = merged[-1][0], end
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _is_sound(needle: Needle, view: _View, position: int, start: int, end: int, text: bytes) -> bool:
     """Whether what was found is the value, and not ordinary words that look like it when the blanks are dropped."""
-    if end - start > GROWTH * len(needle.data) + SLACK:
-        return False
     if end - start == len(needle.data):
         return True
-    head_end = view.range(position, position + HEAD)[1]
-    if _has_line_break(text, start, head_end):
+    if end - start > GROWTH * len(needle.data) + SLACK:
+        return False
+    if _has_line_break(text, start, end) and _has_line_break(text, start, view.range(position, position + HEAD)[1]):
         return False
     return needle.spaces is None or len(_BLANK.findall(text, start, end)) <= needle.spaces
 
 
 def _has_line_break(text: bytes, start: int, end: int) -> bool:
     return text.find(b"\n", start, end) >= 0 or text.find(b"\r", start, end) >= 0
-
-
-def _by_start(match: Match) -> tuple[int, int]:
-    return match.start, match.end
 
 
 class _Dictionary:

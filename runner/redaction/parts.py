@@ -67,8 +67,10 @@ def _leaves(value: Any, name: str) -> Iterator[str]:
         case list():
             for item in value:
                 yield from _leaves(item, name or "key")
-        case str() if _is_secret(name) or _ARMOR.search(value) or _ADDRESS.fullmatch(value):
+        case str() if _is_secret(name) or _ARMOR.search(value):
             yield value
+        case str() if _ADDRESS.fullmatch(value):
+            yield from _parts_of_address(value)
         case int() | float() if _is_secret(name) and not isinstance(value, bool):
             yield repr(value)
 

@@ -67,6 +67,12 @@ class GitWorkspace:
         Raises:
             GitFailed: nothing can be recorded, or the repository does not take it.
         """
+        try:
+            return await self._snapshot(message, redactor)
+        except GitFailed as refusal:
+            raise GitFailed(f"{refusal.detail}; the work is kept in {self._kept_path}") from refusal
+
+    async def _snapshot(self, message: str, redactor: Redactor) -> Changes:
         taken = await take_snapshot(self.copy, message, redactor)
         self.snapshot_taken = taken
         self.is_unchanged_since_snapshot = True
@@ -80,7 +86,11 @@ class GitWorkspace:
         if self._is_stored and not taken.unrecorded:
             self.copy.mark_recorded()
             return changes
-        return replace(changes, kept_path=str(self._aside.path_of(self._name)), kept_until=self._aside.until())
+        return replace(changes, kept_path=self._kept_path, kept_until=self._aside.until())
+
+    @property
+    def _kept_path(self) -> str:
+        return str(self._aside.path_of(self._name))
 
     async def _secrets_in(self, taken: Snapshot, redactor: Redactor) -> str | None:
         """Why the commits must not be taken over: they hold a stored value."""

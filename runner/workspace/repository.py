@@ -158,7 +158,7 @@ class Repository(Struct, frozen=True):
         """
         await self.git.read(
             *("-c", "fetch.fsckObjects=true", "-c", "protocol.file.allow=always"),
-            *("-c", "fetch.showForcedUpdates=false"),
+            *("-c", "fetch.showForcedUpdates=false", *_TOLERATED),
             *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc"),
             *(str(source), f"+refs/heads/result:{ref}"),
         )
@@ -210,6 +210,12 @@ def branches_of(refs: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     return [(name, oid) for name, oid in refs.items() if not name.startswith("refs/elruso/")]
 
 
+# Oddities that harm nobody: files that git reads by their names, and are something else here or very large.
+_ODD = (
+    *("gitmodulesBlob", "gitmodulesLarge", "gitmodulesParse", "gitattributesBlob", "gitattributesLarge"),
+    *("gitattributesLineLength", "gitattributesSymlink", "gitignoreSymlink", "mailmapSymlink"),
+)
+_TOLERATED = tuple(word for name in _ODD for word in ("-c", f"fetch.fsck.{name}=ignore"))
 _GONE = ("but expected", "reference already exists", "unable to resolve reference", "reference is missing")
 
 

@@ -18,7 +18,7 @@ from runner.git import Git, GitFailed
 from runner.redact import Redactor
 from runner.workspace.aside import move_paths
 from runner.workspace.changes import Changes, changes_between
-from runner.workspace.step_repository import StepRepositoryState, own_work_refs, read_step_repository
+from runner.workspace.step_repository import StepRepositoryState, list_refs, read_step_repository
 from runner.workspace.submodules import can_record, find_submodules
 from runner.workspace.survey import Survey, survey
 from runner.workspace.working_copy import WorkingCopy
@@ -29,7 +29,7 @@ Reason = Literal[
 
 REFUSALS_MAX = 50  # paths that git refuses one by one, before the rest is added as far as it goes
 MARKED_FILE_BYTES = 4 * 1024 * 1024
-_INVALID_PATH = re.compile(r"^error: invalid path '(.+)'$", re.MULTILINE)
+_INVALID_PATH = re.compile(r"error: invalid path '(.+)'$", re.MULTILINE)
 _CONFLICT = re.compile(rb"^<{7} [^\n]*\n(?:(?!^<{7} ).*\n)*?^={7}\r?\n(?:(?!^<{7} ).*\n)*?^>{7} ", re.MULTILINE)
 _NAMED = 10  # paths in a message
 
@@ -68,7 +68,7 @@ async def take_snapshot(copy: WorkingCopy, message: str, redactor: Redactor) -> 
     state = read_step_repository(copy.files / ".git")
     parents = await _parents(copy, taken, state)
     taken.commit = await _commit(copy.git, tree, parents, message)
-    taken.leave_out(await _beside(copy, taken.commit), "history")
+    await _name_lost_commits(copy, taken)
     taken.problems += await _conflicts(copy, state, taken.commit)
     taken.changes = await changes_between(copy.git, copy.start, taken.commit, redactor)
     return taken
@@ -110,7 +110,7 @@ async def _set_apart(copy: WorkingCopy, taken: Snapshot) -> list[str]:
 
 async def _submodules(copy: WorkingCopy, taken: Snapshot) -> set[str]:
     """The paths of submodules; those that changed in a way that cannot be recorded are a problem of the run."""
-    if not taken.survey.embedded and not (copy.files / ".gitmodules").is_file():
+    if not taken.survey.embedded and not copy.had_submodules:
         return set()  # a submodule that is not checked out has no .git, but a step may have written files there
     submodules = await find_submodules(copy)
     changed = [submodule for submodule in submodules if not await can_record(copy, submodule)]
@@ -189,15 +189,21 @@ async def _parents(copy: WorkingCopy, taken: Snapshot, state: StepRepositoryStat
     return [head, *merged]
 
 
-async def _beside(copy: WorkingCopy, commit: str) -> list[str]:
-    """The refs of the run's own repository whose work is neither in `commit` nor was there before the run."""
-    refs = await asyncio.to_thread(own_work_refs, copy.files / ".git")
-    new = set(refs.values()) - copy.given_heads
-    if not new:
-        return []
-    copy.borrow_from_steps()
-    lost = {oid for oid in new if not await copy.git.succeeds("merge-base", "--is-ancestor", oid, commit)}
-    return [f".git/{name}" for name, oid in sorted(refs.items()) if oid in lost]
+async def _name_lost_commits(copy: WorkingCopy, taken: Snapshot) -> None:
+    """The run's own branches, tags and stashes, unless the result or a remote-tracking branch holds their commits."""
+    refs = list_refs(copy.files / ".git")
+    moved = {name: oid for name, oid in refs.items() if copy.refs.get(name) != oid and oid != copy.start}
+    remotes = [oid for name, oid in moved.items() if name.startswith("refs/remotes/")]
+    for name, oid in moved.items():
+        if name.startswith("refs/remotes/") or oid in (taken.commit, *remotes):
+            continue
+        copy.borrow_from_steps()
+        if not any([await _holds(copy.git, tip, oid) for tip in (taken.commit, *remotes)]):
+            taken.leave_out([f".git/{name}"], "history")
+
+
+async def _holds(git: Git, tip: str, oid: str) -> bool:
+    return await git.succeeds("merge-base", "--is-ancestor", oid, tip)
 
 
 async def _commit(git: Git, tree: str, parents: Sequence[str], message: str) -> str:

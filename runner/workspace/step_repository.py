@@ -19,7 +19,6 @@ _SYMREF_DEPTH = 5
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SAFE_REF = re.compile(r"(?:HEAD|refs/(?!.*\.\.)[^\0\s~^:?*\[\\]+)")
-_WORK_REFS = ("refs/heads/", "refs/stash", "refs/notes/")
 _SECTION = re.compile(r"[A-Za-z0-9.-]+")
 # What a merge, a rebase and their like leave in a git directory until they are finished.
 _UNFINISHED = {
@@ -98,27 +97,21 @@ def read_step_repository(git_directory: Path) -> StepRepositoryState:
     )
 
 
-def remote_heads(git_directory: Path) -> set[str]:
-    """The commits that a repository's remote-tracking branches are at."""
-    packed = _packed_refs(git_directory)
-    heads = {oid for name, oid in packed.items() if name.startswith("refs/remotes/")}
-    for folder, _, names in os.walk(git_directory / "refs" / "remotes"):
-        heads |= {_read(Path(folder, name), REF_LIMIT).strip() for name in names}
-    return {oid for oid in heads if _OID.fullmatch(oid)}
-
-
-def own_work_refs(git_directory: Path) -> dict[str, str]:
-    """The branches, the stash and the notes of the repository: names and object ids. Tags and remotes can be had again.
-
-    Earlier stashes are in the reflog of the last one; naming that one is enough.
-    """
-    found = {name: oid for name, oid in _packed_refs(git_directory).items() if name.startswith(_WORK_REFS)}
+def list_refs(git_directory: Path) -> dict[str, str]:
+    """Object ids by name of all refs that are no symbolic ones."""
+    if git_directory.is_symlink() or not git_directory.is_dir():
+        return {}
+    found = _packed_refs(git_directory)
     for folder, _, names in os.walk(git_directory / "refs"):
         for name in names:
-            ref = Path(folder, name).relative_to(git_directory).as_posix()
-            if ref.startswith(_WORK_REFS):
-                found[ref] = _read(Path(folder, name), REF_LIMIT).strip()
+            path = Path(folder, name)
+            found[path.relative_to(git_directory).as_posix()] = _read(path, REF_LIMIT).strip()
     return {name: oid for name, oid in found.items() if _OID.fullmatch(oid)}
+
+
+def remote_heads(git_directory: Path) -> set[str]:
+    """The commits that a repository's remote-tracking branches are at."""
+    return {oid for name, oid in list_refs(git_directory).items() if name.startswith("refs/remotes/")}
 
 
 def _resolve(git_directory: Path, name: str) -> str | None:

@@ -29,6 +29,8 @@ _OWN_SETTINGS = (
     ("core.logallrefupdates", "false"),
     ("core.safecrlf", "false"),  # a mixture of line endings is no reason to lose a file
     ("core.untrackedcache", "false"),
+    ("core.protecthfs", "true"),  # names that the repository would refuse anyway, as fsck calls them malformed
+    ("core.protectntfs", "true"),
 )
 RECORDED = "recorded"  # beside the files of a run whose work lies in the operator's repository
 _VARIABLES = {
@@ -50,7 +52,9 @@ class WorkingCopy:
         self.root = root
         self.start = ""
         self.since_ns = 0
-        self.given_heads: frozenset[str] = frozenset()  # where the branches stood that the steps were given
+        self.had_submodules = False
+        self.refs: dict[str, str] = {}
+        self._inode = 0
         self._fingerprint = ""
         self.use(root, repository)
 
@@ -81,7 +85,6 @@ class WorkingCopy:
         await asyncio.to_thread(self._prepare)
         await self.git.read("reset", "--quiet", "--hard", start)
         self.start = start
-        self.given_heads = frozenset({start, *refs.values()})
         await asyncio.to_thread(self._finish_checkout, branch, dict(refs))
 
     async def can_change_to(self, start: str) -> bool:
@@ -101,13 +104,17 @@ class WorkingCopy:
         alternates.write_text(f"{self.repository.objects}\n{self.files}/.git/objects\n", errors="surrogateescape")
 
     def ensure_files(self) -> None:
-        """An empty directory in place of one that a step removed: then the run deleted every file.
+        """Find the directory of the files again: moved back, or empty where a step removed it with every file.
 
         Raises:
             WorkspaceReplaced: something else lies there, a symbolic link for instance, and must not be followed.
         """
         if not os.path.lexists(self.files):
-            self.files.mkdir()
+            moved = [path for path in self.root.iterdir() if path.lstat().st_ino == self._inode]
+            if moved:
+                moved[0].rename(self.files)
+            else:
+                self.files.mkdir()
         if not stat.S_ISDIR(self.files.lstat().st_mode):
             raise WorkspaceReplaced(f"a step replaced its workspace {self.files} by something that is no directory")
 
@@ -130,6 +137,9 @@ class WorkingCopy:
     def _finish_checkout(self, branch: str, refs: dict[str, str]) -> None:
         remove_tree(self.files / ".git")
         refs[f"refs/heads/{branch}"] = self.start
+        self.refs = refs
+        self.had_submodules = os.path.lexists(self.files / ".gitmodules")
+        self._inode = self.files.stat().st_ino
         ordered = sorted(branches_of(refs), key=lambda pair: pair[0].encode(errors="surrogateescape"))
         create_step_repository(
             self.files / ".git",

@@ -145,9 +145,7 @@ class Workspaces:
     # ------------------------------------------------------------------------------------------- opening
 
     async def _open(self, place: RunDirectory, task_id: str, run_id: int, branch: str | None) -> GitWorkspace:
-        repository = await self._look_at_repository()
-        name = branch or f"task/{safe_name(task_id)}"
-        note, refs = await self._take_branch(repository, place, task_id, run_id, name, branch is None)
+        repository, note, refs = await self._take_branch(place, task_id, run_id, branch)
         try:
             copy = await self._check_out(place, repository, note, refs)
         except BaseException:
@@ -160,14 +158,16 @@ class Workspaces:
         return await Repository.at(Git(self.repository, self._environment, timeout_seconds=self._policy.git_seconds))
 
     async def _take_branch(
-        self, repository: Repository, place: RunDirectory, task_id: str, run_id: int, branch: str, follows_head: bool
-    ) -> tuple[BranchNote, dict[str, str]]:
-        """The note that this run works on the branch, and the refs as they were then.
+        self, place: RunDirectory, task_id: str, run_id: int, given: str | None
+    ) -> tuple[Repository, BranchNote, dict[str, str]]:
+        """The note that this run works on its branch; the repository and its refs as they were then.
 
-        A branch that is new starts where the operator's checkout is; with `follows_head` also one that has nothing of
+        A branch that is new starts where the operator's checkout is; so does a task's own branch that has nothing of
         its own.
         """
+        branch = given or f"task/{safe_name(task_id)}"
         while True:
+            repository = await self._look_at_repository()
             refs = await repository.refs()
             if note_ref(branch) in refs:
                 await self._claims.await_free(repository, branch)
@@ -175,11 +175,11 @@ class Workspaces:
             await repository.check_branch(branch, refs)
             tip = refs.get(f"refs/heads/{branch}")
             start = tip or repository.head
-            if tip and follows_head and await repository.contains(repository.head, tip):
+            if tip and not given and await repository.contains(repository.head, tip):
                 start = repository.head
             note = new_note(run_id, task_id, branch, start, tip, place.path)
             if await self._claims.take(repository, note):
-                return note, refs
+                return repository, note, refs
 
     async def _check_out(
         self, place: RunDirectory, repository: Repository, note: BranchNote, refs: Mapping[str, str]

@@ -1,14 +1,17 @@
 """Who may do what: tokens and roles, and what is refused while there are none."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from api.app import ENDPOINTS
-from api.auth import ANYONE, Identity, check_binding
+from api.auth import Identity, check_binding
+from api.permissions import ANYONE
 from api.tokens import CACHE_SECONDS, ROLES, Role, TokenStore
 from events.errors import Conflict, Forbidden, InvalidInput, NotFound
 from tests.api.serving import Served, refusal_of
+from tests.support.waiting import eventually
 
 # One request per route that a token can open, harmless whatever it finds.
 REQUESTS: list[tuple[str, str, set[Role]]] = [
@@ -139,15 +142,41 @@ async def test_a_revoked_token_stops_at_once(api: Served) -> None:
 async def test_a_token_revoked_elsewhere_stops_when_memory_expires(
     api: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process revokes it: it works until the store asks the database again, and not longer."""
+    """A store that hears no announcement asks the database again after CACHE_SECONDS, which are few."""
+    deaf = TokenStore(api.pool)
     token = await api.tokens.create_token("a", "admin")
-    assert await api.tokens.find_token(token)
-    await TokenStore(api.pool).revoke_token("a")
-    assert await api.tokens.find_token(token)
+    assert await deaf.find_token(token)
+    await api.tokens.revoke_token("a")
+    monkeypatch.setattr("api.tokens.CACHE_SECONDS", 60.0)
+    assert await deaf.find_token(token)
 
     monkeypatch.setattr("api.tokens.CACHE_SECONDS", 0.0)
-    assert CACHE_SECONDS > 0
-    assert await api.tokens.find_token(token) is None
+    assert 0 < CACHE_SECONDS <= 1
+    assert await deaf.find_token(token) is None
+
+
+async def test_a_revocation_is_announced(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever revokes a token, by SQL too, reaches an API that would not ask the database for long."""
+    monkeypatch.setattr("api.tokens.CACHE_SECONDS", 600.0)
+    token = await api.tokens.create_token("a", "admin")
+    assert 200 == (await api.client.get("/ops/tasks", headers=bearer(token))).status_code
+
+    await api.pool.execute("UPDATE log.tokens SET revoked_at = log.now()")
+    await eventually(lambda: refused(api, token))
+
+
+async def test_a_token_expires(api: Served) -> None:
+    """Past its time it counts as revoked: it opens nothing, and its name is free."""
+    token = await api.tokens.create_token("a", "admin", timedelta(milliseconds=300))
+    assert 200 == (await api.client.get("/ops/tasks", headers=bearer(token))).status_code
+
+    await eventually(lambda: refused(api, token))
+    assert await api.tokens.create_token("a", "viewer")
+
+
+async def refused(api: Served, token: str) -> bool:
+    """Whether a request with this token is refused."""
+    return 401 == (await api.client.get("/ops/tasks", headers=bearer(token))).status_code
 
 
 async def test_tokens_are_made_and_listed(api: Served) -> None:

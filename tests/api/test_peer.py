@@ -88,8 +88,10 @@ def curl(request: str, api: str) -> str:
 
 async def test_a_step_may_do_nothing_that_needs_a_role(scene: Scene) -> None:
     """Every request of a step is refused: what creates, changes, stores and claims, what reads, and the panel."""
-    script = "\n".join(curl(request, scene.api.url) for request in REQUESTS.values())
-    assert ["403"] * len(REQUESTS) == (await scene.status_in_step(script)).split()
+    lines = [request.format(api=scene.api.url) for request in REQUESTS.values()]
+    code = "grep -o inside_run body | head -1"
+    script = "\n".join(f"curl -s -o body -w '%{{http_code}}\\n' {line} >>$F; {code} >>$F" for line in lines)
+    assert ["403", "inside_run"] * len(REQUESTS) == (await scene.status_in_step(script)).split()
     assert {"t", "step"} == {task["id"] for task in await scene.api.get("/ops/tasks")}
 
 
@@ -144,7 +146,7 @@ async def test_the_refusal_says_what_to_do(scene: Scene) -> None:
     said = await scene.status_in_step(script)
     assert '"error":"inside_run"' in said
     assert "elruso vault set ELRUSO_TOKEN" in said
-    assert "esto viene de dentro de una ejecución" in said
+    assert "desde dentro de una ejecución esto necesita un token" in said
 
 
 def test_a_socket_is_found_by_its_ends() -> None:

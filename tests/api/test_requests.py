@@ -149,7 +149,7 @@ async def test_what_will_not_do_is_refused(api: Served) -> None:
 async def test_a_value_is_stored_and_never_shown(api: Served, database: str) -> None:
     """It is in the vault at once, the request PROVIDED; neither an answer nor the database holds it."""
     stored = await api.post("/ops/requests/REQ-009/value", {"values": {"OPENAI_API_KEY": SECRET}})
-    assert {"saved": True, "env_runtime": True, "status": "PROVIDED", "missing": []} == stored
+    assert {"saved": True, "env_runtime": True, "status": "PROVIDED", "missing": [], "warnings": []} == stored
     assert SECRET == api.vault.get("OPENAI_API_KEY")
     request = await show(api)
     assert ("PROVIDED", "human:local", "vault", True) == tuple(
@@ -159,6 +159,17 @@ async def test_a_value_is_stored_and_never_shown(api: Served, database: str) -> 
     assert {"names": ["OPENAI_API_KEY"], "place": "vault"} == provided["data"]
     answers = [await api.client.get(path) for path in ("/ops/requests", "/ops/events", "/ops/requests/REQ-009/value")]
     assert SECRET not in "".join(answer.text for answer in answers) + await dump(database)
+
+
+async def test_a_weak_value_is_stored_with_a_warning(api: Served) -> None:
+    """The answer names the variable and the reason, never the value."""
+    stored = await api.post("/ops/requests/REQ-009/value", {"values": {"OPENAI_API_KEY": "production"}})
+    [warning] = stored["warnings"]
+    assert ("OPENAI_API_KEY", "everyday") == (warning["name"], warning["reason"])
+    assert "everyday word" in warning["detail"]
+    assert "production" not in str(warning)
+    stored = await api.post("/ops/requests/REQ-009/value", {"values": {"OPENAI_API_KEY": "abc"}})
+    assert ["short"] == [warning["reason"] for warning in stored["warnings"]]
 
 
 async def test_a_new_value_is_an_event_and_a_grant_is_none(api: Served) -> None:

@@ -1,5 +1,6 @@
 """Runs over HTTP: how a runner without a database reports, and how a run is looked at."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -162,3 +163,27 @@ async def test_artifacts(api: Served, run_id: str) -> None:
     assert " 1 file changed" == plain.text
     assert (404, "not_found") == refusal_of(await api.client.get(f"/runs/{run_id}/artifacts/photo"))[:2]
     assert (400, "invalid_input") == refusal_of(await api.client.post(f"/runs/{run_id}/artifacts", json={}))[:2]
+
+
+async def test_the_end_seals_what_the_run_left_behind(api: Served, run_id: str) -> None:
+    """The event holds the digests of what is stored, redacted or not; from then on nothing replaces it."""
+    await api.post(f"/runs/{run_id}/artifacts", {"patch": "+ñ\n", "diffstat": "d"})
+    await api.patch(f"/runs/{run_id}", {"status": "done"})
+    [end] = [event for event in await api.get("/ops/events") if event["type"] == "task.done"]
+    assert [
+        {"kind": "diffstat", "sha256": sha256(b"d").hexdigest(), "size_bytes": 1},
+        {"kind": "patch", "sha256": sha256("+ñ\n".encode()).hexdigest(), "size_bytes": 4},
+    ] == end["data"]["artifacts"]
+
+    late = await api.client.post(f"/runs/{run_id}/artifacts", json={"patch": "+forged\n"})
+    assert (409, "lease_lost", True) == (*refusal_of(late)[:2], "before the end" in late.text)
+    assert "+ñ\n" == (await api.get(f"/runs/{run_id}/artifacts/patch"))["content"]
+    await api.post(f"/runs/{run_id}/artifacts", {"patch": "+ñ\n"})  # sent again, as after a lost answer
+
+
+async def test_a_patch_is_stored_once(api: Served, run_id: str) -> None:
+    """Another content is refused while the run goes on, so that no end can seal what was replaced meanwhile."""
+    await api.post(f"/runs/{run_id}/artifacts", {"patch": "+a\n"})
+    response = await api.client.post(f"/runs/{run_id}/artifacts", json={"patch": "+b\n"})
+    assert (409, "conflict") == refusal_of(response)[:2]
+    assert "+a\n" == (await api.get(f"/runs/{run_id}/artifacts/patch"))["content"]

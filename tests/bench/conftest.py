@@ -9,6 +9,8 @@ from tests.bench.plan import Plan, Sizes, voice
 from tests.bench.server import Bench, prepared
 
 TINY = Sizes(
+    repository_files=1_000,
+    repository_commits=10,
     lifecycle_tasks=60,
     lifecycle_workers=(2,),
     concurrency=20,
@@ -28,6 +30,7 @@ TINY = Sizes(
     page_tasks=300,
     page_requests=2,
     page_warm_up=0,
+    redacted_megabytes=1,
     viewers=7,
     listeners=3,
     news=4,

@@ -39,6 +39,7 @@ class Sizes(Struct, frozen=True):
     endurance_peak_seconds: float = 60.0
     endurance_ahead: int = 20_000  # tasks that wait while the runner works at full speed
     endurance_window_seconds: float = 10.0
+    redacted_megabytes: int = 16
     histories: int = 20_000
     history_steps: int = 50
     first_seed: int = 1
@@ -46,6 +47,8 @@ class Sizes(Struct, frozen=True):
     api_kinds: tuple[str, ...] = ()  # none: all of them
     api_connections: int = 32
     api_seconds: float = 2.0  # of each kind of request, each side, each run
+    repository_files: int = 50_000
+    repository_commits: int = 10_000
 
 
 FULL = Sizes()
@@ -61,7 +64,10 @@ MODEST = Sizes(
     cost_tasks=10_000,
     page_tasks=20_000,
     news=50,
+    redacted_megabytes=4,
     api_tasks=(1_000, 100_000),
+    repository_files=5_000,
+    repository_commits=1_000,
 )
 
 

@@ -22,6 +22,8 @@ from tests.bench import (
     lifecycle,
     pages,
     rebuild,
+    redaction,
+    repository,
     soak,
     viewers,
     wakeup,
@@ -49,6 +51,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "pages": pages.run,
     "viewers": viewers.run,
     "api": api.run,
+    "redaction": redaction.run,
+    "repository": repository.run,
     "endurance": endurance.run,
     "soak": soak.run,
 }

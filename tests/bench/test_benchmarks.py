@@ -38,6 +38,10 @@ ROWS = {
         "processor time, Python",
         "processor time, PostgreSQL",
     ],
+    "redaction": [
+        *(f"{text}, {count} values known" for text in ("log", "JSON and colours") for count in (0, 5, 50)),
+        "commits, 5 values known",
+    ],
     "viewers": ["fan-out p50", "fan-out p99", "fan-out max", "sessions that LISTEN", "memory per viewer"],
     "endurance": [
         *("full speed", "the last sixth", "held: the least window", "held: the mean", "after it: seconds to 0.95"),
@@ -46,6 +50,7 @@ ROWS = {
         *(f"{batch} of 100 ready, p{share}" for batch in (1, 10) for share in (50, 99)),
     ],
     "soak": ["histories", "steps"],
+    "repository": [f"{what}, {copy} working copy" for copy in ("new", "reused") for what in ("start", "end", "both")],
     "api": [
         *("GET /ops/tasks, 304, 40", "  p50", "  p99", "GET /ops/tasks, 304, 60", "  p50", "  p99"),
         "GET /ops/tasks, 304, 60 against 40",

@@ -14,6 +14,7 @@ words = st.one_of(
     st.builds(Hint, events=BIGINT),
     st.builds(Hint, pause=st.just(True)),
     st.builds(Hint, drain=st.just(True)),
+    st.builds(Hint, credentials=st.just(True)),
     st.builds(Hint, pings=st.uuids().map(lambda ping: frozenset((str(ping),)))),
 )
 

@@ -25,7 +25,7 @@ ADD_CAUSE = Migration("0002_add_cause", "ALTER TABLE log.events ADD COLUMN cause
 WHAT_THE_LOG_IS = (
     "SELECT * FROM log.transitions ORDER BY type",
     """SELECT c.relname, a.attname, a.atttypid, a.attnotnull, pg_get_expr(d.adbin, d.adrelid) FROM pg_class c
-       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
        WHERE c.relnamespace = 'log'::regnamespace ORDER BY c.relname, a.attname""",
     "SELECT proname, prosrc, proconfig FROM pg_proc WHERE pronamespace = 'log'::regnamespace ORDER BY proname",
@@ -41,6 +41,11 @@ BEFORE_THE_FIRST_MIGRATION = """
     DROP PROCEDURE log.create_and_tell;
     DROP FUNCTION log.create_and_claim;
     ALTER FUNCTION log.guard_append() RESET ALL;
+    DROP TABLE log.runner_ids, log.sessions;
+    DROP FUNCTION log.announce_credentials() CASCADE;
+    DROP FUNCTION log.store_artifact, log.seal_artifacts;
+    ALTER TABLE log.artifacts DROP COLUMN sha256;
+    ALTER TABLE log.tokens DROP COLUMN expires_at;
 """
 
 

@@ -27,6 +27,12 @@ async def post(api: Served, path: str, fields: Any = None, **headers: str) -> ht
     return await api.client.post(path, data=fields or {}, headers={"Origin": api.url, **headers})
 
 
+def shown_digest(html: str) -> str:
+    """The digest of what a page showed, which its forms carry; empty when it has none."""
+    found = re.search('name="shown" value="([0-9a-f]*)"', html)
+    return found[1] if found else ""
+
+
 async def run_once(api: Served, task_id: str) -> int:
     """Create a task and let it run, with a step and some output; its run."""
     await api.commands.create_tasks([(task_id, TaskCreated("T", steps=[Step("one", "echo")]))], "human:ana")

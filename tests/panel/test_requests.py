@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from api.panel.door import COOKIE
 from events.request import RequestProvided
 from tests.api.serving import Served, serving
-from tests.panel.test_pages import page, post
+from tests.panel.signing import sign_in
+from tests.panel.test_pages import page, post, shown_digest
 
 VALUE = "s3cr3t-value-of-ana"
 REQUEST = {
@@ -29,7 +29,8 @@ async def asked(database: str) -> AsyncIterator[Served]:
 
 
 async def store(api: Served, *pairs: tuple[str, str], **more: str) -> str:
-    """Hand in values; what the page says afterwards."""
+    """Hand in values on the page of the request; what the page says afterwards."""
+    more |= {"shown": shown_digest(await page(api, "/panel/requests/REQ-100"))}
     fields = {"name": [name for name, _ in pairs], "value": [value for _, value in pairs], **more}
     answer = await post(api, "/panel/requests/REQ-100/value", fields)
     assert 303 == answer.status_code, answer.text
@@ -79,7 +80,7 @@ async def test_it_is_withdrawn_and_asked_for_again(asked: Served) -> None:
 
 async def test_an_operator_asks_again_and_takes_nothing_away(asked: Served) -> None:
     """As by POST /ops/requests: what was withdrawn is wanted again, what is provided stays so."""
-    asked.client.cookies.set(COOKIE, await asked.tokens.create_token("olga", "operator"), path="/panel")
+    await sign_in(asked, "olga", "operator")
     requests, path = asked.commands.requests, "/panel/requests/REQ-100"
     await requests.withdraw("REQ-100", None, "human:ana")
     shown = await page(asked, path)
@@ -95,7 +96,7 @@ async def test_an_operator_asks_again_and_takes_nothing_away(asked: Served) -> N
 
 async def test_only_an_administrator_hands_in_credentials(asked: Served) -> None:
     """An operator sees the form disabled, and the address behind it refuses."""
-    asked.client.cookies.set(COOKIE, await asked.tokens.create_token("olga", "operator"), path="/panel")
+    await sign_in(asked, "olga", "operator")
     assert 'disabled title="This takes an administrator."' in await page(asked, "/panel/requests/REQ-100")
     answer = await post(asked, "/panel/requests/REQ-100/value", {"name": "MAIL_KEY", "value": "x-y-z-1"})
     assert 403 == answer.status_code

@@ -58,6 +58,10 @@ def test_no_text_is_left_over() -> None:
         "directive.",
         "request.",
         "planner.stage.",
+        "command.",
+        "marker.",
+        "secret.",
+        "warning.",
     }
     assert [] == [key for key in MESSAGES if key not in spoken and not key.startswith(tuple(prefixes))]
 

@@ -84,9 +84,9 @@ async def test_of_a_long_run_its_end_is_shown(api: Served) -> None:
     steps = [TaskStep(run, number, f"step {number}") for number in range(1, 251)]
     done = TaskDone(run, file_changes=[FileChange(f"f{number:03}") for number in range(230)])
     patch = "".join(f"diff --git a/p{n:03} b/p{n:03}\n@@ -1 +1 @@\n" + 6 * "+x\n" for n in range(230))
+    await api.post(f"/runs/{run}/artifacts", {"kind": "patch", "content": patch})
     for event in (TaskStarted(run), *steps, done):
         await api.commands.report([Report("a", run, event, "runner:r1")])
-    await api.post(f"/runs/{run}/artifacts", {"kind": "patch", "content": patch})
     path = f"/panel/runs/{run}"
     html = await page(api, path)
     assert "The last 100 of 250." in html

@@ -1,16 +1,22 @@
 """The audit: two bookkeepers, and every difference between them found."""
 
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 
+import msgspec
 import pytest
 from asyncpg import Connection
 
+from events.commands import Commands
+from events.connect import Database
 from events.directive import DirectiveProposed, PlannedTask
+from events.errors import Conflict, LeaseLost, NotFound
 from events.planner import PlannerFailed
+from events.reports import Report
 from events.request import RequestDefinition, RequestOpened
 from events.runner import RunnerHeartbeat
 from events.system import SystemPaused
-from events.task import TaskCancelled, TaskRequeued
+from events.task import Artifact, TaskCancelled, TaskCreated, TaskDone, TaskFailed, TaskRequeued
 from projections.audit import AuditReport, audit
 from tests.projections.history import Chance, append, claim, create, execute
 
@@ -56,6 +62,61 @@ async def _everything(connection: Connection) -> None:
     plan = [PlannedTask(id="planned", title="planned")]
     await append(connection, "d-1", DirectiveProposed(title="d", digest="x", approval="manual", tasks_to_create=plan))
     await append(connection, "p-1", PlannerFailed(outcome="timeout", error="late", model="gpt-4.1", cost=0.2))
+
+
+async def test_artifacts_are_those_that_the_end_sealed(connection: Connection, opens: Opens, database: str) -> None:
+    """One that is stored otherwise than its run's end says is a difference; one that was pruned is none, nor is one of
+    a run that goes on, was taken away, or ended before ends sealed what they left behind."""
+    async with Commands(Database(database)) as commands:
+        names = ["sealed", "failed", "by hand", "taken", "running"]
+        await commands.create_tasks([(name, TaskCreated(name, max_attempts=1)) for name in names], "human:ana")
+        runs = {each.task_id: each.run_id for each in (await commands.claim("r", 5, "runner:r")).tasks}
+        for run in runs.values():
+            await commands.save_artifact(run, "patch", "ñ\n+a")
+            await commands.save_artifact(run, "patch", "ñ\n+a")  # again is no error
+            with pytest.raises(Conflict, match="another patch"):
+                await commands.save_artifact(run, "patch", "+b")
+        await commands.report([Report("sealed", runs["sealed"], TaskDone(runs["sealed"]), "runner:r")])
+        await commands.report([Report("failed", runs["failed"], TaskFailed(runs["failed"], "x"), "runner:r")])
+        await commands.fail_task("by hand", "x", "human:ana")
+        await commands.cancel("taken", None, "human:ana")
+        for name in names[:4]:
+            for kind, content in (("patch", "+b"), ("diffstat", "late")):
+                with pytest.raises(LeaseLost, match="has ended"):
+                    await commands.save_artifact(runs[name], kind, content)
+        with pytest.raises(NotFound):
+            await commands.save_artifact(1, "patch", "+b")
+    digest = sha256("ñ\n+a".encode()).hexdigest()
+    for name in names[:3]:
+        data = await connection.fetchval(
+            "SELECT data FROM log.events WHERE id = $1 AND type IN ('task.done', 'task.failed')", name
+        )
+        assert [Artifact("patch", digest, 5)] == decode_end(data).artifacts
+    report = await audit(opens, silent)
+    assert ([], 5) == (report.differences, report.rows["artifacts"])
+
+    await connection.execute("DELETE FROM log.artifacts WHERE run_id = $1", runs["failed"])
+    await connection.execute(
+        "INSERT INTO log.artifacts (run_id, kind, content) VALUES ($1, 'diffstat', 'old')", runs["failed"]
+    )
+    assert (await audit(opens, silent)).identical
+
+    await connection.execute(
+        "UPDATE log.artifacts SET content = '+forged' WHERE run_id = ANY ($1)", list(runs.values())
+    )
+    late = "INSERT INTO log.artifacts (run_id, kind, content, sha256) VALUES ($1, 'diffstat', 'late', sha256('late'))"
+    await connection.execute(late, runs["sealed"])
+    found = {(each.key, each.column, each.log_says) for each in (await audit(opens, silent)).differences}
+    assert found == {
+        (f"{runs['sealed']} patch", "sha256", digest),
+        (f"{runs['by hand']} patch", "sha256", digest),
+        (f"{runs['sealed']} diffstat", "sha256", None),
+    }
+
+
+def decode_end(data: str) -> TaskDone | TaskFailed:
+    """The event that ended a run."""
+    return msgspec.json.decode(data, type=TaskFailed if "error" in msgspec.json.decode(data) else TaskDone)
 
 
 PLANTED = {

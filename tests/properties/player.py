@@ -11,6 +11,7 @@ from msgspec import structs
 from events import catalog, task
 from events.errors import ElRusoError
 from events.event import Event
+from events.task import TaskDone, TaskFailed
 from tests.properties.choices import IDS, PLACES, Request, Turn
 from tests.properties.model import FALLEN, Model, Told
 from tests.properties.world import START, Look, World
@@ -71,7 +72,7 @@ class Player(RuleBasedStateMachine):
         )
         for each, event in zip(_by_stream(told), _by_stream(own), strict=True):
             assert (each.id, each.type) == (event.id, event.type), (told, own)
-            assert each.fits(catalog.decode(event.type, event.data)), (each.type, bytes(event.data))
+            assert each.fits(_unsealed(catalog.decode(event.type, event.data))), (each.type, bytes(event.data))
         self.last = max([self.last, *(event.seq for event in events)])
         self._seen = structs.replace(seen, events=[])
         return own
@@ -154,3 +155,8 @@ async def _awaited(command: Awaitable[Any]) -> Any:
 def _by_stream(events: Any) -> list[Any]:
     """Streams in order of id; within a stream the order stays."""
     return sorted(events, key=lambda event: event.id)
+
+
+def _unsealed(data: Any) -> Any:
+    """An event without the digests of artifacts, which the audit compares with what is stored."""
+    return structs.replace(data, artifacts=[]) if isinstance(data, TaskDone | TaskFailed) else data

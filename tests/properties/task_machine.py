@@ -268,15 +268,20 @@ class TaskMachine(Player):
     @precondition(lambda self: self.model.runs)
     @rule(turn=turns, number=st.integers(1, 3))
     def output_and_patch(self, turn: Turn, number: int) -> None:
-        """Output of a current run is kept once, output of any other is dropped; a patch belongs to any run."""
+        """Output of a current run is kept once, that of any other is dropped; a patch is stored until its run ends."""
         task_id, run = self.a_run(turn)
         count = "SELECT count(*) FROM log.output WHERE run_id = $1 AND chunk = $2"
         before = self.run(self.world.connection.fetchval(count, run, number))
         self.play(self.commands.append_output([OutputChunk(task_id, run, number, 1, "stdout", "text")]))
         after = self.run(self.world.connection.fetchval(count, run, number))
         assert after == (1 if self.model.state(task_id).run_id == run else before)
+        stored = "SELECT count(*) FROM log.artifacts WHERE run_id = $1"
+        is_stored = bool(self.run(self.world.connection.fetchval(stored, run)))
         answer = self.play(self.commands.save_artifact(run, "patch", "text"))
-        assert answer is None if run in self.model.runs else isinstance(answer, NotFound)
+        if self.model.state(task_id).run_id == run or is_stored:
+            assert answer is None
+        else:
+            assert isinstance(answer, LeaseLost if run in self.model.runs else NotFound)
         self.settle()
 
     # ------------------------------------------------------------------ an operator's hand

@@ -20,12 +20,16 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process group is all there is")
 
+LEAVE_GROUP = (
+    'import os; os.setpgid(0, 0); print(os.getpid(), file=open(os.environ["F"], "w")); '
+    'os.execlp("sleep", "sleep", "600")'
+)
 # Each writes the id of a process that would go on for ten minutes to the file $F. `settled` waits for that.
 ESCAPES = {
     "background": "sh -c 'echo $$ >$F; exec sleep 600' &",
     "setsid": "setsid sh -c 'echo $$ >$F; exec sleep 600' &",
-    "setpgid": "bash -mc \"sh -c 'echo \\$\\$ >$F; exec sleep 600' & wait\" &",
-    "double fork": "(setsid sh -c '(echo $$ >$F; exec sleep 600) &' &)",
+    "setpgid": f"{sys.executable} -c '{LEAVE_GROUP}' &",
+    "double fork": "(setsid sh -c 'sh -c \"echo \\$\\$ >$F; exec sleep 600\" &' &)",
     "closed descriptors": "setsid sh -c 'echo $$ >$F; exec sleep 600 <&- >&- 2>&-' &",
     "empty environment": 'env -i setsid sh -c "echo \\$\\$ >$F; exec sleep 600" >/dev/null 2>&1 &',
     "nohup": "nohup sh -c 'echo $$ >$F; exec sleep 600' >/dev/null 2>&1 &",
@@ -124,7 +128,7 @@ async def test_nothing_outlives_a_command(tmp_path: Path, escape: str) -> None:
 async def test_nothing_outlives_a_killed_runner(database: str, tasks: Ledger, tmp_path: Path, escape: str) -> None:
     """After kill -9 of the runner its step and what that detached are gone: the next attempt works alone."""
     step, escaped = tmp_path / "pid-step", tmp_path / "pid"
-    await tasks.shell(1, f"export F={escaped}; echo $$ >{step}; {escape}\n{SETTLED}; sleep 600")
+    await tasks.shell(1, f"export F={escaped}; echo $$ >{step}; {escape}\n{SETTLED}; sleep 600; true")
     async with runner_process(database, tmp_path / "home") as runner:
         pids = [await pid_in(step), await pid_in(escaped)]
         runner.kill()
@@ -134,11 +138,14 @@ async def test_nothing_outlives_a_killed_runner(database: str, tasks: Ledger, tm
 
 async def test_a_stopped_runner_s_steps_end_with_its_lease(database: str, tasks: Ledger, tmp_path: Path) -> None:
     """A runner that is stopped, not killed, loses its tasks; by then its steps have been killed."""
-    await tasks.shell(1, f"echo $$ >{tmp_path / 'pid'}; setsid sleep 600")
+    step, escaped = tmp_path / "pid-step", tmp_path / "pid"
+    await tasks.shell(1, f"export F={escaped}; echo $$ >{step}; {ESCAPES['setsid']}\n{SETTLED}; sleep 600; true")
     async with runner_process(database, tmp_path / "home") as runner:
-        step = await pid_in(tmp_path / "pid")
+        pids = [await pid_in(step), await pid_in(escaped)]
+        assert all(is_alive(pid) for pid in pids)
         runner.send_signal(signal.SIGSTOP)
-        await gone(step)
+        for pid in pids:
+            await gone(pid)
 
 
 async def test_a_killed_command_supervisor_takes_everything_along(tmp_path: Path) -> None:

@@ -38,10 +38,14 @@ FORBIDDEN = [
     "UPDATE log.transitions SET sources = '{done}'",
     "UPDATE log.output SET data = ''",
     "DELETE FROM log.output",
-    "UPDATE log.artifacts SET kind = 'patch'",
+    "INSERT INTO log.artifacts (run_id, kind, content) VALUES (1, 'patch', 'forged')",
+    "UPDATE log.artifacts SET content = 'forged'",
     "DELETE FROM log.artifacts",
     "INSERT INTO log.tokens (name, role, digest) VALUES ('n', 'admin', 'x')",
     "UPDATE log.tokens SET role = 'admin'",
+    "UPDATE log.runner_ids SET token = 'eve'",
+    "DELETE FROM log.runner_ids",
+    "UPDATE log.sessions SET expires_at = 'infinity'",
     "INSERT INTO view.tasks SELECT * FROM view.tasks",
     "UPDATE view.tasks SET priority = 0",
     "DELETE FROM view.tasks",
@@ -89,11 +93,10 @@ async def work(database: Database) -> None:
         assert ["a", "c"] == [each.task_id for each in claimed]
         [a, c] = [each.run_id for each in claimed]
         await commands.append_output([OutputChunk("a", a, 1, 1, "stdout", "text")])
+        await commands.save_artifact(a, "patch", "patch")
         reports = [Report("a", a, task.TaskStarted(a), "runner:r"), Report("a", a, task.TaskDone(a), "runner:r")]
         assert [None, None] == await commands.report(reports)
         assert [None] == await commands.report([Report("c", c, task.TaskFailed(c, "boom"), "runner:r")])
-        for content in ("patch", "better patch"):
-            await commands.save_artifact(a, "patch", content)
         b = await commands.claim_task("r", "b", "runner:r")
         assert ["b"] == await commands.hand_back([("b", b.run_id)], "drain", "runner:r")
         await commands.cancel("c", None, "human:ana")

@@ -14,6 +14,7 @@ import pytest
 from runner.commit_scan import CHUNK_BYTES, MOST_FINDINGS, Finding, refusal, scan_commits, scan_ref_names
 from runner.git import Git, GitFailed
 from runner.redact import Redactor, SecretSearch
+from tests.secrets.encoders import ENCODERS, VALUES
 from tests.support.waiting import eventually
 
 SECRET = "swordfish/Xx-42-zebra"
@@ -85,6 +86,21 @@ async def test_a_stored_value_is_found_wherever_it_is_committed(work: Repository
     assert SECRET not in refusal(findings)
 
 
+async def test_every_form_is_found_in_a_commit(work: Repository) -> None:
+    """Each value in each form, in a file of its own."""
+    names = {
+        value: {f"{number}-{index}" for index in range(len(ENCODERS))} for number, value in enumerate(VALUES.values())
+    }
+    for value, files in names.items():
+        for name, encode in zip(sorted(files), ENCODERS.values(), strict=True):
+            (work.directory / name).write_text(f"{name}: {encode(value)}\n")  # the same content twice is one object
+    (work.directory / "utf16").write_bytes(f"password: {SECRET}".encode("utf-16"))
+    work.run(COMMIT)
+    for value, files in names.items():
+        assert files == {finding.where for finding in await work.scan(redactor=Redactor([value]))}
+    assert await work.scan() == [Finding("content", "utf16")]
+
+
 async def test_a_tag_message_is_found(work: Repository) -> None:
     """An annotated tag is an object of its own."""
     work.run('git tag -a v1 -m "the key is $SECRET"')
@@ -117,6 +133,21 @@ async def test_what_the_base_holds_already_is_not_new(tmp_path: Path) -> None:
     assert await work.scan(redactor=Redactor(["something else"])) == []
     work.run(f"echo other-value-99 >> old.txt; {COMMIT}")
     assert Finding("content", "old.txt") in await work.scan(redactor=Redactor([SECRET, "other-value-99"]))
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        "git replace $(git rev-parse HEAD~1:b.txt) $(git rev-parse HEAD:src/a.txt)",
+        "git replace HEAD $(git commit-tree HEAD^{tree} -p HEAD~2 -m clean)",
+        "echo $(git rev-parse HEAD HEAD~2) > .git/info/grafts",
+    ],
+    ids=["blob", "commits", "grafts"],
+)
+async def test_what_a_step_replaces_is_read_as_it_is(work: Repository, hide: str) -> None:
+    """`git fetch` transfers the objects themselves, not what a step says should be seen in their place."""
+    work.run(f'echo "$SECRET" > b.txt; {COMMIT}; echo gone > b.txt; {COMMIT}; {hide}')
+    assert Finding("content", "b.txt") in await work.scan("main")
 
 
 async def test_without_a_base_everything_is_scanned(work: Repository) -> None:

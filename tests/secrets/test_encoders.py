@@ -89,7 +89,23 @@ forms = st.builds(
     st.sampled_from(sorted(ENCODERS)),
 )
 halves = st.builds(lambda form, part: form[: int(len(form) * part)], forms, st.floats(0, 1))
-texts = st.lists(forms | halves | st.sampled_from(AROUND) | st.text(max_size=5), max_size=8).map("".join)
+SOUP = [
+    *"%&\\\x1b[]$'\"+-\n@:;/ #x",
+    "25",
+    "41",
+    "u00",
+    "amp;",
+    "sk-",
+    "eyJ",
+    "AKIA",
+    "bearer ",
+    "://",
+    "a" * 20,
+    VALUES["key"][:9],
+]
+texts = st.lists(st.sampled_from(SOUP), max_size=40).map("".join) | st.lists(
+    forms | halves | st.sampled_from(AROUND) | st.text(max_size=5), max_size=8
+).map("".join)
 
 
 @given(text=texts, data=st.data())

@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from api.app import ENDPOINTS
-from api.auth import ANYONE, READ
 from api.endpoint import Endpoint
 from api.errors import CrossSite, InsideRun, MethodNotAllowed
+from api.permissions import ANYONE, READ
 from events import errors
 from tests.support.documents import MADE
 
@@ -27,12 +27,25 @@ steers and asks for credentials, a runner claims and reports, an admin may do al
 grants them and tries them out. Until the first token is made everything is open, but only on the machine itself, and
 not to pages of other sites.
 
+A runner's token speaks for its own runners: the id that it calls itself by belongs to it from the first claim or
+heartbeat on, and only runs that such a runner holds can be reported, handed back or given artifacts by it; others are
+refused with `forbidden`. A `PATCH` asks for the role that the address of the same command asks for. The end of a run
+seals its patch and diffstat: artifacts come before it, each once, and later ones are refused with `lease_lost`. When a
+token is revoked or expires, its event streams end and its waiting claims are refused.
+
 `POST /ops/tasks` takes one task, an array, or `{"tasks": […]}`: all are created or none, in any order of their
 dependencies. The same id with the same content, or the same `Idempotency-Key` header, answers with what exists (200).
 
 `POST /ops/requests/{id}/value` takes `{"values": {"OPENAI_API_KEY": "…"}}`: they go to the vault and no answer ever
 holds them. Any other body with a value of the vault in it is refused with `secret_in_text`, or, where a runner reports,
 stored without it. `validate` runs the request's `validation_cmd` and answers `{ok, message}`.
+
+`GET /ops/directives/{id}/preview` is for whoever approves. `commands` is everything that runs of its tasks execute, in
+order, each whole: `{task_id, kind, name, command, timeout_seconds, secrets}`, where `kind` is `step`, `check`, `agent`
+(`command` is the whole prompt) or `handler` (its parameters). `warnings` name what in a text misleads its reader:
+`{task_id, place, code, detail, count, line}`, where `code` is `bidi`, `control`, `invisible`, `space`, `long_blank`,
+`blank_lines`, `mixed_scripts` or `right_to_left`. `tasks` have all else that changes what runs, `digest` is that of the
+plan. Texts are as they were proposed: whoever prints them makes them visible first, as `elruso directive preview` does.
 
 Who asks again and again sends the `ETag` of the last answer as `If-None-Match` and is answered 304, without a body,
 while nothing has changed. Long answers are compressed for those who accept gzip.

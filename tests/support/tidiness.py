@@ -10,6 +10,11 @@ PACKAGES = ("events", "projections", "api", "runner", "ops")
 FUNCTION_LINES = 70
 FILE_LINES = 400
 TEST_FILE_LINES = 600
+PRINTERS = ("ops/terminal.py", "ops/printing.py")  # printing.py redacts what is printed, and passes it on
+PRINTING = {
+    *("print", "pprint", "click.echo", "click.secho", "click.prompt", "click.confirm", "click.echo_via_pager"),
+    *("sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer.write", "sys.stderr.buffer.write"),
+}
 VAGUE_NAMES = {"common", "helper", "helpers", "manager", "misc", "stuff", "util", "utils"}
 ENVIRONMENT_READER = "ops/config.py"
 WAITING = "tests/support/waiting.py"
@@ -48,6 +53,17 @@ def complain_about_length(path: str, text: str) -> Iterator[Complaint]:
         length = _code_lines(function, lines)
         if length > FUNCTION_LINES:
             yield f"{path}: {function.name} has {length} lines of code; {FUNCTION_LINES} are allowed"
+
+
+def complain_about_printing(path: str, text: str) -> Iterator[Complaint]:
+    """Only ops/terminal.py prints: there what models wrote is made harmless for terminals (ADR 0022)."""
+    if path in PRINTERS:
+        return
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in PRINTING:
+            yield f"{path}:{node.lineno} prints; use ops.terminal.Terminal"
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and "rich" in ast.unparse(node).replace(".", " ").split():
+            yield f"{path}:{node.lineno} imports rich; what a terminal shows leaves through ops.terminal"
 
 
 def complain_about_name(path: str, text: str) -> Iterator[Complaint]:

@@ -46,12 +46,9 @@ TEXTS = READ | {
         es="la tarea {id} depende de {ids}; descártala también", en="task {id} depends on {ids}; leave it out as well"
     ),
     "refused.inside_run": Text(
-        es="esto viene de dentro de una ejecución, y sin token una ejecución no puede usar la API; para permitírselo, "
-        "crea un token (`elruso token create NOMBRE --role operator`), guárdalo (`elruso vault set ELRUSO_TOKEN`) y "
-        "nómbralo en params.secrets de la tarea",
-        en="this comes from inside a run, and without a token a run may not use the API; to let it, make a token "
-        "(`elruso token create NAME --role operator`), store it (`elruso vault set ELRUSO_TOKEN`) and name it in "
-        "the task's params.secrets",
+        es="desde dentro de una ejecución esto necesita un token: `elruso token create`, y luego "
+        "`elruso vault set ELRUSO_TOKEN --grant`",
+        en="from inside a run this needs a token: `elruso token create`, then `elruso vault set ELRUSO_TOKEN --grant`",
     ),
     "refused.cursor": Text(
         es="esa página de la lista no existe; vuelve a la primera",

@@ -4,6 +4,12 @@ from api.text import Text
 
 TEXTS = {
     "task.new": Text(es="Nueva tarea", en="New task"),
+    "task.confirm": Text(es="¿Es lo que quieres ejecutar?", en="Is this what you want to run?"),
+    "task.confirm_text": Text(
+        es="El texto contiene caracteres que no se ven o que engañan a la vista. Así se ejecutaría:",
+        en="The text contains characters that are not seen, or that mislead the eye. This is what would run:",
+    ),
+    "task.create_as_shown": Text(es="Crear tal como está", en="Create as shown"),
     "task.create": Text(es="Crear", en="Create"),
     "task.created": Text(es="Tarea creada.", en="Task created."),
     "task.title": Text(es="Título", en="Title"),
@@ -37,7 +43,6 @@ TEXTS = {
     "task.type": Text(es="Tipo", en="Type"),
     "task.created_at": Text(es="Creada", en="Created"),
     "task.timeout": Text(es="Tiempo máximo", en="Time limit"),
-    "task.scope": Text(es="Puede tocar", en="May touch"),
     "task.around": Text(es="Qué espera a qué", en="What waits for what"),
     "task.around_more": Text(es="Hay más de las que caben.", en="There are more than fit here."),
     "task.around_label": Text(
@@ -45,9 +50,6 @@ TEXTS = {
         en="The tasks it depends on, and those that depend on it",
     ),
     "task.asked": Text(es="Lo que se pidió", en="What was asked for"),
-    "task.no_steps": Text(es="Sin comandos y sin encargo.", en="Neither commands nor a prompt."),
-    "task.params": Text(es="Parámetros", en="Parameters"),
-    "task.acceptance": Text(es="Condiciones para darla por hecha", en="What must hold when it is done"),
     "why.title": Text(es="¿Por qué no está en marcha?", en="Why is it not running?"),
     "why.title_now": Text(es="¿Qué pasa con ella?", en="What about it?"),
     "why.paused": Text(

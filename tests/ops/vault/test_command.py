@@ -49,17 +49,27 @@ def shell(tmp_path: Path) -> Shell:
 
 def test_values_reach_the_shell(shell: Shell, tmp_path: Path) -> None:
     """What was stored from the input or from a file is what eval "$(elruso vault env)" exports, whatever is in it."""
-    (tmp_path / "token").write_text("from-a-file\r\n")
+    (tmp_path / "token").write_text("from-a-file\n")
     assert 0 == shell.run("$ELRUSO vault set A_SECRET", given=SECRET + "\n").returncode
     assert 0 == shell.run("$ELRUSO vault set NPM_TOKEN --file $HOME/token --grant").returncode
     printed = shell.run("""eval "$($ELRUSO vault env)"; printf '%s|%s' "$A_SECRET" "$NPM_TOKEN" """)
-    assert f"{SECRET}|from-a-file" == printed.stdout
-    assert "export NPM_TOKEN=from-a-file\n" == shell.run("$ELRUSO vault env NPM_TOKEN").stdout
+    assert f"{SECRET}|from-a-file\n" == printed.stdout
+    assert "export NPM_TOKEN='from-a-file\n'\n" == shell.run("$ELRUSO vault env NPM_TOKEN").stdout
     listed = shell.run("$ELRUSO vault list --json; $ELRUSO vault list")
     names = [(row["name"], row["granted"]) for row in json.loads(listed.stdout.partition("]")[0] + "]")]
     assert [("A_SECRET", False), ("NPM_TOKEN", True)] == names
     assert "for tasks" in listed.stdout.splitlines()[-1]
     assert "from-a-file" not in listed.stdout
+
+
+def test_a_key_keeps_its_last_line_break(shell: Shell, tmp_path: Path) -> None:
+    """An SSH key without it is invalid: a file is stored as it is, and so is a key from the input."""
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n"
+    (tmp_path / "id_ed25519").write_text(key)
+    assert 0 == shell.run("$ELRUSO vault set FROM_FILE --file $HOME/id_ed25519").returncode
+    assert 0 == shell.run("$ELRUSO vault set FROM_INPUT < $HOME/id_ed25519", given="").returncode
+    printed = shell.run("""eval "$($ELRUSO vault env)"; printf '%s|%s' "$FROM_FILE" "$FROM_INPUT" """)
+    assert f"{key}|{key}" == printed.stdout
 
 
 @pytest.fixture
@@ -84,6 +94,10 @@ def test_what_cannot_be_is_refused_in_the_operators_language(elruso: Elruso) -> 
     for line in ("vault env NOPE", "vault rm NOPE", "vault grant NOPE", "vault revoke NOPE"):
         assert "No NOPE in the vault" in elruso(line)[2]
     assert "fewer than 6" in elruso("vault set SHORT", "abc")[2]
+    assert "everyday word" in elruso("vault set WORD", "production")[2]
+    assert "palabra corriente" in elruso("--lang es vault set WORD", "Password1!")[2]
+    assert "warn" not in elruso("vault set GOOD", "kT9-vQ2xW7")[2]
+    elruso("vault rm WORD GOOD")
     assert "is empty" in elruso("vault set EMPTY", "\n")[2]
     assert (2, True) == ((refused := elruso("vault set KEY --value x"))[0], "No such option" in refused[2])
     assert "SHORT" == elruso("vault list")[1].split()[0]

@@ -1,0 +1,109 @@
+"""Open streams and waits end with the credential that opened them.
+
+A token that is revoked or expires, and a session that ends, take effect on requests under way: event streams, live
+updates of the panel, claims that wait for work. The database announces such an end to all processes
+(log.announce_credentials); one tick later at most, expiry and lost announcements are noticed.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import asyncpg
+import structlog
+from msgspec import Struct
+
+from api.auth import Identity
+from api.sessions import SessionStore
+from api.tokens import TokenStore
+from events.connect import LOST_CONNECTION
+from events.hint import Hint
+from events.listener import Listener
+
+TICK_SECONDS = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+class Hold(Struct, frozen=True, eq=False):
+    """A request under way, and what ends it."""
+
+    caller: Identity
+    end: Callable[[], None]
+
+
+class RevocationWatch:
+    """The requests of this process that last, and whether their callers may still be served."""
+
+    def __init__(self, tokens: TokenStore, sessions: SessionStore, listener: Listener) -> None:
+        self._tokens = tokens
+        self._sessions = sessions
+        self._listener = listener
+        self._holds: dict[int, Hold] = {}
+        self._any_holds = asyncio.Event()
+        self._announced = asyncio.Event()
+        self._unsure = False
+        self._watching: asyncio.Task[None] | None = None
+        self._unsubscribe = listener.subscribe(self._hear)
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._unsubscribe()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def is_valid(self, caller: Identity) -> bool:
+        """Whether the caller may still be served, as far as is known without asking the database."""
+        allowed = self._tokens.allows(caller.token)
+        return allowed and (caller.session is None or self._sessions.allows(caller.session))
+
+    @contextmanager
+    def hold(self, caller: Identity, end: Callable[[], None]) -> Iterator[None]:
+        """Calls `end`, in the event loop, if the caller's credential ends while the block runs."""
+        hold = Hold(caller, end)
+        self._holds[id(hold)] = hold
+        self._any_holds.set()
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch(), name="revocation")
+        if not self.is_valid(caller):
+            end()
+        try:
+            yield
+        finally:
+            self._holds.pop(id(hold), None)
+            if not self._holds:
+                self._any_holds.clear()
+
+    def _hear(self, hint: Hint) -> None:
+        if hint.credentials:
+            self._tokens.forget()
+            self._sessions.forget()
+            self._announced.set()
+        elif hint.anything:  # an announcement may have been lost
+            self._unsure = True
+
+    async def _watch(self) -> None:
+        while True:
+            await self._any_holds.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._announced.wait()
+            if self._announced.is_set() or self._unsure or self._listener.mode == "polling":
+                await self._ask_again()
+            for key, hold in list(self._holds.items()):
+                if not self.is_valid(hold.caller):
+                    self._holds.pop(key, None)
+                    hold.end()
+
+    async def _ask_again(self) -> None:
+        self._announced.clear()
+        self._unsure = False
+        self._tokens.forget()
+        try:
+            await self._tokens.refresh()
+            sessions = {hold.caller.session for hold in self._holds.values() if hold.caller.session is not None}
+            if sessions:
+                await self._sessions.read(list(sessions))
+        except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+            self._unsure = True
+            log.warning("revocation.unsure", error=str(error) or type(error).__name__)

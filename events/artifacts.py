@@ -1,0 +1,25 @@
+"""What a run leaves behind besides its events: its patch and its diffstat (log.store_artifact, docs/adr/0020)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from events.errors import Conflict, LeaseLost, NotFound
+
+
+def check_stored(rows: Sequence[Any], run_id: int, kind: str) -> None:
+    """Does nothing when the artifact is stored, now or from before with the same content.
+
+    Raises:
+        Conflict: the run has another content of this kind.
+        LeaseLost: the run has ended.
+        NotFound: there is no such run.
+    """
+    [row] = rows
+    match row["outcome"]:
+        case "stored":
+            return
+        case "taken":
+            raise Conflict(f"run {run_id} has another {kind} already; an artifact is stored once")
+        case "ended":
+            raise LeaseLost(f"run {run_id} has ended, which sealed its artifacts; store the {kind} before the end")
+    raise NotFound(f"there is no run {run_id}")
