@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from tests.support.operator_repository import (
     run_git,
 )
 from tests.support.processes import command_of, is_alive, kill, parent_of, processes_with
-from tests.support.waiting import eventually, outlast
+from tests.support.waiting import eventually as await_condition
+from tests.support.waiting import outlast
 
 OUTAGE_SECONDS = LEASE_SECONDS + 1.0
 SETTLE_SECONDS = 90.0
@@ -26,6 +28,9 @@ CLEAN_SECONDS = 30.0
 MOST_ATTEMPTS = 30  # a busy machine costs some: with so short a lease a slow heartbeat takes a run away
 FINAL = {"done", "failed", "blocked", "cancelled"}
 LINE = "mas"
+
+
+eventually = partial(await_condition, poll_seconds=0.05)  # a check asks the database, or looks at every process
 
 
 class Verdict(Struct):
@@ -176,6 +181,7 @@ class Stage:
     async def _strike(self, point: Point) -> None:
         """The fault, and whatever an operator or his supervisor starts again after it."""
         stack, fault = self._stack, point.fault
+        begun = len(await stack.runs(*self._tasks))
         if fault in ("runner", "runner-late"):
             await stack.kill_runner()
             if fault == "runner":
@@ -183,7 +189,7 @@ class Stage:
             await self._outlast(point)
             await stack.start_runner()
             if fault == "runner-late":
-                await self._let_next_attempt_begin()
+                await self._let_next_attempt_begin(begun)
         elif fault == "git":
             stack.git.release(passed=False)
         elif fault in ("step", "shell"):
@@ -197,9 +203,9 @@ class Stage:
             await self._outlast(point)
             await stack.start_api()
         else:
-            await self._disconnect(point)
+            await self._disconnect(point, begun)
 
-    async def _disconnect(self, point: Point) -> None:
+    async def _disconnect(self, point: Point, begun: int) -> None:
         proxy = self._stack.proxy
         if point.fault == "silence":
             proxy.silence()
@@ -208,7 +214,7 @@ class Stage:
         await self._outlast(point)
         if point.fault == "takeover":
             await self._stack.start_relief()
-            await self._let_next_attempt_begin()
+            await self._let_next_attempt_begin(begun)
         proxy.mend()
 
     async def _outlast(self, point: Point) -> None:
@@ -217,9 +223,8 @@ class Stage:
         if point.fault.endswith("-long") or point.fault == "silence":
             await outlast(OUTAGE_SECONDS)
 
-    async def _let_next_attempt_begin(self) -> None:
-        """Until a later run of a task is claimed, or no run is under way, or the held git has ended with its runner."""
-        begun = len(await self._stack.runs(*self._tasks))
+    async def _let_next_attempt_begin(self, begun: int) -> None:
+        """Until a run after the first `begun` is claimed, or none will be, or the held git has ended with its runner."""
 
         async def has_begun() -> bool:
             if len(await self._stack.runs(*self._tasks)) > begun or await self._is_settled():

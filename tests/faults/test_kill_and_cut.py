@@ -16,7 +16,7 @@ from tests.faults.stack import LINKS, Link
 LANES = 3
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("link", LINKS)
 async def test_sample_of_points(link: Link) -> None:
     """Whatever is killed or cut wherever, a task that is done is done once in the log and once on its branch."""
@@ -25,7 +25,7 @@ async def test_sample_of_points(link: Link) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(4 * 3600)
+@pytest.mark.timeout(8 * 3600)
 @pytest.mark.parametrize("link", LINKS)
 async def test_every_point(link: Link) -> None:
     """The same at every call of git and every message, with every fault."""

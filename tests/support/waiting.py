@@ -12,7 +12,10 @@ POLL_SECONDS = 0.01
 
 
 async def eventually(
-    check: Callable[[], Seen | Awaitable[Seen]], deadline: float = 30.0, describe: str = "the condition"
+    check: Callable[[], Seen | Awaitable[Seen]],
+    deadline: float = 30.0,
+    describe: str = "the condition",
+    poll_seconds: float = POLL_SECONDS,
 ) -> Seen:
     """The first true answer of `check` (plain or async), asked again and again for at most `deadline` seconds.
 
@@ -31,7 +34,7 @@ async def eventually(
             if seen:
                 return seen
             assert not late, f"{describe} did not come true within {deadline} s; last answer: {seen!r}"
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(poll_seconds)
 
 
 def eventually_now(check: Callable[[], Seen], deadline: float = 30.0, describe: str = "the condition") -> Seen:
