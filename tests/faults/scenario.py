@@ -224,7 +224,7 @@ class Stage:
             await outlast(OUTAGE_SECONDS)
 
     async def _let_next_attempt_begin(self, begun: int) -> None:
-        """Until a run after the first `begun` is claimed, or none will be, or the held git has ended with its runner."""
+        """Until a run after the first `begun` is claimed, or none will be, or the held git ended with its runner."""
 
         async def has_begun() -> bool:
             if len(await self._stack.runs(*self._tasks)) > begun or await self._is_settled():
