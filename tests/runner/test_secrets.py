@@ -159,6 +159,7 @@ async def test_no_stored_secret_is_in_the_database_or_the_log(
     late = secrets.popitem()
     monkeypatch.setenv("ELRUSO_WORKSPACE", str(repository))
     monkeypatch.setenv("ELRUSO_LOG_LEVEL", "debug")
+    monkeypatch.setenv("ELRUSO_COMMITTED_SECRETS", "allow")  # the steps commit them; the log must not show it
     script = tmp_path / "leak.py"
     script.write_text(LEAK)
     home.mkdir()
