@@ -108,6 +108,8 @@ async def _record_remains(workspace: Workspace, run: Run, failure: RunFailed) ->
         run.changes = await workspace.snapshot(_message(run), run.context.redactor)
     except GitFailed as refusal:
         raise RunFailed(f"{failure.detail}; its changes could not be recorded: {refusal.detail}") from failure
+    if run.changes.problems:
+        raise RunFailed("; ".join([failure.detail, *run.changes.problems]), failure.retry) from failure
 
 
 def _failure(run: Run, failure: Exception) -> Outcome:

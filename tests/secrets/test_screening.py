@@ -1,11 +1,12 @@
 """Bodies are screened with the search that redacts output."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
-from api.screening import INLINE_BYTES, screen_body, screened
+from api.screening import INLINE_BYTES, Policy, screen_body, screened
 from events.errors import SecretInText
 from ops.vault.keyring import Keyring
 from ops.vault.vault import Vault
@@ -61,7 +62,37 @@ def test_two_texts_are_no_value_together(keyring: Keyring) -> None:
     assert screened(body, "refuse", keyring) is body
 
 
-async def test_a_long_body_is_searched_on_a_thread(keyring: Keyring) -> None:
+class WatchedScreen:
+    """Notes which threads search."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self.keyring = keyring
+        self.threads: set[threading.Thread] = set()
+
+    def find_in(self, text: str) -> str | None:
+        """See api.credentials.Screen."""
+        self.threads.add(threading.current_thread())
+        return self.keyring.find_in(text)
+
+    def redact(self, text: str) -> str:
+        """See api.credentials.Screen."""
+        self.threads.add(threading.current_thread())
+        return self.keyring.redact(text)
+
+
+@pytest.mark.parametrize("policy", ["refuse", "redact"])
+async def test_a_long_body_leaves_the_event_loop_alone(keyring: Keyring, policy: Policy) -> None:
+    """It is searched on another thread, a short one at once."""
+    screen = WatchedScreen(keyring)
+    await screen_body(b'{"a": "short"}', policy, screen)
+    assert {threading.current_thread()} == screen.threads
+    screen.threads.clear()
+    await screen_body(json.dumps({"a": "://a:" * INLINE_BYTES}).encode(), policy, screen)
+    assert screen.threads
+    assert threading.current_thread() not in screen.threads
+
+
+async def test_a_long_body_is_searched_like_a_short_one(keyring: Keyring) -> None:
     """With the same result."""
     long = "compiled 3 files\n" * INLINE_BYTES
     clean = json.dumps({"text": long}).encode()
