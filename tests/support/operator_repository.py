@@ -54,7 +54,7 @@ def prepare_project(project: Path) -> None:
 def operator_state(project: Path) -> OperatorState:
     """What belongs to the operator now."""
     git_files = [path for name in _PRIVATE for path in _files_below(project / ".git" / name)]
-    own_files = [path for path in _files_below(project) if ".git" not in path.relative_to(project).parts]
+    own_files = [path for path in _files_below(project) if path.name != ".git"]
     files = {path.relative_to(project).as_posix(): _digest(path) for path in [*git_files, *own_files]}
     listed = run_git(project, "for-each-ref", "--format=%(refname) %(objectname)")
     refs = dict(line.rsplit(" ", 1) for line in listed.splitlines())
@@ -93,7 +93,12 @@ def _verb(before: dict[str, str], now: dict[str, str], name: str) -> str:
 def _files_below(path: Path) -> list[Path]:
     if path.is_symlink() or path.is_file():
         return [path]
-    return sorted(below for below in path.rglob("*") if below.is_symlink() or below.is_file())
+    found = []
+    for folder, folders, files in os.walk(path):
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        folders[:] = [name for name in folders if name != ".git"]  # git may remove folders in it while we look
+        found += [Path(folder) / name for name in [*files, *links]]
+    return sorted(found)
 
 
 def _digest(path: Path) -> str:
