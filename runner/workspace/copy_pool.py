@@ -16,6 +16,7 @@ import structlog
 from msgspec import Struct
 
 from events.errors import ElRusoError
+from runner.workspace.mounts import has_mounts
 from runner.workspace.repository import Repository
 from runner.workspace.run_directory import RunDirectory, acquire, remove_tree
 from runner.workspace.survey import Survey, later_change_time, survey
@@ -65,7 +66,7 @@ class CopyPool:
 
     async def give_back(self, copy: WorkingCopy, found: Survey | None) -> bool:
         """Clean a copy and keep it. `found`: what its run touched, if known. False: it has to be thrown away."""
-        if len(self._idle) >= self._size:
+        if len(self._idle) >= self._size or has_mounts(copy.root):
             return False
         try:
             found = await asyncio.to_thread(survey, copy.files, copy.since_ns) if found is None else found
