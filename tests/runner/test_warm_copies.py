@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_workspace import change, workspaces
+from runner.execute import execute
+from tests.runner.recording import claim, context
+from tests.runner.test_workspace import REDACTOR, change, run_script, workspaces
 
 
 async def test_what_a_step_mounted_is_not_removed(tmp_path: Path, repository: Path) -> None:
@@ -15,8 +17,7 @@ async def test_what_a_step_mounted_is_not_removed(tmp_path: Path, repository: Pa
     (theirs / "file").write_text("theirs")
     places = workspaces(tmp_path, repository)
     await change(places, f"mkdir data; mount --bind {theirs} data || true; echo x > data/new")
-    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines() if "/data " in line]
-    mounted = [point for point in mounted if point.startswith(str(tmp_path))]
+    mounted = _mounted_below(tmp_path)
     try:
         if not mounted:
             pytest.skip("mounting needs privileges")
@@ -26,5 +27,70 @@ async def test_what_a_step_mounted_is_not_removed(tmp_path: Path, repository: Pa
             assert sorted(path.name for path in workspace.directory.iterdir()) == [".git", "README.md", "src"]
     finally:
         for point in mounted:
-            subprocess.run(["umount", "-l", point], check=True)
+            run_script(f"umount -l {point}", tmp_path)
         await places.close()
+
+
+def _mounted_below(folder: Path) -> list[str]:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [point for point in points if point.startswith(f"{folder}/")]
+
+
+LEFT = {
+    "beside the files": "mkdir ../build; echo x > ../build/cache",
+    "mode of the workspace": "chmod 1777 .",
+    "folders of before": "mv {before}/hollow .",
+    "pipe of before": "mv {before}/piped .",
+    "link of before": "rm -r src; mv {before}/src .",
+    "modes of before": "rm -r src; mv {before}/closed src",
+}
+_LOOK = "find .. -path ../git -prune -o -path ../files/.git -prune -o -printf '%P %y %m %n\\n' | sort"
+
+
+def _look(directory: Path) -> str:
+    return subprocess.run(["/bin/sh", "-c", _LOOK], cwd=directory, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("script", LEFT.values(), ids=LEFT)
+async def test_the_next_run_sees_nothing_of_the_one_before(tmp_path: Path, repository: Path, script: str) -> None:
+    """What a run leaves beside its files, or moves in with an old change time, git does not see."""
+    before = tmp_path / "before"
+    run_script("mkdir -p hollow/deep piped src closed; mkfifo piped/pipe", _made(before))
+    run_script(
+        f"cp {repository}/src/app.py src; cp src/app.py closed; ln src/app.py linked; chmod 600 closed/*", before
+    )
+    places = workspaces(tmp_path, repository)
+    async with places.open("T0", 6) as workspace:
+        fresh = _look(workspace.directory)
+    await change(places, script.format(before=before), "T1", 7)
+    async with places.open("T2", 8) as workspace:
+        assert fresh == _look(workspace.directory)
+    await places.close()
+
+
+async def test_the_next_run_sees_nothing_of_the_checks(tmp_path: Path, repository: Path) -> None:
+    """Checks come after the snapshot, and leave things, too."""
+    setup = context(tmp_path, repository)
+    checks = [{"name": "check", "cmd": "mkdir hollow; mkfifo pipe; chmod 600 README.md src"}]
+    for name, acceptance in (("first", {"checks": checks}), ("second", {})):
+        steps = [{"name": "look", "cmd": f"{_LOOK} > {tmp_path}/{name}"}]
+        await execute(claim(steps=steps, acceptance=acceptance), setup)
+    assert (tmp_path / "first").read_text() == (tmp_path / "second").read_text()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+async def test_an_ordinary_run_hands_its_copy_on(tmp_path: Path, repository: Path) -> None:
+    """Files that it did not touch are not written again."""
+    places = workspaces(tmp_path, repository)
+    seen = []
+    for run_id in (7, 8):
+        async with places.open("T1", run_id) as workspace:
+            seen.append((workspace.directory / "README.md").stat().st_ino)
+            run_script("mkdir -p out/deep; echo x > out/deep/new; mkdir hollow; chmod 700 src", workspace.directory)
+            await workspace.snapshot("a message", REDACTOR)
+    assert seen[0] == seen[1]
+    await places.close()
