@@ -141,6 +141,7 @@ class WorkingCopy:
         )
         (self.git_directory / "config").write_text(self._config_text(), errors="surrogateescape")
         for source, place in self.repository.content_files():
+            (self.git_directory / place).unlink(missing_ok=True)  # of the run before
             if source.is_file():
                 shutil.copyfile(source, self.git_directory / place)
         self._fingerprint = self._settings_text()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.execute import execute
+from tests.runner.conftest import GitCommand, run_git
 from tests.runner.recording import claim, context
 from tests.runner.test_workspace import REDACTOR, change, run_script, workspaces
 
@@ -93,4 +94,34 @@ async def test_an_ordinary_run_hands_its_copy_on(tmp_path: Path, repository: Pat
             run_script("mkdir -p out/deep; echo x > out/deep/new; mkdir hollow; chmod 700 src", workspace.directory)
             await workspace.snapshot("a message", REDACTOR)
     assert seen[0] == seen[1]
+    await places.close()
+
+
+async def test_what_the_operator_excludes_no_more_is_recorded(tmp_path: Path, repository: Path) -> None:
+    """Files of his git directory go from the copy when they went from there, .git/shallow as well as info/exclude."""
+    exclude = repository / ".git/info/exclude"
+    places = workspaces(tmp_path, repository)
+    run_script("echo '*.made' > .git/info/exclude", repository)
+    await change(places, "echo x > new.made", "T1", 7)
+    exclude.unlink()
+    changes = await change(places, "echo x > new.made", "T2", 8)
+    assert ["new.made"] == [file.path for file in changes.files]
+    await places.close()
+
+
+async def test_a_clone_that_got_its_whole_history_is_shallow_no_more(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """With the old .git/shallow a run's merge of an old branch would seem to have nothing to do with its start."""
+    git("branch", "old")
+    for number in "123":
+        git("commit", "--allow-empty", "--quiet", f"--message={number}")
+    run_script(f"git clone -q --depth 2 --no-single-branch file://{repository} clone", tmp_path)
+    clone, places = tmp_path / "clone", workspaces(tmp_path, tmp_path / "clone")
+    run_script("git branch old origin/old", clone)
+    await change(places, "true", "T1", 7)
+    run_script("git fetch -q --unshallow", clone)
+    changes = await change(places, "git merge -q main", "T2", 8, branch="old")
+    assert changes.unrecorded == []
+    assert run_git(clone, "merge-base", "--is-ancestor", "main", "old") == ""
     await places.close()
