@@ -27,5 +27,7 @@ async def accept(acceptance: Acceptance, run: Run, workspace: Workspace) -> None
     missing = [answer for answer in answers if answer is not None]
     if missing:
         raise RunFailed(f"expected files are missing: {', '.join(missing)}")
+    if acceptance.checks:
+        workspace.expect_changes()
     for check in acceptance.checks:
         await run_step(run, Step(f"check: {check.name}", check.cmd, check.timeout_seconds), workspace.directory)

@@ -16,9 +16,10 @@ import structlog
 from msgspec import Struct
 
 from events.errors import ElRusoError
+from runner.workspace.mounts import has_mounts
 from runner.workspace.repository import Repository
 from runner.workspace.run_directory import RunDirectory, acquire, remove_tree
-from runner.workspace.survey import Survey, later_change_time, survey
+from runner.workspace.survey import Survey, has_attributes, later_change_time, survey
 from runner.workspace.trash import Trash
 from runner.workspace.working_copy import WorkingCopy
 
@@ -65,7 +66,7 @@ class CopyPool:
 
     async def give_back(self, copy: WorkingCopy, found: Survey | None) -> bool:
         """Clean a copy and keep it. `found`: what its run touched, if known. False: it has to be thrown away."""
-        if len(self._idle) >= self._size:
+        if len(self._idle) >= self._size or has_mounts(copy.root):
             return False
         try:
             found = await asyncio.to_thread(survey, copy.files, copy.since_ns) if found is None else found
@@ -98,11 +99,15 @@ class CopyPool:
 
 
 def _is_untouched(copy: WorkingCopy) -> bool:
-    return survey(copy.files, copy.since_ns).is_untouched
+    return copy.is_around_as_made() and survey(copy.files, copy.since_ns).is_untouched
 
 
 def _remove_touched(copy: WorkingCopy, found: Survey) -> bool:
-    """Remove all that a run touched, so that git writes it anew. False: a directory is not as git would make it."""
+    """Remove all that a run touched, so that git writes it anew. False: something is not as git would make it."""
+    if found.foreign or not copy.is_around_as_made():
+        return False
+    if not copy.had_submodules and not set(found.touched_directories).issuperset(found.hollow):
+        return False
     remove_tree(copy.files / ".git")
     remove_tree(copy.aside)
     for path in found.unsupported:
@@ -118,16 +123,7 @@ def _remove_touched(copy: WorkingCopy, found: Survey) -> bool:
             directory.rmdir()
             continue
         status = directory.lstat()
-        if status.st_uid != os.geteuid() or _has_attributes(directory):
+        if status.st_uid != os.geteuid() or has_attributes(directory):
             return False
         directory.chmod(stat.S_IMODE(mode))
     return True
-
-
-def _has_attributes(directory: Path) -> bool:
-    """Extended attributes, access control lists among them, outlive a checkout."""
-    listxattr = getattr(os, "listxattr", None)
-    try:
-        return bool(listxattr and listxattr(directory))
-    except OSError:
-        return False

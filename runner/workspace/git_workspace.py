@@ -101,7 +101,6 @@ class GitWorkspace:
 
     async def missing(self, path: str) -> str | None:
         """See Workspace."""
-        self.is_unchanged_since_snapshot = False  # checks may follow
         assert self.snapshot_taken is not None
         parts = parts_inside(path, "acceptance.expected_files")
         name = f"{self.snapshot_taken.commit}:{self.prefix}{'/'.join(parts)}"
@@ -112,6 +111,10 @@ class GitWorkspace:
         if found.exists() and found.is_relative_to(self.directory.resolve()):
             return f"{path} (it exists, but is not in the commit: .gitignore hides it, or it is named as not recorded)"
         return path
+
+    def expect_changes(self) -> None:
+        """See Workspace."""
+        self.is_unchanged_since_snapshot = False
 
     async def settle(self, state: RunState | None) -> None:
         """See Workspace."""

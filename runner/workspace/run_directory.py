@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from events.errors import Conflict
+from runner.workspace.mounts import has_mounts
 
 LONGEST_NAME = 120  # characters; file systems stop at 255 bytes, and a run id follows
 
@@ -83,11 +84,13 @@ def safe_name(task_id: str) -> str:
 def remove_tree(path: Path) -> None:
     """Remove whatever lies at `path`, even if a step took the permissions away. What resists is left.
 
-    A symbolic link is removed, never followed.
+    A symbolic link is removed, never followed. A tree in which something is mounted is left until that is unmounted.
     """
     if path.is_symlink() or path.is_file():
         with suppress(OSError):
             path.unlink()
+        return
+    if has_mounts(path):
         return
     shutil.rmtree(path, ignore_errors=True)
     if not os.path.lexists(path):

@@ -36,6 +36,9 @@ class Scratch(Struct, frozen=True):
         found = self.directory.joinpath(*parts).resolve()
         return None if found.is_relative_to(self.directory.resolve()) and found.exists() else path
 
+    def expect_changes(self) -> None:
+        """Nothing is kept of a scratch directory."""
+
     async def settle(self, state: RunState | None) -> None:
         """Nothing is kept of a scratch directory."""
 

@@ -18,17 +18,22 @@ _UNSUPPORTED_NAME = re.compile(r"(?i)git~1|\.git[ .]*(:.*)?")
 _INVISIBLE = re.compile(r"[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # HFS+ ignores them in names
 _NEVER_FOLDERS = (".gitmodules", ".gitattributes")  # the check of fetched objects (fsck) refuses folders of these names
 _TICK_SECONDS = 0.001
+CLOCK = "clock"  # a file whose change time is read
 
 
 class Survey(Struct):
     """Paths relative to the surveyed directory; bytes that are not UTF-8 are surrogate escapes.
 
-    `touched`: files and links with a later change time; `touched_directories`: the same of directories.
+    `touched`: files and links with a later change time; `touched_directories`: the same of directories. `foreign`: what
+    has an earlier one, but is nothing that git wrote; a step moved it here with its folder, or linked it. `hollow`:
+    empty directories.
     `embedded`: directories with a `.git` of their own. `unsupported`, `special`, `unreadable`: see Unrecorded.
     """
 
     touched: list[str] = field(default_factory=list)
     touched_directories: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    hollow: list[str] = field(default_factory=list)
     embedded: list[str] = field(default_factory=list)
     unsupported: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
@@ -46,10 +51,14 @@ def survey(root: Path, since_ns: int) -> Survey:
     Directories that their owner may not read are made readable: git does not record permissions.
     """
     found = Survey()
+    top = root.stat()
     pending = [""]
     while pending:
         parent = pending.pop()
-        for entry in _entries(root, parent):
+        entries = _entries(root, parent)
+        if parent and not entries:
+            found.hollow.append(parent)
+        for entry in entries:
             path = f"{parent}/{entry.name}" if parent else entry.name
             if entry.name == ".git":
                 if parent:
@@ -63,6 +72,8 @@ def survey(root: Path, since_ns: int) -> Survey:
                 pending.append(path)
             if status.st_ctime_ns > since_ns:
                 _sort_in(found, path, status)
+            elif not _is_as_written(status, top):
+                found.foreign.append(path)
     return found
 
 
@@ -83,6 +94,15 @@ def later_change_time(directory: Path) -> int:
     return moment
 
 
+def has_attributes(directory: Path) -> bool:
+    """Extended attributes, access control lists among them, outlive a checkout."""
+    listxattr = getattr(os, "listxattr", None)
+    try:
+        return bool(listxattr and listxattr(directory))
+    except OSError:
+        return False
+
+
 def _is_unsupported(name: str, is_directory: bool) -> bool:
     if name.isascii() and name[0] not in ".gG":
         return False
@@ -93,7 +113,7 @@ def _is_unsupported(name: str, is_directory: bool) -> bool:
 
 
 def _change_time(directory: Path) -> int:
-    probe = directory / "clock"
+    probe = directory / CLOCK
     probe.write_bytes(b"")
     return probe.stat().st_ctime_ns
 
@@ -107,6 +127,18 @@ def _entries(root: Path, parent: str) -> list[os.DirEntry[str]]:
         Path(directory).chmod(stat.S_IRWXU)
         with os.scandir(directory) as entries:
             return list(entries)
+
+
+def _is_as_written(status: os.stat_result, top: os.stat_result) -> bool:
+    """Whether git may have written it. `top`: the directory that we made for it, with our owner and our umask."""
+    mode, allowed = stat.S_IMODE(status.st_mode), stat.S_IMODE(top.st_mode)
+    if status.st_uid != top.st_uid:
+        return False
+    if stat.S_ISDIR(status.st_mode):
+        return mode == allowed
+    if stat.S_ISREG(status.st_mode):
+        return status.st_nlink == 1 and mode in (allowed & 0o666, allowed & 0o777)
+    return stat.S_ISLNK(status.st_mode)
 
 
 def _sort_in(found: Survey, path: str, status: os.stat_result) -> None:

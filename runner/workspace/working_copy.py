@@ -19,7 +19,7 @@ from runner.git import Git, GitFailed
 from runner.workspace.repository import Repository, branches_of
 from runner.workspace.run_directory import remove_tree
 from runner.workspace.step_repository import config_text, create_step_repository
-from runner.workspace.survey import later_change_time
+from runner.workspace.survey import CLOCK, has_attributes, later_change_time
 
 # Caches that a step may have written into the objects that we read: git would believe them.
 _DISTRUST = (("core.commitgraph", "false"), ("core.multipackindex", "false"), ("pack.usebitmaps", "false"))
@@ -33,6 +33,7 @@ _OWN_SETTINGS = (
     ("core.protectntfs", "true"),
 )
 RECORDED = "recorded"  # beside the files of a run whose work lies in the operator's repository
+_OWN_NAMES = {"files", "git", "aside", CLOCK, RECORDED}
 _VARIABLES = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -55,6 +56,7 @@ class WorkingCopy:
         self.had_submodules = False
         self.refs: dict[str, str] = {}
         self._inode = 0
+        self._mode = 0
         self._fingerprint = ""
         self.use(root, repository)
 
@@ -94,6 +96,15 @@ class WorkingCopy:
         attributes = ("--", ":(top,glob)**/.gitattributes")
         return start == self.start or not await self.git.read("diff-tree", "-r", self.start, start, *attributes)
 
+    def is_around_as_made(self) -> bool:
+        """False when a run left something beside its files (`../build`), or changed the directory that holds them."""
+        status = self.files.lstat()
+        return (
+            (status.st_ino, status.st_mode, status.st_uid) == (self._inode, self._mode, os.geteuid())
+            and not has_attributes(self.files)
+            and {path.name for path in self.root.iterdir()} <= _OWN_NAMES
+        )
+
     def mark_recorded(self) -> None:
         """Should the runner be killed from now on, nothing here needs to be kept."""
         (self.root / RECORDED).touch()
@@ -130,6 +141,7 @@ class WorkingCopy:
         )
         (self.git_directory / "config").write_text(self._config_text(), errors="surrogateescape")
         for source, place in self.repository.content_files():
+            (self.git_directory / place).unlink(missing_ok=True)  # of the run before
             if source.is_file():
                 shutil.copyfile(source, self.git_directory / place)
         self._fingerprint = self._settings_text()
@@ -140,6 +152,7 @@ class WorkingCopy:
         self.refs = refs
         self.had_submodules = os.path.lexists(self.files / ".gitmodules")
         self._inode = self.files.stat().st_ino
+        self._mode = self.files.stat().st_mode
         ordered = sorted(branches_of(refs), key=lambda pair: pair[0].encode(errors="surrogateescape"))
         create_step_repository(
             self.files / ".git",

@@ -51,6 +51,9 @@ class Workspace(Protocol):
     async def missing(self, path: str) -> str | None:
         """None if the snapshot holds `path`, relative to `directory`; else the path, with the reason if known."""
 
+    def expect_changes(self) -> None:
+        """Checks run after the snapshot: what it saw of the files is no longer true of them."""
+
     async def settle(self, state: RunState | None) -> None:
         """What the log says of the run's end. If it is done, its branch moves to the snapshot."""
 
