@@ -188,6 +188,7 @@ OTHER_QUERIES = {
     "activity": Query("activity.count_activity", (24, 30), {"run_counts_pkey"}, 300),
     "a directive": Query("directives.directives_by_id", (["d-5"], True), {"directives_pkey", "tasks_pkey"}, 5),
     "what a directive plans": Query("directives.planned_tasks", ("d-5",), {"directives_pkey"}, 5),
+    "the digest of a plan": Query("directives.plan_digest", ("d-5",), {"directives_pkey"}, 5),
     "a part of what a directive plans": Query("directives.page_of_plan", ("d-5", 0, 100), {"directives_pkey"}, 5),
     "lines of directives": Query(
         "briefs.briefs_of_directives", (["d-5", "d-100"],), {"directives_pkey", "tasks_pkey"}, 4
