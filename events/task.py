@@ -16,6 +16,7 @@ from events.lifecycle import Transition, Transitions, next_status
 
 Phase = str | int
 ArtifactKind = Literal["patch", "diffstat"]
+UnrecordedReason = Literal["unsupported_name", "special_file", "embedded_repository", "submodule", "history", "refused"]
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -54,16 +55,14 @@ class Artifact(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 class Unrecorded(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A path in a run's workspace that its commit does not hold, and why.
 
-    `reason`: `unsupported_name` (git never stores it, e.g. `.GIT`), `special_file` (a socket, a pipe, a device),
-    `unreadable`, `embedded_repository` (the history of a repository inside the workspace; its files are recorded),
-    `submodule` (changes inside one), `history` (commits of the run's own that could not be taken over; the files are
-    recorded) or `refused` (git would not add it).
+    `reason`: `unsupported_name` (git refuses the name, e.g. `.GIT`), `special_file` (a socket, a pipe, a device),
+    `embedded_repository` (the history of a repository inside the workspace; its files are recorded), `submodule`
+    (changes inside one), `history` (commits of the run that are not part of the result; the files are recorded) or
+    `refused` (git could not add it).
     """
 
     path: str
-    reason: Literal[
-        "unsupported_name", "special_file", "unreadable", "embedded_repository", "submodule", "history", "refused"
-    ]
+    reason: UnrecordedReason
 
 
 class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -12,8 +12,6 @@ from typing import NamedTuple
 from ahocorasick_rs import BytesAhoCorasick
 from msgspec import Struct
 
-LOOKBEHIND = 1  # bytes before a prefix that decide whether it is one
-
 
 class Shape(Struct, frozen=True):
     """A kind of key. After a prefix, and no byte of `word` before it, comes `rest`; `unfinished` matches a text that
