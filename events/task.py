@@ -15,6 +15,7 @@ from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
 
 Phase = str | int
+DEFAULT_TASK_TYPE, DEFAULT_PRIORITY, DEFAULT_MAX_ATTEMPTS = "generic", 100, 4
 ArtifactKind = Literal["patch", "diffstat"]
 UnrecordedReason = Literal["unsupported_name", "special_file", "embedded_repository", "submodule", "history", "refused"]
 
@@ -71,11 +72,11 @@ class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     title: str
     body: str | None = None
     phase: Phase | None = None
-    task_type: str = "generic"
+    task_type: str = DEFAULT_TASK_TYPE
     steps: list[Step] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
-    priority: int = 100
-    max_attempts: int = 4
+    priority: int = DEFAULT_PRIORITY
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
     timeout_seconds: float | None = None
     depends_on: list[str] = field(default_factory=list)
     blocked_by: list[str] = field(default_factory=list)

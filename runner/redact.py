@@ -13,14 +13,14 @@ from typing import Any
 
 from msgspec import Struct
 
+from events.json_text import map_text
 from runner.redaction.matcher import Matcher
 from runner.redaction.parts import MIN_VALUE, parts_of
 
-__all__ = ["MARK", "MIN_VALUE", "Known", "RedactedStream", "Redactor", "SecretSearch", "map_text"]
+__all__ = ["MARK", "MIN_VALUE", "Known", "RedactedStream", "Redactor", "SecretSearch"]
 
 MARK = "[redacted]"
 OTHER_MARKS = ("***", "<redacted>", "█redacted█", "…")  # for secrets that MARK could become a part of
-MIN_NUMBER = 8  # digits of a JSON number that may be a secret; shorter ones are ids and counts
 BLOCK = 16_384  # characters looked at together: other threads get their turn in between
 CONTEXT = 16  # bytes before the text that is undecided; only what begins there needs them
 
@@ -170,23 +170,6 @@ class SecretSearch:
         self._found |= scanned.values
         self._before = (self._before + text[: scanned.undecided])[-CONTEXT:]
         self._held = text[scanned.undecided :]
-
-
-def map_text(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with `change` applied to every string in it, keys included, and to long numbers: a number that it
-    changes becomes a string."""
-    match value:
-        case str():
-            return change(value)
-        case dict():
-            return {change(key): map_text(item, change) for key, item in value.items()}
-        case list():
-            return [map_text(item, change) for item in value]
-        case int() | float() if not isinstance(value, bool):
-            text = repr(value)
-            changed = change(text) if len(text) >= MIN_NUMBER else text
-            return value if changed == text else changed
-    return value
 
 
 def _character(text: bytes, position: int, step: int) -> int:
