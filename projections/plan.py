@@ -1,4 +1,4 @@
-"""What a directive plans, part by part: each task whole, with everything that a run of it executes."""
+"""The plan of a directive, page by page: complete tasks, with the commands that a run of each executes."""
 
 from collections.abc import Iterable, Sequence
 

@@ -227,7 +227,7 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def create(visit: Visit, form: TaskForm) -> Response:
-    """Create a task; when something in it misleads the eye, only after a page has shown it with that made visible."""
+    """Create a task. If its text misleads, show it with markers first, and create it when that page is confirmed."""
     definition = form.definition()
     if plan_warnings("", definition) and form.shown != _digest(definition):
         return await _ask_to_confirm(visit, form, definition)
