@@ -83,9 +83,8 @@ def _base64_forms(data: bytes) -> Iterator[bytes]:
     """The base64 characters that depend on `data` alone, for each of its three alignments. Both alphabets."""
     for shift in range(3):
         encoded = base64.b64encode(bytes(shift) + data)
-        core = encoded[
-            -(-shift * 8 // 6) : (shift + len(data)) * 8 // 6
-        ]  # without characters that include bits of neighbours
+        # Without the characters that include bits of neighbouring bytes.
+        core = encoded[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]
         yield core
         yield core.translate(URL_SAFE)
 
