@@ -54,7 +54,7 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
 
 
 def token_ended(caller: Identity) -> Unauthorized:
-    """The refusal of work to a caller whose token ended while it waited."""
+    """The error for a caller whose token ended while it waited."""
     return Unauthorized(f"the token {caller.name} was revoked or has expired")
 
 

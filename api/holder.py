@@ -1,7 +1,7 @@
-"""A runner's token speaks for its own runners only: who it says it is, and whose run it reports.
+"""A runner's token may act for its own runners only: under their ids, and on the runs that they hold (ADR 0020).
 
-The runner that holds a run never changes, so what is checked before a write still holds when it is written. Other roles
-may speak for any runner, and so may the caller of this machine before the first token.
+The runner that holds a run never changes, so a check before a write still holds at the write. Other roles, and local
+clients before the first token, may act for any runner.
 """
 
 from api.call import Call
@@ -18,7 +18,7 @@ def check_permission(call: Call, permission: Permission) -> None:
 
 
 async def check_runner(call: Call, runner: str) -> None:
-    """The caller calls itself by this runner id, which is its token's from now on.
+    """Check that the caller may use this runner id. Binds an unused id to the caller's token.
 
     Raises:
         Forbidden: the id belongs to another token, or was used without one.
@@ -33,22 +33,20 @@ async def check_runner(call: Call, runner: str) -> None:
 
 
 async def check_run(call: Call, run: KnownRun) -> None:
-    """Raises Forbidden when a runner's token speaks of another's run."""
-    if not await _speaks_for(call, run.runner):
-        raise Forbidden(
-            f"run {run.id} is held by the runner {run.runner}, which is not of the token {call.caller.name}"
-        )
+    """Raises Forbidden when the caller is a runner's token and none of its runners holds the run."""
+    if not await _may_act_for(call, run.runner):
+        raise Forbidden(f"run {run.id} is held by {run.runner}, no runner of the token {call.caller.name}")
 
 
 async def check_task(call: Call, task: KnownTask) -> None:
-    """Raises Forbidden when a runner's token speaks of a task that none of its runners holds."""
+    """Raises Forbidden when the caller is a runner's token and none of its runners holds the task."""
     if call.caller.role != "runner":
         return
     if task.run_id is None or task.claimed_by is None:
-        raise Forbidden(f"task {task.id} is {task.status}: a runner decides about the runs it holds; ask an operator")
-    if not await _speaks_for(call, task.claimed_by):
-        raise Forbidden(f"task {task.id} is held by the runner {task.claimed_by}, not by one of {call.caller.name}")
+        raise Forbidden(f"task {task.id} is {task.status}: a runner may change only tasks it holds; ask an operator")
+    if not await _may_act_for(call, task.claimed_by):
+        raise Forbidden(f"task {task.id} is held by {task.claimed_by}, no runner of the token {call.caller.name}")
 
 
-async def _speaks_for(call: Call, runner: str) -> bool:
+async def _may_act_for(call: Call, runner: str) -> bool:
     return call.caller.role != "runner" or await call.live.runner_ids.find(runner) == call.caller.name

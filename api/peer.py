@@ -1,11 +1,11 @@
-"""Is the other end of a loopback connection a process that a runner on this machine started?
+"""Detect whether the peer of a loopback connection is a process of a run.
 
-Before the first token exists whoever sits at this machine may do everything. A step of a task sits there, too, but may
-do no more than its run: it is refused. Linux: every process of a run descends from its runner's subreaper (runner/
-subreaper.py), however it detached itself, and each subreaper shows itself by a name in /proc/net/unix. The socket's
-inode, from /proc/net/tcp, leads to the process that holds it; what holds it decides.
+Before the first token exists, every local client may do everything, except steps of tasks: their requests are refused.
+On Linux every process of a step descends from its runner's subreaper (runner/subreaper.py), and each subreaper has an
+abstract socket in /proc/net/unix. The socket's inode, from /proc/net/tcp, leads to the process that holds the other end
+of the connection.
 
-Costs nothing while no runner works here, and is asked once per connection. docs/adr/0019 says what it cannot see.
+Each connection is looked up once, and only while a subreaper exists. Limits: docs/adr/0019.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from msgspec import Struct
 from api.errors import InsideRun
 
 IS_KNOWN = sys.platform == "linux"
-"""Whether steps can be told from others on this platform."""
+"""Whether this platform can detect requests from steps."""
 
 REASON = "from inside a run this needs a token: `elruso token create`, then `elruso vault set ELRUSO_TOKEN --grant`"
-ATTEMPTS = 5  # processes come and go while they are looked at
+ATTEMPTS = 5  # processes start and end during a scan
 
 _PROCESSES = Path("/proc")
 _SUBREAPER = re.compile(rb"@elruso-subreaper-(\d+)-(\d+)\s")
@@ -47,15 +47,17 @@ class Subreaper(Struct, frozen=True):
 
 
 class TcpSocket(Struct, frozen=True):
-    """One end of a connection: its inode, and who made it."""
+    """One end of a connection: its inode and its owner's user id."""
 
     inode: str
     user: int
 
 
 class Sighting(Struct, frozen=True):
-    """What was seen of the holders of a socket: some process, and one below a subreaper; and whether some process of
-    either kind could not be looked into."""
+    """The result of one scan for a socket's holder. `inside`: it is below a subreaper; `outside`: it is not.
+
+    `*_hidden`: some process of that kind could not be inspected. `processes_inside`: all processes below subreapers.
+    """
 
     outside: bool = False
     inside: bool = False
@@ -65,7 +67,7 @@ class Sighting(Struct, frozen=True):
 
 
 class Peer:
-    """The other end of one connection."""
+    """The peer of one connection."""
 
     def __init__(self, client: Address, server: Address) -> None:
         self._client = client
@@ -73,27 +75,29 @@ class Peer:
         self._is_step: bool | None = None
 
     async def is_step(self) -> bool:
-        """Whether it is a process of a run, or may be one. Found out once."""
+        """Whether the peer is, or may be, a process of a run. The result is cached."""
         if self._is_step is None:
             subreapers = list_subreapers() if IS_KNOWN else []
-            self._is_step = bool(subreapers) and await asyncio.to_thread(self._find_out, subreapers)
+            self._is_step = bool(subreapers) and await asyncio.to_thread(self._look_up, subreapers)
         return self._is_step
 
-    def _find_out(self, subreapers: list[Subreaper]) -> bool:
-        own_line = _own_line()
+    def _look_up(self, subreapers: list[Subreaper]) -> bool:
+        own_ancestry = _own_ancestry()
         namespace = _namespace_of("self")
-        others = [one for one in subreapers if one.namespace != namespace or one.pid not in own_line]
+        others = [one for one in subreapers if one.namespace != namespace or one.pid not in own_ancestry]
         if not others:
-            return False  # this API is itself part of a run, and so are all who use it
-        busy = any(_may_have_children(one, namespace) for one in others)  # in this order: a step may end in between
+            return False  # this API is itself part of a run, and so are its clients
+        busy = any(
+            _may_have_children(one, namespace) for one in others
+        )  # before find_socket: a step may end in between
         found = find_socket(self._client, self._server)
         if found is None or found.inode == _UNHELD:
-            return True  # closed already: nobody can be asked
+            return True  # closed already: its holder is unknown
         if not busy:
-            return False  # no command ran any more, and yet the connection is open
+            return False  # no command was running, and the connection is still open
         users = {_user_of(one, namespace) for one in others}
         if users.isdisjoint({ROOT, None, found.user}):
-            return False  # a step can only be its runner's user, unless that is root
+            return False  # a step has its runner's user id, unless that is root
         return holds_inside(found.inode, others, namespace)
 
 
@@ -105,7 +109,7 @@ async def refuse_steps(scope: Mapping[str, Any]) -> None:
 
 
 def list_subreapers() -> list[Subreaper]:
-    """Those of this network namespace."""
+    """The subreapers of this network namespace."""
     try:
         sockets = Path("/proc/net/unix").read_bytes()
     except OSError:
@@ -114,7 +118,7 @@ def list_subreapers() -> list[Subreaper]:
 
 
 def find_socket(local: Address, remote: Address) -> TcpSocket | None:
-    """The TCP socket with these ends, as its owner sees them."""
+    """The TCP socket whose local and remote addresses are these; None: there is none."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         ends = f"{_hexadecimal(local, table)} {_hexadecimal(remote, table)} ".encode()
         with suppress(OSError):
@@ -127,10 +131,10 @@ def find_socket(local: Address, remote: Address) -> TcpSocket | None:
 
 
 def holds_inside(inode: str, subreapers: list[Subreaper], namespace: int) -> bool:
-    """Whether a process below one of the subreapers holds the socket, or nobody can be seen to hold it.
+    """Whether a process below one of the subreapers holds the socket, or no holder can be found.
 
-    A process that cannot be looked into (an sshd's, say) is believed to be the holder if it is outside, and if all
-    those inside could be looked into, twice, with the same result.
+    If no holder is found and some process outside cannot be inspected (sshd, for instance), that process is taken for
+    the holder, provided that all processes inside could be inspected, in two scans with the same result.
     """
     before: Sighting | None = None
     for _ in range(ATTEMPTS):
@@ -144,7 +148,7 @@ def holds_inside(inode: str, subreapers: list[Subreaper], namespace: int) -> boo
 
 
 def look_for_holders(link: str, subreapers: list[Subreaper], namespace: int) -> Sighting:
-    """Look into every process, those inside first, and the youngest first."""
+    """Search the descriptors of all processes, those below subreapers first, youngest first."""
     parents = list_parents()
     roots = {one.pid for one in subreapers if one.namespace == namespace}
     foreign = {one.namespace for one in subreapers} - {namespace}
@@ -161,7 +165,7 @@ def look_for_holders(link: str, subreapers: list[Subreaper], namespace: int) -> 
 
 
 def list_parents() -> dict[int, int]:
-    """Every process and its parent."""
+    """Every process id and its parent's."""
     return {pid: parent for pid in _process_ids() if (parent := _parent_of(pid)) is not None}
 
 
@@ -184,7 +188,9 @@ def _process_ids() -> Iterator[int]:
 
 def _parent_of(pid: int) -> int | None:
     with suppress(OSError):
-        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)  # a third of the price of pathlib, some hundred times
+        descriptor = os.open(
+            f"/proc/{pid}/stat", os.O_RDONLY
+        )  # three times as fast as pathlib; called for every process
         try:
             return int(os.read(descriptor, STAT_BYTES).rpartition(b")")[2].split()[1])
         finally:
@@ -192,22 +198,23 @@ def _parent_of(pid: int) -> int | None:
     return None
 
 
-def _own_line() -> set[int]:
-    line = [os.getpid()]
-    while (parent := _parent_of(line[-1])) and parent not in line:
-        line.append(parent)
-    return set(line)
+def _own_ancestry() -> set[int]:
+    """This process and its ancestors."""
+    ancestry = [os.getpid()]
+    while (parent := _parent_of(ancestry[-1])) and parent not in ancestry:
+        ancestry.append(parent)
+    return set(ancestry)
 
 
 def _may_have_children(subreaper: Subreaper, namespace: int) -> bool:
     if subreaper.namespace == namespace:
-        with suppress(OSError):  # not every kernel has this list
+        with suppress(OSError):  # needs CONFIG_PROC_CHILDREN
             return bool((_PROCESSES / f"{subreaper.pid}/task/{subreaper.pid}/children").read_bytes().strip())
     return True
 
 
 def _holds(pid: int, link: str) -> bool | None:
-    """None: it cannot be looked into, or ended meanwhile."""
+    """None: the process cannot be inspected, or has ended."""
     folder = f"/proc/{pid}/fd"
     try:
         names = os.listdir(folder)  # noqa: PTH208
@@ -221,14 +228,14 @@ def _holds(pid: int, link: str) -> bool | None:
 
 
 def _namespace_of(pid: int | str) -> int:
-    """The process-id namespace of a process; 0 when that cannot be seen."""
+    """The process-id namespace of a process; 0 if it cannot be read."""
     with suppress(OSError):
         return (_PROCESSES / str(pid) / "ns" / "pid").stat().st_ino
     return 0
 
 
 def _user_of(subreaper: Subreaper, namespace: int) -> int | None:
-    """Whose processes it starts; None for one in a container, which may be anybody's here."""
+    """The user id of a subreaper's commands; None for one in another namespace, where user ids may be mapped."""
     if subreaper.namespace == namespace:
         with suppress(OSError, StopIteration):
             status = (_PROCESSES / str(subreaper.pid) / "status").read_text().splitlines()

@@ -1,8 +1,8 @@
-"""Which roles may do what: the one table behind the API's endpoints, the panel's pages, and the commands that a status
-asked for by PATCH is translated into.
+"""Permissions and roles: the only table, for the API's endpoints, the panel's pages, and the commands that a PATCH of a
+task's status maps to.
 
-A row of a route table names a permission, never roles; so the same action asks for the same role, however it is asked
-for. What a runner's token may do, it may do to its own runs only (api/holder.py).
+Routes name a permission, never roles, so an action needs the same role on every path. A runner's token may use its
+permissions on its own runs only (api/holder.py).
 """
 
 from typing import Literal
@@ -68,5 +68,5 @@ ROLES_OF: dict[Permission, Roles] = {
     "sync": OPERATE,
     "migrate": ADMINISTER,
 }
-"""`change tasks` is PATCH /ops/tasks/{id}, which then asks for the permission of the command that it means: `cancel`,
-`claim`, `report`, `requeue`, or `stop by hand` (blocked, failed). `hand back` is `requeue` of one's own run."""
+"""`change tasks` is PATCH /ops/tasks/{id}, which also needs the permission of the command that it maps to: `claim`,
+`report`, `cancel`, `hand back` (ready) or `stop by hand` (blocked, failed). A runner may `hand back` tasks it holds."""

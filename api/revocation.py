@@ -1,8 +1,8 @@
-"""Open streams and waits end with the credential that opened them.
+"""End open streams and waiting claims when their credential ends (ADR 0021).
 
-A token that is revoked or expires, and a session that ends, take effect on requests under way: event streams, live
-updates of the panel, claims that wait for work. The database announces such an end to all processes
-(log.announce_credentials); one tick later at most, expiry and lost announcements are noticed.
+The end of a token or session takes effect on requests under way: event streams, live updates of the panel, waiting
+claims. The database announces it to all processes (log.announce_credentials). Expiry and lost announcements are
+detected within TICK_SECONDS.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ log = structlog.get_logger(__name__)
 
 
 class Hold(Struct, frozen=True, eq=False):
-    """A request under way, and what ends it."""
+    """A request under way, and the callback that ends it."""
 
     caller: Identity
     end: Callable[[], None]
 
 
 class RevocationWatch:
-    """The requests of this process that last, and whether their callers may still be served."""
+    """Tracks the long-lived requests of this process, and ends those whose credential has ended."""
 
     def __init__(self, tokens: TokenStore, sessions: SessionStore, listener: Listener) -> None:
         self._tokens = tokens
@@ -44,22 +44,22 @@ class RevocationWatch:
         self._announced = asyncio.Event()
         self._unsure = False
         self._watching: asyncio.Task[None] | None = None
-        self._unsubscribe = listener.subscribe(self._hear)
+        self._unsubscribe = listener.subscribe(self._on_hint)
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._unsubscribe()
         if self._watching is not None:
             self._watching.cancel()
 
     def is_valid(self, caller: Identity) -> bool:
-        """Whether the caller may still be served, as far as is known without asking the database."""
+        """Whether the caller's credential is valid, according to the caches. Does not query the database."""
         allowed = self._tokens.allows(caller.token)
         return allowed and (caller.session is None or self._sessions.allows(caller.session))
 
     @contextmanager
     def hold(self, caller: Identity, end: Callable[[], None]) -> Iterator[None]:
-        """Calls `end`, in the event loop, if the caller's credential ends while the block runs."""
+        """Call `end`, in the event loop, if the caller's credential ends while the block runs."""
         hold = Hold(caller, end)
         self._holds[id(hold)] = hold
         self._any_holds.set()
@@ -74,7 +74,7 @@ class RevocationWatch:
             if not self._holds:
                 self._any_holds.clear()
 
-    def _hear(self, hint: Hint) -> None:
+    def _on_hint(self, hint: Hint) -> None:
         if hint.credentials:
             self._tokens.forget()
             self._sessions.forget()
@@ -89,13 +89,13 @@ class RevocationWatch:
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._announced.wait()
             if self._announced.is_set() or self._unsure or self._listener.mode == "polling":
-                await self._ask_again()
+                await self._refresh()
             for key, hold in list(self._holds.items()):
                 if not self.is_valid(hold.caller):
                     self._holds.pop(key, None)
                     hold.end()
 
-    async def _ask_again(self) -> None:
+    async def _refresh(self) -> None:
         self._announced.clear()
         self._unsure = False
         self._tokens.forget()

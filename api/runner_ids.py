@@ -1,6 +1,6 @@
-"""A runner's id belongs to the token that used it first, for good (docs/adr/0020).
+"""The tokens that own runner ids. An id belongs permanently to the token that used it first (docs/adr/0020).
 
-An id that was used without a token, by a runner over PostgreSQL or before there were tokens, belongs to none.
+An id that was used without a token, by a runner over PostgreSQL or before there were tokens, belongs to no token.
 """
 
 from collections import OrderedDict
@@ -10,19 +10,19 @@ from events.statements import load_statements
 
 SQL = load_statements("api", "runner_ids.sql")
 
-REMEMBERED = 10_000  # ids in memory
-ATTEMPTS = 2  # the second one sees what another process bound at the same moment
+CACHED_IDS = 10_000
+ATTEMPTS = 2  # the second sees a row that another process inserted concurrently
 
 
 class RunnerIds:
-    """The owners of runner ids. Each is read once: it never changes."""
+    """Finds and binds the owners of runner ids. Caches them: an owner never changes."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._owners: OrderedDict[str, str] = OrderedDict()
 
     async def bind(self, runner: str, token: str) -> str | None:
-        """The name of the token that owns the id, which is `token` if nobody has used it yet; None: no token does."""
+        """The name of the token that owns the id; binds an unused id to `token`. None: it was used without a token."""
         if runner in self._owners:
             return self._owners[runner]
         for _ in range(ATTEMPTS):
@@ -40,6 +40,6 @@ class RunnerIds:
     def _remember(self, runner: str, owner: str | None) -> str | None:
         if owner is not None:
             self._owners[runner] = owner
-            if len(self._owners) > REMEMBERED:
+            if len(self._owners) > CACHED_IDS:
                 self._owners.popitem(last=False)
         return owner

@@ -1,7 +1,7 @@
-"""Before a body is read: does it hold a secret of the vault? What is in the log is there for ever.
+"""Search request bodies for values of the vault: whatever is in the log is there forever.
 
-The search is the one that redacts output: a value is found in whatever form it is written (ADR 0023). Long bodies are
-searched on a thread, so that other requests go on.
+The search is the one that redacts output and recognises a value in every encoding (ADR 0023). Long bodies are searched
+on a thread, so that they do not block the event loop.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ import msgspec
 
 from api.credentials import Screen
 from events.errors import SecretInText
+from events.json_text import map_text
 
 Policy = Literal["refuse", "redact", "pass"]
-"""What becomes of a secret in a body: asked by an operator it is refused, reported by a runner it is blotted out."""
+"""What to do with a secret in a body: `refuse` the request (operators), `redact` it (runners), or `pass` it on."""
 
-SEPARATOR = "\x01"  # no form of a value holds it: one search through all texts of a body
-INLINE_BYTES = 16 * 1024  # more than that is searched on a thread
-MIN_NUMBER = 8  # digits; shorter numbers of a runner are counts and ids
+SEPARATOR = "\x01"  # between the texts of a body, which are searched as one; no form of a value contains it
+INLINE_BYTES = 16 * 1024  # longer bodies are searched on a thread
 
 
 async def screen_body(body: bytes, policy: Policy, screen: Screen) -> bytes:
@@ -29,7 +29,7 @@ async def screen_body(body: bytes, policy: Policy, screen: Screen) -> bytes:
 
 
 def screened(body: bytes, policy: Policy, screen: Screen) -> bytes:
-    """The body as it may be stored. A body that is no JSON is left to the decoder.
+    """The body as it may be stored. Invalid JSON is returned as it is; the decoder reports it.
 
     Raises:
         SecretInText: it holds a secret, and the policy is to refuse.
@@ -46,11 +46,11 @@ def screened(body: bytes, policy: Policy, screen: Screen) -> bytes:
     together = SEPARATOR.join(_texts(plain))
     if screen.redact(together) == together:
         return body
-    return msgspec.json.encode(_redacted(plain, screen))
+    return msgspec.json.encode(map_text(plain, screen.redact))
 
 
 def refuse_secrets(plain: Any, screen: Screen) -> None:
-    """Look at every text and number in a value. Raises SecretInText."""
+    """Search every string and number in a value. Raises SecretInText."""
     name = screen.find_in(SEPARATOR.join(_texts(plain)))
     if name is not None:
         raise SecretInText(
@@ -72,18 +72,3 @@ def _texts(plain: Any) -> Iterator[str]:
                 yield from _texts(value)
         case int() | float() if not isinstance(plain, bool):
             yield repr(plain)
-
-
-def _redacted(plain: Any, screen: Screen) -> Any:
-    match plain:
-        case str():
-            return screen.redact(plain)
-        case dict():
-            return {screen.redact(key): _redacted(value, screen) for key, value in plain.items()}
-        case list():
-            return [_redacted(value, screen) for value in plain]
-        case int() | float() if not isinstance(plain, bool) and len(repr(plain)) >= MIN_NUMBER:
-            text = repr(plain)
-            redacted = screen.redact(text)
-            return plain if redacted == text else redacted
-    return plain

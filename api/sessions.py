@@ -1,8 +1,8 @@
-"""Sessions of the panel: what a browser is given for its token at sign-in (docs/adr/0021).
+"""Sessions of the panel, which a browser receives in exchange for a token at sign-in (docs/adr/0021).
 
-A session's id is random and opens nothing but the panel, under the host and port of the sign-in. It is valid until it
-ends by sign-out, its token ends, or SESSION_LIFETIME has passed. Looked up from memory, like tokens: the database is
-asked once a CACHE_SECONDS for each session in use, and at once when it announces that one ended.
+A session id is random and valid for the panel only, under the host and port of the sign-in. The session ends by signing
+out, with its token, or after SESSION_LIFETIME. Sessions are cached like tokens: each one in use is read from the
+database once per CACHE_SECONDS, and again when the database announces that a session ended.
 """
 
 import secrets
@@ -20,12 +20,12 @@ from events.statements import load_statements
 SQL = load_statements("api", "sessions.sql")
 
 SESSION_LIFETIME = timedelta(days=7)
-REMEMBERED = 10_000  # sessions in memory
-USED_EVERY = timedelta(minutes=1)
+CACHED_SESSIONS = 10_000
+USED_EVERY = timedelta(minutes=1)  # how often the last use is stored
 
 
 class Session(Struct, frozen=True):
-    """A session as the database has it. `digest`: of its id; `token`: the digest of the token that opened it."""
+    """A row of log.sessions. `digest`: of its id; `token`: digest of the token; `audience`: host and port."""
 
     digest: bytes
     token: bytes
@@ -49,13 +49,13 @@ class SessionStore:
         self._generation = 0
 
     async def begin(self, token: str, audience: str) -> str:
-        """A session for whoever showed this token; its id, which can be seen only now."""
+        """Open a session for this token; returns its id, which is not stored."""
         session_id = secrets.token_urlsafe(RANDOM_BYTES)
         await self._pool.fetch(SQL["open_session"], digest(session_id), digest(token), audience, SESSION_LIFETIME)
         return session_id
 
     async def find(self, session_id: str, audience: str) -> Identity | None:
-        """Whose session this is, or None if there is none of this id for this host and port, or it is over."""
+        """The session's user; None: there is no valid session of this id for this host and port."""
         if not session_id:
             return None
         wanted = digest(session_id)
@@ -77,12 +77,12 @@ class SessionStore:
         self.forget()
 
     def allows(self, session: bytes) -> bool:
-        """Whether the session of this digest was there when the database was asked last, and has not expired."""
+        """Whether the session of this digest is valid, according to the cache. Does not query the database."""
         _read_at, known = self._known.get(session, (0.0, None))
         return known is not None and not known.is_over
 
     async def read(self, digests: Sequence[bytes]) -> list[Session | None]:
-        """The sessions of these digests, as the database has them now."""
+        """Read the sessions of these digests from the database, in this order; None: not found."""
         generation, asked_at = self._generation, time.monotonic()
         rows = await self._pool.fetch(SQL["list_sessions"], list(digests))
         found = {row["digest"]: Session(**row) for row in rows}
@@ -90,11 +90,11 @@ class SessionStore:
             fresh = generation == self._generation
             self._known[each] = (asked_at if fresh else float("-inf"), found.get(each))
             self._known.move_to_end(each)
-        while len(self._known) > REMEMBERED:
+        while len(self._known) > CACHED_SESSIONS:
             self._known.popitem(last=False)
         return [found.get(each) for each in digests]
 
     def forget(self) -> None:
-        """Ask the database next time."""
+        """Expire the cache."""
         self._generation += 1
         self._known = OrderedDict((each, (float("-inf"), known)) for each, (_at, known) in self._known.items())

@@ -32,7 +32,7 @@ async def change_status(call: Call, task: KnownTask, change: TaskChange) -> None
 
     Raises:
         Forbidden: the caller may not do what this means, or not to this task.
-        LeaseLost: a runner speaks of a task that is another's by now.
+        LeaseLost: the task is held by another runner, or in another run.
         IllegalTransition: the status cannot be reached from here.
         InvalidInput: the runner is not named where it must be.
     """

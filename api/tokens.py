@@ -1,8 +1,7 @@
 """Bearer tokens: made once, shown once, stored as a digest, looked up from memory.
 
-The database announces every change of a token (log.announce_credentials), and is asked once a CACHE_SECONDS besides,
-when requests come in; so a token that was revoked anywhere stops working within that time, even if no announcement
-comes.
+The database announces every change of a token (log.announce_credentials). Tokens are also read again once per
+CACHE_SECONDS while requests arrive, so a revoked token stops working within that time even if the announcement is lost.
 """
 
 import asyncio
@@ -104,9 +103,9 @@ class TokenStore:
         return found if found is not None and found.is_valid else None
 
     def allows(self, wanted: bytes) -> bool:
-        """Whether the token of this digest is valid, as far as is known without asking the database.
+        """Whether the token of this digest is valid, according to the cache. Does not query the database.
 
-        An empty digest stands for callers without a token, who are admitted until the first one is made.
+        An empty digest stands for callers without a token, who are admitted until the first one is created.
         """
         found = self._by_digest.get(wanted)
         return not self._by_digest if wanted == b"" else found is not None and found.is_valid
@@ -117,7 +116,7 @@ class TokenStore:
         self._read_at = float("-inf")
 
     async def refresh(self) -> None:
-        """Ask the database unless that was done a moment ago. Concurrent callers share one query."""
+        """Read the tokens again unless the cache is fresh. Concurrent callers share one query."""
         if is_fresh(self._read_at):
             return
         async with self._reading:
@@ -134,10 +133,10 @@ class TokenStore:
 
 
 def is_fresh(read_at: float) -> bool:
-    """Whether what was read then still counts."""
+    """Whether something cached at this time.monotonic() is fresh."""
     return time.monotonic() - read_at <= CACHE_SECONDS
 
 
 def digest(secret: str) -> bytes:
-    """What is stored of a token, or of a session's id."""
+    """The SHA-256 that is stored for a token or a session id."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""What a run leaves behind besides its events: its patch and its diffstat (log.store_artifact, docs/adr/0020)."""
+"""The artifacts of a run, its patch and its diffstat (log.store_artifact, docs/adr/0020)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from events.errors import Conflict, LeaseLost, NotFound
 
 
 def check_stored(rows: Sequence[Any], run_id: int, kind: str) -> None:
-    """Does nothing when the artifact is stored, now or from before with the same content.
+    """Check the result of log.store_artifact. Storing the same content again is no error.
 
     Raises:
         Conflict: the run has another content of this kind.

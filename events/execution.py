@@ -1,4 +1,4 @@
-"""What of a task is executed, in order: the one answer that runner, preview and panel share (ADR 0022)."""
+"""The commands that a run of a task executes, in order, for the runner, the preview and the panel (ADR 0022)."""
 
 from typing import Literal
 
@@ -32,12 +32,12 @@ class ExecutedCommand(Struct, frozen=True):
 
 
 def executor_name(task_type: str, has_steps: bool) -> ExecutorName:
-    """By type if that names an executor, else by content: steps are for the shell, the rest for the agent."""
+    """The executor that the type names; for other types `shell` if the task has steps, else `agent`."""
     return _NAMED.get(task_type) or ("shell" if has_steps else "agent")
 
 
 def executed_commands(task_id: str, task: TaskCreated | PlannedTask) -> list[ExecutedCommand]:
-    """Everything that a run of the task executes, in this order, as far as nothing fails before."""
+    """Everything that a run of the task executes, in order. A failure skips the rest."""
     secrets = secret_names(task)
     commands = [
         ExecutedCommand(task_id, kind, name, command, timeout, secrets)
@@ -51,13 +51,13 @@ def executed_commands(task_id: str, task: TaskCreated | PlannedTask) -> list[Exe
 
 
 def secret_names(task: TaskCreated | PlannedTask) -> list[str]:
-    """The variables that it names in params.secrets; what is no list of names is refused when it runs."""
+    """The variables in params.secrets. A value that is no list is refused when the task runs."""
     names = task.params.get("secrets")
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def agent_prompt(task: TaskCreated | PlannedTask) -> str:
-    """The task in words, with what will be checked afterwards."""
+    """The prompt for an agent: the task, and the acceptance criteria."""
     parts = [f"# {task.title}", task.body]
     if task.params:
         parts.append("## Parameters\n" + readable_json(task.params))

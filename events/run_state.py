@@ -1,10 +1,10 @@
-"""What the log says of a run."""
+"""The state of a run in the log."""
 
 from msgspec import Struct
 
 
 class RunState(Struct, frozen=True):
-    """`status`: running, done, failed, requeued, blocked or cancelled. `commit_hash`: as the run's end event says."""
+    """`status`: running, done, failed, requeued, blocked or cancelled. `commit_hash`: from the run's end event."""
 
     status: str
     task_id: str

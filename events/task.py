@@ -15,7 +15,9 @@ from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
 
 Phase = str | int
+DEFAULT_TASK_TYPE, DEFAULT_PRIORITY, DEFAULT_MAX_ATTEMPTS = "generic", 100, 4
 ArtifactKind = Literal["patch", "diffstat"]
+UnrecordedReason = Literal["unsupported_name", "special_file", "embedded_repository", "submodule", "history", "refused"]
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -54,16 +56,14 @@ class Artifact(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 class Unrecorded(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A path in a run's workspace that its commit does not hold, and why.
 
-    `reason`: `unsupported_name` (git never stores it, e.g. `.GIT`), `special_file` (a socket, a pipe, a device),
-    `unreadable`, `embedded_repository` (the history of a repository inside the workspace; its files are recorded),
-    `submodule` (changes inside one), `history` (commits of the run's own that could not be taken over; the files are
-    recorded) or `refused` (git would not add it).
+    `reason`: `unsupported_name` (git refuses the name, e.g. `.GIT`), `special_file` (a socket, a pipe, a device),
+    `embedded_repository` (the history of a repository inside the workspace; its files are recorded), `submodule`
+    (changes inside one), `history` (commits of the run that are not part of the result; the files are recorded) or
+    `refused` (git could not add it).
     """
 
     path: str
-    reason: Literal[
-        "unsupported_name", "special_file", "unreadable", "embedded_repository", "submodule", "history", "refused"
-    ]
+    reason: UnrecordedReason
 
 
 class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -72,11 +72,11 @@ class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     title: str
     body: str | None = None
     phase: Phase | None = None
-    task_type: str = "generic"
+    task_type: str = DEFAULT_TASK_TYPE
     steps: list[Step] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
-    priority: int = 100
-    max_attempts: int = 4
+    priority: int = DEFAULT_PRIORITY
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
     timeout_seconds: float | None = None
     depends_on: list[str] = field(default_factory=list)
     blocked_by: list[str] = field(default_factory=list)

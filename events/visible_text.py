@@ -1,9 +1,9 @@
-"""Text with nothing hidden in it, for whoever decides about it: panel, API preview, command line (ADR 0022).
+"""Mark hidden characters in text that is shown for approval: panel, API preview, command line (ADR 0022).
 
-A character that has no ink, or that steers how the text around it is displayed, becomes a marker that names its code
-point: ⟨U+202E⟩. In a command long runs of spaces and blank lines become markers too, ⟨9000 spaces⟩, since they push
-what follows out of sight. The brackets of the markers are marked themselves where they occur in a text, so that no
-text can imitate a marker and two different texts never look the same.
+An invisible character, or one that changes how the text around it is displayed, becomes a marker that names its code
+point: ⟨U+202E⟩. In commands, long runs of spaces and blank lines become markers too, ⟨9000 spaces⟩, since they push the
+rest out of view. The markers' brackets are marked as well where they occur in a text, so no text can imitate a marker,
+and different texts never look the same.
 """
 
 import re
@@ -52,7 +52,7 @@ _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-
 
 
 class Marker(NamedTuple):
-    """What stands for hidden text: so many `repeats` of `character` in a row, or so many blank lines."""
+    """Replaces hidden text: `repeats` of `character`, spaces, tabs or blank lines."""
 
     kind: Literal["character", "spaces", "tabs", "blank_lines"]
     repeats: int = 1
@@ -73,7 +73,7 @@ FindingCode = Literal[
 
 
 class Finding(Struct, frozen=True):
-    """Something in a text that misleads its reader: what, how often, and in which line (from 1) first."""
+    """Misleading text: its kind, an English description, how often it occurs, and in which line (from 1) first."""
 
     code: FindingCode
     detail: str
@@ -82,7 +82,7 @@ class Finding(Struct, frozen=True):
 
 
 def plain_label(marker: Marker) -> str:
-    """What a marker says, in English."""
+    """The label of a marker, in English."""
     if marker.kind == "character":
         repeated = f" ×{marker.repeats}" if marker.repeats > 1 else ""
         return f"U+{ord(marker.character):04X}{repeated}"
@@ -91,27 +91,27 @@ def plain_label(marker: Marker) -> str:
 
 
 def visible(text: str, label: Label = plain_label) -> str:
-    """A command with everything in it visible; line feeds and tabs stay."""
+    """A command with hidden characters marked. Line feeds and tabs are kept."""
     return "".join(part if isinstance(part, str) else f"⟨{label(part)}⟩" for part in segments(text))
 
 
 def visible_text(text: str) -> str:
-    """Prose with every hidden character visible; white space and emoji stay."""
+    """Prose with hidden characters marked. White space and emoji are kept."""
     return _TEXT.sub(_code_point, text)
 
 
 def visible_line(text: str) -> str:
-    """The same on one line: line feeds and tabs become markers."""
+    """As `visible_text`, on one line: line feeds and tabs become markers."""
     return _LINE.sub(_code_point, text)
 
 
 def escape_json(document: str) -> str:
-    """The same JSON document with hidden characters as escapes; outside its strings there are none."""
+    """The same JSON document with hidden characters escaped. They occur in its strings only."""
     return document if document.isascii() and "\x7f" not in document else HIDDEN.sub(_json_escape, document)
 
 
 def segments(command: str) -> Iterator[str | Marker]:
-    """The text of a command, and markers where something in it is hidden."""
+    """A command as pieces of text and markers."""
     end = 0
     for match in _COMMAND.finditer(command):
         if match.start() > end:
@@ -123,19 +123,19 @@ def segments(command: str) -> Iterator[str | Marker]:
 
 
 def marker_limit(command: str) -> int:
-    """No fewer than the markers that `segments` yields, found without making them."""
+    """An upper bound for the number of markers that `segments` yields, faster to compute."""
     changes = sum(map(command.count, (" \t", "\t ", " \n", "\t\n")))
     blanks = len(_LONG_BLANK.findall(command)) + len(_BLANK_LINES.findall(command))
     return len(_HIDDEN_RUN.findall(command)) * REPEATS_MAX + blanks + changes + 1
 
 
 def line_count(text: str) -> int:
-    """How many lines a text has; a line feed at its end begins no further one."""
+    """The number of lines, without counting trailing line feeds."""
     return text.rstrip("\n").count("\n") + 1
 
 
 def findings(text: str) -> list[Finding]:
-    """What in a text misleads its reader, each kind once."""
+    """Everything in a text that misleads its reader, without duplicates."""
     return [*_hidden_findings(text), *_blank_findings(text), *_script_findings(text)]
 
 
@@ -181,7 +181,7 @@ def _code_of(character: str) -> FindingCode:
 
 
 def _blank_findings(text: str) -> Iterator[Finding]:
-    """Runs of white space that push what follows out of sight."""
+    """Runs of white space that push the rest out of view."""
     if blanks := _LONG_BLANK.findall(text):
         detail = f"{max(map(len, blanks))} spaces or tabs in a row"
         yield Finding("long_blank", detail, len(blanks), _line_of(text, text.index(blanks[0])))

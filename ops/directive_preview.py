@@ -1,19 +1,19 @@
-"""The preview of a directive on a terminal: what applying it would execute, whole and in order (ADR 0022)."""
+"""Print the preview of a directive: everything that applying it would execute, in order (ADR 0022)."""
 
 import json
 from collections import defaultdict
 from typing import Any
 
+from events.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_PRIORITY, DEFAULT_TASK_TYPE
 from ops.terminal import Terminal
 
 SHELL = ("step", "check")
-DEFAULT_PRIORITY, DEFAULT_ATTEMPTS = 100, 4  # of a task (events/task.py); said only where they differ
 
 Json = dict[str, Any]
 
 
 def show_preview(terminal: Terminal, preview: Json) -> None:
-    """Print what GET /ops/directives/ID/preview answers; warnings and missing credentials go to stderr."""
+    """Print the answer of GET /ops/directives/ID/preview; warnings and missing credentials go to stderr."""
     commands: dict[str, list[Json]] = defaultdict(list)
     for command in preview["commands"]:
         commands[command["task_id"]].append(command)
@@ -40,7 +40,7 @@ def _show_task(terminal: Terminal, task: Json, commands: list[Json]) -> None:
 
 
 def _facts(task: Json, kinds: set[str]) -> list[tuple[str, str]]:
-    """What else changes what runs, when, and how often."""
+    """Settings besides the commands that decide what runs, and how often. Defaults are left out."""
     params = task["params"] if not kinds & {"agent", "handler"} else {}
     facts = [
         ("directive.secrets", ", ".join(task["secrets"])),
@@ -50,8 +50,8 @@ def _facts(task: Json, kinds: set[str]) -> list[tuple[str, str]]:
         ("directive.branch", task["branch"] or ""),
         ("directive.limit", f"{task['timeout_seconds']} s" if task["timeout_seconds"] else ""),
         ("directive.priority", str(task["priority"]) if task["priority"] != DEFAULT_PRIORITY else ""),
-        ("directive.attempts", str(task["max_attempts"]) if task["max_attempts"] != DEFAULT_ATTEMPTS else ""),
-        ("directive.type", task["task_type"] if task["task_type"] != "generic" else ""),
+        ("directive.attempts", str(task["max_attempts"]) if task["max_attempts"] != DEFAULT_MAX_ATTEMPTS else ""),
+        ("directive.type", task["task_type"] if task["task_type"] != DEFAULT_TASK_TYPE else ""),
         ("directive.blocked_by", ", ".join(task["blocked_by"])),
     ]
     return [(key, value) for key, value in facts if value]

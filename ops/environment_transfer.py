@@ -1,5 +1,7 @@
-"""Starts children of ours without our settings in their environment: /proc would show them to every process of the same
-user, and to root. They come through a socket, once the child has closed itself (ops/private_process.py).
+"""Pass settings to child processes through a socket instead of their initial environment.
+
+/proc would show the initial environment to every process of the same user. The child reads the socket once it is
+non-dumpable (ops/private_process.py).
 """
 
 import asyncio
@@ -11,14 +13,14 @@ from typing import Self
 from ops.config import TRANSFER_VARIABLE, adopt_environment, inherited_environment
 from runner.environment import BASE_VARIABLES
 
-READY_SECONDS = 10.0  # how long a child may take until it is ready for its settings
-STARTUP_PREFIXES = ("PYTHON", "LD_", "LC_", "MALLOC_")  # what the loader, libc and Python read before any of our code
+READY_SECONDS = 10.0  # how long a child may take until it asks for its settings
+STARTUP_PREFIXES = ("PYTHON", "LD_", "LC_", "MALLOC_")  # read by the loader, libc and Python before El Ruso's code
 
 _READY = b"r"
 
 
 class EnvironmentTransfer:
-    """The environment of one child: `visible` and `descriptors` for its start, the rest by `deliver` afterwards."""
+    """The environment of one child: start it with `visible` and `descriptors`, then `deliver` the rest."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         hidden = {name: value for name, value in environment.items() if not _is_harmless(name)}
@@ -36,7 +38,7 @@ class EnvironmentTransfer:
         self._theirs.close()
 
     async def deliver(self) -> None:
-        """Wait until the child is ready, and give it the rest; a child that dies first gets nothing."""
+        """Wait until the child asks, and send the rest. Returns silently if the child dies or takes READY_SECONDS."""
         self._theirs.close()
         self._ours.setblocking(False)
         loop = asyncio.get_running_loop()
@@ -47,7 +49,7 @@ class EnvironmentTransfer:
         self._ours.close()
 
     def deliver_now(self) -> None:
-        """The same, blocking."""
+        """As `deliver`, blocking."""
         self._theirs.close()
         self._ours.settimeout(READY_SECONDS)
         with suppress(ConnectionError, TimeoutError):
@@ -57,7 +59,7 @@ class EnvironmentTransfer:
 
 
 def receive_environment() -> None:
-    """In the child: take the settings that its parent has for it, if there are any."""
+    """In the child: receive the settings from the parent, if it sends any."""
     descriptor = inherited_environment().get(TRANSFER_VARIABLE, "")
     if not descriptor.isdigit():
         return

@@ -1,4 +1,4 @@
-"""Whether a command of ours was typed inside a run, and which."""
+"""Detect whether `elruso` was started by a step of a run, and of which."""
 
 import os
 from contextlib import suppress
@@ -12,7 +12,7 @@ from runner.process_tree import SUBREAPER_NAME, read_process
 
 
 class SurroundingRun(Struct, frozen=True):
-    """The run as its steps are told of it; `?` where a step cleared its environment."""
+    """The run, from the environment of its steps; `?` if a step cleared it."""
 
     task_id: str
     run_id: str

@@ -1,7 +1,7 @@
-"""Keeps what a process of ours knows from other processes of the same user, such as the steps of a task. Linux.
+"""Hide a process's memory and settings from other processes of the same user, such as steps of tasks. Linux only.
 
-Its memory, descriptors and environment are closed to them (PR_SET_DUMPABLE), and the environment it was started with is
-wiped from where /proc/PID/environ shows it, also to root. What root can still read is the memory itself.
+PR_SET_DUMPABLE denies them its memory, descriptors and environment. The initial environment is also overwritten where
+/proc/PID/environ shows it, which hides it from root. Root can still read the memory itself.
 """
 
 import ctypes
@@ -19,21 +19,23 @@ _ARGUMENTS_START, _ARGUMENTS_END, _ENVIRONMENT_START, _ENVIRONMENT_END = 45, 46,
 
 
 def become_private() -> None:
-    """To be called first, while there is one thread."""
+    """Make this process non-dumpable and wipe its initial environment. Call it first, while there is one thread."""
     if not IS_LINUX:
         return
     set_undumpable()
     fields = [int(field) for field in Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[1:]]
     fields.insert(0, 0)  # the state, a letter
-    adopt_environment(inherited_environment())  # copied by the C library; nothing points to the old place any more
+    adopt_environment(inherited_environment())  # setenv(3) copies the values, so nothing points to the old memory
     _wipe(fields[_ENVIRONMENT_START], fields[_ENVIRONMENT_END])
     for token in tokens_in(sys.argv):
         _wipe_argument(fields[_ARGUMENTS_START], fields[_ARGUMENTS_END], token)
 
 
 def become_identifiable() -> None:
-    """For a process that speaks to the API without a token: an API that is not root must be able to see that the
-    connection is this process's and not a step's (api/peer.py)."""
+    """Make this process dumpable, for clients without a token.
+
+    An API that is not root must be able to see that the connection is not a step's (api/peer.py).
+    """
     if IS_LINUX:
         set_dumpable()
 
@@ -51,7 +53,7 @@ def _wipe(start: int, end: int) -> None:
 
 
 def _wipe_argument(start: int, end: int, text: str) -> None:
-    """Overwrite an argument where ps sees it; Python has a copy."""
+    """Overwrite an argument where ps reads it; Python has a copy."""
     value = text.encode(errors="surrogateescape")
     found = ctypes.string_at(start, end - start).find(value) if value and 0 < start < end else -1
     if found >= 0:

@@ -81,11 +81,11 @@ class RunnerProcess:
         self._signals = 0
 
     async def run(self, opening: PostgresLink | HttpLink) -> None:
-        """Until stopped. What an earlier runner left running must not work in workspaces that are cleared."""
+        """Run until stopped. Processes of dead runners are killed before their workspaces are cleaned up."""
         await asyncio.to_thread(kill_orphans)
         workspaces = self._context.workspaces
         async with opening as link:
-            workspaces.ask(link)
+            workspaces.set_run_lookup(link)
             await workspaces.recover()
             self._worker = Worker(link, self._context, self.settings)
             loop = asyncio.get_running_loop()

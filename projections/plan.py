@@ -1,4 +1,4 @@
-"""What a directive plans, part by part: each task whole, with everything that a run of it executes."""
+"""The plan of a directive, page by page: complete tasks, with the commands that a run of each executes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,8 +18,8 @@ class Plan(TaskCreated, frozen=True, forbid_unknown_fields=False):
     """A planned task as it will be created. Fields that only later versions know are ignored."""
 
 
-class PlannedTask(Struct, frozen=True):
-    """A task of a directive; `wave`: those of one wave can run beside each other. `status` is None until it exists."""
+class PlanEntry(Struct, frozen=True):
+    """A task of a plan. Tasks of one `wave` can run concurrently. `status` is None until the task exists."""
 
     id: str
     plan: Plan
@@ -35,7 +35,7 @@ class PlannedTask(Struct, frozen=True):
 class PlanPage(Struct, frozen=True):
     """A part of a plan of `total` tasks. `digest` is that of the whole plan, byte for byte as the log has it."""
 
-    tasks: list[PlannedTask]
+    tasks: list[PlanEntry]
     total: int
     digest: str
 
@@ -71,7 +71,7 @@ async def find_plan(pool: Pool, directive_id: str, after: int, limit: int) -> Pl
     page = _page.decode(found)
     earlier = [(task.id, task.depends_on or ()) for task in page.before]
     wave = waves([*earlier, *((task.id, task.plan.depends_on) for task in page.tasks)])
-    tasks = [PlannedTask(task.id, task.plan, wave[task.id], task.status) for task in page.tasks]
+    tasks = [PlanEntry(task.id, task.plan, wave[task.id], task.status) for task in page.tasks]
     return PlanPage(tasks, page.total, page.digest)
 
 

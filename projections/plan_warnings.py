@@ -1,4 +1,4 @@
-"""What in the texts of a planned task misleads whoever decides about it."""
+"""Warnings about misleading text in a planned task, for the approver."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ class PlanWarning(Struct, frozen=True):
 
 
 def plan_warnings(task_id: str, task: TaskCreated) -> list[PlanWarning]:
-    """Hidden characters, long blanks and confusing alphabets in whatever of the task is executed, shown or enforced."""
+    """Hidden characters, long blanks and mixed alphabets in the task's title, commands, scope and expected files."""
     return [_warning(task_id, place, finding) for place, text in _texts(task_id, task) for finding in findings(text)]
 
 

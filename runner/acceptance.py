@@ -1,4 +1,4 @@
-"""What must hold after the work is done: files in the commit, checks that exit 0."""
+"""Acceptance: expected files in the commit, and checks that exit 0."""
 
 from events.paths import parts_inside
 from events.task import Acceptance, Step
@@ -18,7 +18,7 @@ def validate(acceptance: Acceptance) -> None:
 
 
 async def accept(acceptance: Acceptance, run: Run, workspace: Workspace) -> None:
-    """Look for every expected file in what was recorded, then run every check as a step of the run.
+    """Check that every expected file was recorded, then run every check as a step of the run.
 
     Raises:
         RunFailed: a file is missing, or a check did not exit 0.

@@ -1,4 +1,4 @@
-"""What a command that runs looks like to the runner, however it is supervised."""
+"""The interface of a running command, independent of how it is supervised."""
 
 import asyncio
 from typing import Protocol
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Exit(Struct, frozen=True):
-    """How a command ended. Death by a signal is 128 + its number, as in a shell; without a code there is an `error`."""
+    """How a command ended. `code`: 128 + n after signal n, as in a shell; None: unknown, see `error`."""
 
     code: int | None
     error: str | None = None
@@ -18,17 +18,17 @@ class Child(Protocol):
 
     @property
     def exited(self) -> asyncio.Future[Exit]:
-        """Done when the command itself has ended; what it started may still run."""
+        """Resolved when the command itself has ended; its descendants may still run."""
 
     async def end(self, grace_seconds: float) -> None:
-        """SIGTERM to all that is left of it, and SIGKILL after the grace period, or at once when cancelled.
+        """Send SIGTERM to all its processes, and SIGKILL after the grace period, or at once when cancelled.
 
-        When this returns nothing of it runs, unless the kernel itself cannot end it.
+        On return none of them runs, except those that the kernel cannot end (uninterruptible sleep).
         """
 
 
 class Streams(Struct, frozen=True):
-    """The descriptors that become a command's standard streams. Whoever opened them closes them."""
+    """The descriptors that become a command's standard streams. The caller closes them."""
 
     stdin: int
     stdout: int

@@ -15,18 +15,18 @@ from runner.subreaper_protocol import MESSAGE_BYTES, Order, Report, RetryPauses,
 
 
 class CommandSupervisor:
-    """The lower level: one command, in a process of its own that is the subreaper of all the command starts."""
+    """The lower level: a process per command that is the child subreaper of all its descendants."""
 
     def __init__(self, channel: socket.socket, leader: int, parent: int) -> None:
         self._channel = channel
         self._leader = leader
         self._parent = parent
         self._kill_at: float | None = None
-        self._is_orphaned = False  # then an exit code would be that of our own SIGKILL
+        self._is_orphaned = False  # then the command's exit code would be that of the supervisor's own SIGKILL
         self._pauses = RetryPauses()
 
     def serve(self, wakeup: Wakeup) -> None:
-        """Until nothing of the command is left."""
+        """Serve until no process of the command is left."""
         waiting = select.poll()
         waiting.register(self._channel.fileno(), select.POLLIN)
         waiting.register(wakeup.descriptor, select.POLLIN)
@@ -48,7 +48,7 @@ class CommandSupervisor:
         return left * 1000 + 1 if left > 0 else self._pauses.next_pause() * 1000
 
     def _take_order(self) -> bool:
-        """False when it was the last: the runner is gone."""
+        """Handle one order. False: the runner has closed the socket."""
         try:
             message, _ = receive(self._channel)
         except ConnectionError:
@@ -61,7 +61,7 @@ class CommandSupervisor:
         return bool(message)
 
     def _reap(self) -> bool:
-        """Collect what has ended; True when nothing is left."""
+        """Reap processes that have ended. True: none is left."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -74,16 +74,16 @@ class CommandSupervisor:
                 self._report(Report.EXITED + b"%d" % (code if code >= 0 else 128 - code))
 
     def _report(self, message: bytes) -> None:
-        with suppress(OSError):  # the runner is gone: nobody wants to know
+        with suppress(OSError):  # the runner has exited
             self._channel.send(message)
 
 
 def supervise(descriptors: list[int], parent: int) -> NoReturn:
-    """Be the supervisor of one command, from its start until nothing of it is left."""
+    """Start a command and supervise it until none of its processes is left. Exits the process."""
     payload, stdin, stdout, stderr, channel = descriptors
     _close_others({0, 1, 2, *descriptors})
     null = os.open("/dev/null", os.O_RDWR)
-    os.dup2(null, 0)  # the control socket is the subreaper's alone
+    os.dup2(null, 0)  # only the subreaper may hold the control socket
     os.close(null)
     wakeup = Wakeup()
     become_subreaper()
@@ -107,7 +107,7 @@ def supervise(descriptors: list[int], parent: int) -> NoReturn:
 def spawn(
     arguments: list[bytes], directory: bytes, environment: dict[bytes, bytes], streams: tuple[int, int, int]
 ) -> tuple[int, bytes]:
-    """Fork and execute in a session of its own; the process id, and why it cannot be executed (empty: it can)."""
+    """Fork and execute in a new session; returns the pid, and the error if it cannot be executed, else b""."""
     supervisor = os.getpid()
     reading, writing = os.pipe()
     try:
@@ -117,12 +117,12 @@ def spawn(
     if pid == 0:
         try:
             _become(arguments, directory, environment, streams, supervisor)
-        except BaseException as problem:  # nothing may go on in this copy of ours
+        except BaseException as problem:  # the forked copy must not return into the caller
             os.write(writing, str(problem).encode(errors="replace")[:MESSAGE_BYTES])
         os._exit(127)
     os.close(writing)
     refusal = b""
-    while piece := os.read(reading, MESSAGE_BYTES):  # closed by the exec
+    while piece := os.read(reading, MESSAGE_BYTES):  # the exec closes the other end
         refusal += piece
     os.close(reading)
     if refusal:
@@ -151,10 +151,10 @@ def _become(
 
 
 def _close_others(kept: set[int]) -> None:
-    """Close every descriptor but these: a copy of another command's socket would keep it open."""
+    """Close all descriptors but `kept`: a copy of another command's socket would keep that socket open."""
     first = 0
     for descriptor in sorted(kept):
-        if first < descriptor:  # an empty range would be taken for all that there are
+        if first < descriptor:  # skip empty ranges
             os.closerange(first, descriptor)
         first = descriptor + 1
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))

@@ -1,16 +1,17 @@
 """Scan commits for known secrets before they reach the operator's repository.
 
     findings = await scan_commits(git, base, result, redactor)
-    if findings and policy == "refuse":
-        raise RunFailed(refusal(findings))
+    if findings:
+        fail(refusal(findings))
 
-Everything that is reachable from `result` and not from `base` is read: blobs (symlink targets are blobs too) of every
-commit in between, file names, commit and tag objects whole, with messages, authors and signatures. Content is streamed
-through `git rev-list --objects` and `git cat-file --batch` on a thread: memory does not grow with a blob.
+The scan reads every object reachable from `result` and not from `base`: blobs (symlink targets are blobs) of every
+commit in between, file names, and commit and tag objects with their messages, authors and signatures. Objects are
+streamed from `git rev-list --objects` and `git cat-file --batch` on a thread, so memory does not grow with a blob.
 
-Only values that the redactor knows count (stored, granted, settings), in every form it recognizes. The shapes of keys
-do not: repositories legitimately hold test keys. A value that `base` already has at the same path is not reported: it
-is in the operator's history already, and each change of such a file would fail. Compressed content is not unpacked.
+Only values that the redactor knows are reported (stored, granted, settings), in every form it recognises. The shapes of
+keys are not: repositories legitimately hold test keys. A value that `base` already has at the same path is not
+reported: it is in the operator's history already, and each run that changes the file would fail. Compressed content is
+not unpacked.
 """
 
 from __future__ import annotations
@@ -31,26 +32,25 @@ from runner.git import Git, GitFailed
 from runner.redact import Redactor, SecretSearch
 
 CommittedSecrets = Literal["refuse", "allow"]
-"""What becomes of a run whose commits hold a stored value: it fails and nothing is fetched, or the finding is noted."""
+"""`refuse`: a run whose commits hold a stored value fails, and nothing is fetched. `allow`: commits are not scanned."""
 
 CHUNK_BYTES = 256 * 1024
-MOST_FINDINGS = 100
-NAMED_FINDINGS = 10
+FINDINGS_MAX = 100
+NAMED_FINDINGS = 10  # in the message of a refusal
 NAME_SEPARATOR = b"\x01"  # no encoding skips it, so no value is found across two names
 LINE_BYTES = 1 << 16  # a header of cat-file: an id, a type, a size and a path
 
-
-# git's fetch transfers objects, whatever a step says should be seen in their place.
+# Steps can add replace refs and grafts; git's fetch ignores them and transfers the objects themselves.
 _AS_IT_IS = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
 
 
 class Finding(Struct, frozen=True):
-    """One place that holds a known value; it never holds the value itself.
+    """One place that holds a known value, never the value itself.
 
     `where` is for people: a path, or "commit message of <id>". A path that contains a value is redacted.
     """
 
-    kind: Literal["content", "name", "commit", "tag", "ref"]
+    kind: Literal["content", "name", "commit", "tag"]
     where: str
 
 
@@ -64,9 +64,7 @@ class _Object(Struct, frozen=True):
 
 
 async def scan_commits(git: Git, base: str, result: str, redactor: Redactor) -> list[Finding]:
-    """Findings in all objects reachable from `result` and not from `base`, at most MOST_FINDINGS.
-
-    `base` may be empty: then everything reachable from `result` is scanned.
+    """At most FINDINGS_MAX findings in the objects reachable from `result` and not from `base`; "": from no commit.
 
     Raises:
         GitFailed: git refused, or an object is missing.
@@ -79,13 +77,8 @@ async def scan_commits(git: Git, base: str, result: str, redactor: Redactor) -> 
         raise
 
 
-def scan_ref_names(names: Iterable[str], redactor: Redactor) -> list[Finding]:
-    """Findings in the names of refs (full names, as `git for-each-ref` prints them)."""
-    return [Finding("ref", f"ref {redactor.redact(name)}") for name in names if _found(redactor, os.fsencode(name))]
-
-
 def refusal(findings: list[Finding]) -> str:
-    """The sentence with which a run fails: every place by name, and the next step."""
+    """The error of a run that is refused: up to NAMED_FINDINGS places, and the next step."""
     places = ", ".join(dict.fromkeys(finding.where for finding in findings[:NAMED_FINDINGS]))
     more = f" and {len(findings) - NAMED_FINDINGS} more" if len(findings) > NAMED_FINDINGS else ""
     return (
@@ -108,7 +101,7 @@ class _Scan:
         self._stopped = threading.Event()
 
     def run(self) -> list[Finding]:
-        """Scan to the end, or to the most findings that are reported."""
+        """Scan to the end, or until FINDINGS_MAX findings."""
         excluded = [f"^{self._base}"] if self._base else []
         with tempfile.TemporaryFile() as listed:
             with self._reading("rev-list", "--objects", self._result, *excluded, "--") as output:
@@ -119,12 +112,12 @@ class _Scan:
             with self._reading("cat-file", "--buffer", header, stdin=listed) as output:
                 for each in _objects(output):
                     self._look_at(each, output)
-                    if self._stopped.is_set() or len(self._findings) >= MOST_FINDINGS:
+                    if self._stopped.is_set() or len(self._findings) >= FINDINGS_MAX:
                         break
-        return list(self._findings)[:MOST_FINDINGS]
+        return list(self._findings)[:FINDINGS_MAX]
 
     def stop(self) -> None:
-        """Called from another thread: end git, which ends the scan."""
+        """End the scan from another thread, by killing its git."""
         self._stopped.set()
         process = self._process
         if process is not None:
@@ -147,12 +140,12 @@ class _Scan:
                     self._add("tag" if kind == "tag" else "commit", f"{kind} message of {each.id}")
 
     def _look_at_path(self, each: _Object) -> None:
-        """The whole path: a value with a slash in it stands in no single name."""
+        """Search the whole path: a value that contains a slash is in no single name."""
         if each.path and _found(self._redactor, each.path) and not self._is_in_base(each.path):
             self._add("name", self._path(each.path))
 
     def _look_at_tree(self, each: _Object, output: IO[bytes]) -> None:
-        """The names in a tree: a renamed file has no object of its own among those that are listed."""
+        """Search the names in a tree: rev-list does not list the blob of a renamed file, which is in the base."""
         known: frozenset[str] | None = None
         for names in _tree_names(_content(output, each.size), len(each.id) // 2):
             if not _found(self._redactor, NAME_SEPARATOR.join(names)):
@@ -169,7 +162,7 @@ class _Scan:
     def _path(self, path: bytes) -> str:
         return self._redactor.redact(path.decode(errors="replace"))
 
-    # ------------------------------------------------------------------ what the operator has already
+    # ------------------------------------------------------------------ the base
 
     def _is_in_base(self, path: bytes) -> bool:
         return bool(self._base) and self._succeeds("cat-file", "-e", f"{self._base}:{os.fsdecode(path)}")
@@ -184,7 +177,7 @@ class _Scan:
         with self._reading("cat-file", each.type, name) as output:
             if each.type == "tree":
                 names = (NAME_SEPARATOR.join(names) for names in _tree_names(_chunks(output), len(each.id) // 2))
-                return frozenset[str]().union(*(_search(self._redactor, [each]) for each in names))
+                return frozenset[str]().union(*(_search(self._redactor, [joined]) for joined in names))
             return _search(self._redactor, _chunks(output))
 
     # ------------------------------------------------------------------ git
@@ -199,7 +192,7 @@ class _Scan:
 
     @contextmanager
     def _reading(self, *arguments: str, stdin: IO[bytes] | None = None) -> Iterator[IO[bytes]]:
-        """git's output as a pipe; git is ended when it is left early."""
+        """git's output as a pipe; git is killed if the block leaves it unread."""
         with tempfile.TemporaryFile() as stderr, self._git.open(*arguments, stdin=stdin, stderr=stderr) as process:
             outer, self._process = self._process, process
             assert process.stdout is not None
@@ -213,7 +206,7 @@ class _Scan:
                 raise
             finally:
                 self._process = outer
-            if not ended:  # enough was found
+            if not ended:  # the caller has found enough
                 process.kill()
             elif process.wait():
                 stderr.seek(0)
@@ -222,9 +215,9 @@ class _Scan:
 
 
 def _objects(output: IO[bytes]) -> Iterator[_Object]:
-    """The headers; between two of them the caller reads the content."""
+    """The headers of `git cat-file --batch`. The caller reads each object's content before it asks for the next."""
     while header := output.readline(LINE_BYTES):
-        if header == b"\n":  # behind the content before
+        if header == b"\n":  # follows the previous content
             continue
         words = header.rstrip(b"\n").split(b" ", 3)
         if len(words) < 3 or not words[2].isdigit():
@@ -247,7 +240,7 @@ def _chunks(output: IO[bytes]) -> Iterator[bytes]:
 
 
 def _tree_names(chunks: Iterable[bytes], id_bytes: int) -> Iterator[list[bytes]]:
-    """The names in a tree, some at a time: entries are `mode SP name NUL id`."""
+    """The names in a tree, a list per chunk. Entries are `mode SP name NUL id`."""
     entry = re.compile(rb"[0-7]{1,6} ([^\0]+)\0.{%d}" % id_bytes, re.DOTALL)
     rest = b""
     for chunk in chunks:
@@ -261,7 +254,7 @@ def _tree_names(chunks: Iterable[bytes], id_bytes: int) -> Iterator[list[bytes]]
 
 
 def _search(redactor: Redactor, chunks: Iterable[bytes]) -> frozenset[str]:
-    """The known values in a stream of bytes, which is read to its end."""
+    """The known values in a stream of bytes. Reads it to its end."""
     search: SecretSearch = redactor.search()
     for chunk in chunks:
         search.feed(chunk)

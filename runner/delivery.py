@@ -33,14 +33,14 @@ class Delivery:
 
     def __init__(self, link: Link, lost: Callable[[int], None], progress: asyncio.Event) -> None:
         self.outstanding: dict[int, int] = {}  # run id -> its reports that have no answer yet
-        self.accepted: set[int] = set()  # runs whose end the log has accepted, while they put away their work
+        self.accepted: set[int] = set()  # runs whose end the log has accepted, until their workspace is closed
         self._link = link
         self._actor = link.actor
         self._lost = lost
         self._claims: dict[int, Claimed] = {}
         self._versions: dict[int, int] = {}  # of the last event of each run
         self._transcripts: dict[int, Transcript] = {}
-        self._ends: dict[int, asyncio.Future[None]] = {}  # by run: its end, posted and not answered yet
+        self._ends: dict[int, asyncio.Future[None]] = {}  # run id -> resolved when its posted end is accepted
         self._flushing: set[asyncio.Task[None]] = set()
         self._progress = progress
 
@@ -75,11 +75,11 @@ class Delivery:
             await self._flush(run_id)
         if outcome.patch or outcome.diffstat:
             await self._save_artifacts(run_id, outcome)
-            self._versions.pop(run_id, None)  # not counted: the statement that looks versions up seals artifacts
+            self._versions.pop(run_id, None)  # only the statement that looks up the version seals artifacts
         self._post(self._claims[run_id].task_id, outcome.event, outcome.retry)
 
     async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:
-        """The same, and wait until the log accepted it. A run whose end is refused is lost: that cancels this."""
+        """Report the end and wait until the log accepts it. A refused end cancels this: the run is lost."""
         self._ends[run_id] = asyncio.get_running_loop().create_future()
         try:
             await self.end(run_id, outcome)

@@ -23,13 +23,13 @@ _NOTHING_ASKED = Acceptance()
 
 
 async def execute(claimed: Claim, context: Context) -> Outcome:
-    """Execute a claimed task and report how it ended. Whatever goes wrong with it is an outcome, not an exception.
+    """Execute a claimed task and report its end. A failure of the task is an outcome, not an exception.
 
-    What the run did in a repository takes effect on its branch only after the log accepted its end. Cancelled, it
-    kills what it started, closes its workspace, and is cancelled.
+    The run's branch moves only after the log accepted its end. On cancellation, processes of the run are killed and its
+    workspace is closed before CancelledError is raised.
 
     Raises:
-        LeaseLost: the reporter says that the run was taken away; there is nothing left to report.
+        LeaseLost: the run was taken away; there is nothing left to report.
     """
     started = time.monotonic()
     try:
@@ -58,11 +58,11 @@ def _prepare(run: Run) -> Executor:
 
 
 async def _execute_in_workspace(run: Run, executor: Executor) -> Outcome:
-    """The workspace stays open until the log has decided about the run's end."""
+    """The workspace stays open until the log has accepted or refused the run's end."""
     task, context = run.definition, run.context
     run.branch = context.workspaces.branch_of(run.task_id, task.branch)
     async with context.workspaces.open(run.task_id, run.run_id, task.branch) as workspace:
-        run.began()
+        run.restart_clock()
         await context.reporter.started(run.task_id, TaskStarted(run.run_id, run.branch))
         try:
             outcome = done(run, await _work_in(workspace, run, executor))
@@ -77,7 +77,7 @@ async def _execute_in_workspace(run: Run, executor: Executor) -> Outcome:
 
 
 async def _settle(workspace: Workspace, run: Run, state: RunState) -> None:
-    """The end is in the log; what git still refuses is tried again in the background."""
+    """Move the branch. The end is in the log already; the workspace retries a failure in the background."""
     try:
         await workspace.settle(state)
     except ElRusoError as refusal:
@@ -85,7 +85,7 @@ async def _settle(workspace: Workspace, run: Run, state: RunState) -> None:
 
 
 async def _work_in(workspace: Workspace, run: Run, executor: Executor) -> Finished:
-    """The checks come after the snapshot: what they leave behind is not the run's work."""
+    """Acceptance checks run after the snapshot, so files that they write are not part of the result."""
     try:
         finished = await executor.execute(run, workspace.directory)
     except RunFailed as failure:
@@ -103,7 +103,7 @@ async def _work_in(workspace: Workspace, run: Run, executor: Executor) -> Finish
 
 
 async def _record_remains(workspace: Workspace, run: Run, failure: RunFailed) -> None:
-    """What a failed run changed is part of its record; if even that fails, its own error still comes first."""
+    """Record the changes of a failed run. If that fails too, the run's own error comes first in the message."""
     try:
         run.changes = await workspace.snapshot(_message(run), run.context.redactor)
     except GitFailed as refusal:
@@ -123,7 +123,7 @@ async def _ended(context: Context, run_id: int, outcome: Outcome) -> Outcome:
 
 
 def _relative(changes: list[FileChange], prefix: str) -> list[FileChange]:
-    """The changes with paths relative to the workspace; those outside it begin with `../`."""
+    """The changes with paths relative to the workspace; paths outside it begin with `../`."""
     if not prefix:
         return changes
     up = "../" * len(PurePosixPath(prefix).parts)

@@ -1,4 +1,4 @@
-"""Run git without hooks, prompts, pagers, aliases and diff drivers in the way."""
+"""Run git non-interactively, without hooks and without automatic garbage collection."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ from runner.runner_mark import MARK, own_mark
 
 TIMEOUT_SECONDS = 600.0
 
-# Several runs share one repository: wait for each other's short locks, and never start a garbage collection.
+# Several runs share one repository: wait for ref locks, and never start a garbage collection.
 _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
@@ -41,17 +41,17 @@ _IDENTITY = {
 
 
 class GitFailed(ElRusoError):
-    """git refused or did not answer; the detail is what it said."""
+    """git failed or timed out; the detail is what it printed to stderr."""
 
     code = "git_failed"
 
 
 class Git(Struct, frozen=True):
-    """git in one directory. `environment` is the runner's own; git sees its harmless part only.
+    """git in one directory. `environment` is the runner's own; git gets only its base variables (base_environment).
 
-    `ceiling`: where git stops looking for a repository. If a step deletes a `.git`, git must not find somebody else's
-    repository further up. `variables` are added to git's environment (GIT_DIR and the like). A command may take
-    `timeout_seconds`.
+    `ceiling`: where git stops searching for a repository. If a step deletes a `.git`, git must not find another
+    repository further up. `variables` are added to git's environment (GIT_DIR, for instance). `timeout_seconds` limits
+    each command.
     """
 
     directory: Path
@@ -61,14 +61,14 @@ class Git(Struct, frozen=True):
     timeout_seconds: float = TIMEOUT_SECONDS
 
     def with_variables(self, **variables: str) -> "Git":
-        """The same git with more environment variables."""
+        """A copy with more environment variables."""
         return replace(self, variables={**self.variables, **variables})
 
     async def read(self, *arguments: str, given: str | bytes = "", limit: int | None = None) -> bytes:
-        """What git prints, at most `limit` bytes of it; `given` is its input.
+        """What git prints to stdout, at most `limit` bytes; `given` is its stdin.
 
         Raises:
-            GitFailed: it exited with an error, or took longer than `timeout_seconds`.
+            GitFailed: it exited with an error, or exceeded `timeout_seconds`.
         """
         with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stderr:
             stdin.write(given if isinstance(given, bytes) else given.encode(errors="surrogateescape"))
@@ -91,7 +91,7 @@ class Git(Struct, frozen=True):
     async def _read_some(
         self, limit: int, arguments: Sequence[str], stdin: IO[bytes], stderr: IO[bytes]
     ) -> tuple[bytes, int]:
-        """Read up to the limit, then stop git: that it was cut short is no failure."""
+        """Read up to the limit, then kill git. Reaching the limit is not an error."""
         printed = bytearray()
 
         async def collect(data: bytes) -> None:
@@ -140,7 +140,7 @@ class Git(Struct, frozen=True):
                 await end_group(process.pid)
 
     def _too_slow(self, verb: str) -> GitFailed:
-        advice = "ELRUSO_GIT_SECONDS on the runner is its limit"
+        advice = "ELRUSO_GIT_SECONDS on the runner is the limit"
         return GitFailed(f"git {verb}: no answer within {self.timeout_seconds:g} s; {advice}")
 
     async def line(self, *arguments: str, given: str | bytes = "") -> str:
@@ -152,7 +152,7 @@ class Git(Struct, frozen=True):
         return [os.fsdecode(path) for path in (await self.read(*arguments, given=given)).split(b"\0") if path]
 
     async def succeeds(self, *arguments: str) -> bool:
-        """True when git exits with 0: for questions whose answer is the exit code."""
+        """True when git exits with 0; for commands that answer by their exit code."""
         try:
             await self.read(*arguments)
         except GitFailed:
@@ -160,7 +160,7 @@ class Git(Struct, frozen=True):
         return True
 
     def open(self, *arguments: str, stdin: IO[bytes] | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-        """git with a pipe from its output, for threads that read more than memory holds; the caller ends it."""
+        """Start git with a pipe from its stdout, for threads that stream large output. The caller must end it."""
         return subprocess.Popen(
             ["git", *_OPTIONS, *arguments],
             cwd=self.directory,
@@ -178,4 +178,4 @@ class Git(Struct, frozen=True):
 
 
 class _Enough(Exception):
-    """The rest is not wanted."""
+    """The limit of bytes to read is reached."""

@@ -16,7 +16,7 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl if IS_LINUX else None
 
 
 def become_subreaper() -> None:
-    """Adopt every descendant whose parent dies, however it detached itself. Fork clears it, exec does not."""
+    """Become the parent of every orphaned descendant, detached ones too. Cleared by fork, kept by exec."""
     _control(_SET_CHILD_SUBREAPER, 1)
 
 
@@ -26,17 +26,17 @@ def set_parent_death_signal(number: int) -> None:
 
 
 def set_undumpable() -> None:
-    """Close /proc/PID/{environ,mem,fd,…} and ptrace to every process without CAP_SYS_PTRACE. Cleared by exec."""
+    """Deny /proc/PID/{environ,mem,fd,…} and ptrace to processes without CAP_SYS_PTRACE. Cleared by exec."""
     _control(_SET_DUMPABLE, 0)
 
 
 def set_dumpable() -> None:
-    """Undo that."""
+    """Undo set_undumpable."""
     _control(_SET_DUMPABLE, 1)
 
 
 def is_dumpable() -> bool:
-    """Whether processes of the same user may read this one's memory and environment."""
+    """Whether processes of the same user can read this one's memory and environment."""
     return _control(_GET_DUMPABLE, 0) != 0
 
 

@@ -1,7 +1,7 @@
-"""Processes that outlived their runner, or its subreaper: found by mark (runner/runner_mark.py) and by session.
+"""Find and kill processes that outlived their runner or its subreaper, by mark (runner/runner_mark.py) and session.
 
-Only a runner, its subreaper and a command's supervisor killed in the same moment leave any. A process that also
-cleared its environment and left its session is not found here. Linux; blocking, for a thread.
+There are none unless a subreaper and a command's supervisor were killed at the same moment. A process that
+cleared its environment and left its session is not found. Linux only; blocks, so call it on a thread.
 """
 
 import os
@@ -21,7 +21,7 @@ _PREFIX = MARK.encode() + b"="
 
 
 def kill_orphans() -> int:
-    """Kill what belongs to runners that are dead, and what belongs to this process without descending from it."""
+    """Kill processes of dead runners, and those of this process that no longer descend from it; returns how many."""
     killed: set[tuple[int, int]] = set()
     if not IS_LINUX:
         return 0
@@ -38,9 +38,9 @@ def kill_orphans() -> int:
 
 
 def find_orphans() -> list[ProcessEntry]:
-    """Marked processes whose runner is gone, with their sessions and all that descends from them."""
+    """Marked processes whose runner is dead, the members of their sessions, and all descendants of both."""
     processes = list_processes()
-    untouchable = {*_ancestors(os.getpid(), processes), *(own.pid for own in list_descendants(os.getpid()))}
+    untouchable = {*_ancestry(os.getpid(), processes), *(own.pid for own in list_descendants(os.getpid()))}
     marked = [process for process in processes.values() if process.is_running and process.pid not in untouchable]
     lost = [process for process in marked if _is_lost(process)]
     sessions = {process.session for process in lost}
@@ -51,9 +51,9 @@ def find_orphans() -> list[ProcessEntry]:
 
 
 def _is_lost(process: ProcessEntry) -> bool:
-    """Its runner is dead, or is this process, from which it no longer descends."""
+    """Whether its runner is dead, or is this process (callers exclude this process's descendants)."""
     mark = _mark_of(process)
-    if mark is None or not _shares_our_namespace(mark, process):
+    if mark is None or not _shares_own_namespace(mark, process):
         return False
     return str(mark) == own_mark() or not mark.is_alive
 
@@ -66,15 +66,16 @@ def _mark_of(process: ProcessEntry) -> RunnerMark | None:
     return None
 
 
-def _shares_our_namespace(mark: RunnerMark, process: ProcessEntry) -> bool:
-    """Process ids in the mark of a container's runner mean nothing here."""
+def _shares_own_namespace(mark: RunnerMark, process: ProcessEntry) -> bool:
+    """False for a runner in a container: the process id in its mark is one of another namespace."""
     with suppress(OSError):
         return mark.namespace == process_namespace() == process_namespace(process.pid)
     return False
 
 
-def _ancestors(pid: int, processes: dict[int, ProcessEntry]) -> list[int]:
-    line = [pid]
-    while (process := processes.get(line[-1])) is not None and process.parent and process.parent not in line:
-        line.append(process.parent)
-    return line
+def _ancestry(pid: int, processes: dict[int, ProcessEntry]) -> list[int]:
+    """A process and its ancestors."""
+    ancestry = [pid]
+    while (process := processes.get(ancestry[-1])) is not None and process.parent and process.parent not in ancestry:
+        ancestry.append(process.parent)
+    return ancestry

@@ -107,7 +107,7 @@ def _counted(files: list[FileChange]) -> str | None:
 
 
 def _left_out(changes: Changes) -> str | None:
-    """Nobody should have to look for it to learn that something is missing."""
+    """For the summary, so that readers see that something was not recorded."""
     if not changes.unrecorded:
         return None
     number = len(changes.unrecorded)

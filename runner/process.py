@@ -1,8 +1,7 @@
-"""Run one command: bounded in time and memory, and nothing of it survives.
+"""Run one command with limits on time and memory, and end all its processes.
 
-On Linux whatever a command leaves running is ended with it, also what left its process group (runner/subreaper.py).
-Elsewhere that is its process group; a process that left it, by setsid, is out of reach, but it cannot hold us up: we
-stop listening to it.
+On Linux every descendant of a command ends with it (runner/subreaper.py). Elsewhere only its process group does; a
+process that left it, by setsid, keeps running, but the runner stops reading its output and does not wait for it.
 """
 
 import asyncio

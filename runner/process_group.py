@@ -1,6 +1,6 @@
-"""Commands in process groups, where there is no subreaper (macOS): start one, and end it, politely first.
+"""Start a program in a process group of its own, and end the group: git, and commands where there is no subreaper.
 
-A process that leaves its group, by setsid or setpgid, is out of reach.
+A process that leaves its group, by setsid or setpgid, is not ended.
 """
 
 import asyncio
@@ -18,13 +18,11 @@ GRACE_SECONDS = 2.0  # between SIGTERM and SIGKILL
 POLL_SECONDS = 0.01
 BURIAL_SECONDS = 5.0  # how long the kernel may take to end a process that was killed
 
-REAP_SECONDS = 5.0  # how long the kernel may take to bury a killed process
-
 _PROCESSES = Path("/proc")
 
 
 class GroupChild:
-    """A command that leads a process group of its own."""
+    """Implements Child for a command that leads a process group of its own."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -33,7 +31,7 @@ class GroupChild:
     async def end(self, grace_seconds: float) -> None:
         """See runner/child.py."""
         await end_group(self._process.pid, grace_seconds)
-        await asyncio.wait({self.exited}, timeout=REAP_SECONDS)
+        await asyncio.wait({self.exited}, timeout=BURIAL_SECONDS)
         self.exited.cancel()
 
     async def _wait(self) -> Exit:

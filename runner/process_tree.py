@@ -1,6 +1,6 @@
-"""The processes of this machine as /proc lists them, and how to end a tree of them. Linux, standard library only.
+"""List processes from /proc, and kill trees of them. Linux, standard library only.
 
-A signal is sent through a pidfd after the start time has been compared, so a recycled process id is never hit.
+A signal is sent through a pidfd after comparing start times, so it never reaches a process with a recycled id.
 """
 
 import os
@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from typing import NamedTuple
 
-FREEZE_ROUNDS = 100  # a tree that still grows after so many rounds is killed as far as it is known, and listed again
+FREEZE_ROUNDS = 100  # if the tree still grows after these, kill what was found; the caller repeats the call
 
 SUBREAPER_NAME = "elruso-subreap"  # what ps shows of a subreaper and of the supervisors of commands; 15 bytes at most
 STAT_BYTES = 4096
@@ -17,7 +17,7 @@ _GONE = (ProcessLookupError, FileNotFoundError, PermissionError)
 
 
 class ProcessEntry(NamedTuple):
-    """One process. `start`: clock ticks since boot; together with `pid` it names the process for good."""
+    """One process. `start`: clock ticks since boot; `pid` and `start` together are unique."""
 
     pid: int
     state: str
@@ -33,9 +33,9 @@ class ProcessEntry(NamedTuple):
 
 
 def read_process(pid: int) -> ProcessEntry | None:
-    """The process of that id; None if there is none."""
+    """The process with this id; None: there is none."""
     try:
-        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)  # a third of the price of open()
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)  # three times as fast as open()
     except OSError:
         return None
     try:
@@ -49,13 +49,13 @@ def read_process(pid: int) -> ProcessEntry | None:
 
 
 def list_processes() -> dict[int, ProcessEntry]:
-    """Every process that can be seen, by its id."""
+    """Every visible process, by id."""
     found = (read_process(int(name)) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208
     return {process.pid: process for process in found if process is not None}
 
 
 def list_descendants(root: int, spared: frozenset[int] = frozenset()) -> list[ProcessEntry]:
-    """The processes below `root`, parents first; without those in `spared` and what is below them."""
+    """The descendants of `root`, parents first, without `spared` and their descendants."""
     children: dict[int, list[ProcessEntry]] = {}
     for process in list_processes().values():
         children.setdefault(process.parent, []).append(process)
@@ -69,7 +69,7 @@ def list_descendants(root: int, spared: frozenset[int] = frozenset()) -> list[Pr
 
 
 def send_signal(process: ProcessEntry, number: int) -> bool:
-    """Signal exactly this process; False if it is gone or belongs to another user."""
+    """Signal exactly this process. False: it has ended, or belongs to another user."""
     with suppress(*_GONE):
         try:
             descriptor = os.pidfd_open(process.pid)
@@ -92,18 +92,18 @@ def send_signal(process: ProcessEntry, number: int) -> bool:
 
 
 def terminate_tree(root: int) -> None:
-    """Ask everything below `root` to end; what was stopped is continued, or it would not notice."""
+    """Send SIGTERM to all descendants of `root`, and SIGCONT so that stopped ones receive it."""
     for process in list_descendants(root):
         send_signal(process, signal.SIGTERM)
         send_signal(process, signal.SIGCONT)
 
 
 def kill_tree(root: int, spared: frozenset[int] = frozenset()) -> int:
-    """Freeze everything below `root` until nothing new appears, then kill it; how many processes that were.
+    """Stop the descendants of `root` until no new ones appear, then kill them; returns how many.
 
-    Freezing comes first because a tree that forks faster than it is killed would go on for ever. Groups are killed as a
-    whole: the kernel does that in one step, so a process that forks and ends all the time cannot slip through. What
-    appears meanwhile is left to the next call: repeat until there are no children.
+    Stopping comes first because a tree that forks faster than it is killed would never end. Groups are killed as a
+    whole, which the kernel does atomically, so a process that forks and exits in a loop cannot escape. Processes that
+    appear meanwhile are left to the next call: repeat until there are no children.
     """
     frozen: dict[tuple[int, int], ProcessEntry] = {}
     own_group = os.getpgrp()

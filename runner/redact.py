@@ -2,7 +2,7 @@
 
 `Redactor.redact` works on a whole text; `Redactor.stream` gives a `RedactedStream` for text that arrives in pieces, and
 returns the same result however the text is cut. It holds back only what cannot be decided yet: the beginning of a known
-value, of a key, or of an escape sequence. `Redactor.search` finds known values in bytes. How, says
+value, of a key, or of an escape sequence. `Redactor.search` finds known values in bytes. Algorithm:
 runner/redaction/matcher.py.
 """
 
@@ -13,20 +13,20 @@ from typing import Any
 
 from msgspec import Struct
 
+from events.json_text import map_text
 from runner.redaction.matcher import Matcher
 from runner.redaction.parts import MIN_VALUE, parts_of
 
-__all__ = ["MARK", "MIN_VALUE", "Known", "RedactedStream", "Redactor", "SecretSearch", "map_text"]
+__all__ = ["MARK", "MIN_VALUE", "Known", "RedactedStream", "Redactor", "SecretSearch"]
 
 MARK = "[redacted]"
-OTHER_MARKS = ("***", "<redacted>", "█redacted█", "…")  # for secrets that MARK could become a part of
-MIN_NUMBER = 8  # digits of a JSON number that may be a secret; shorter ones are ids and counts
-BLOCK = 16_384  # characters looked at together: other threads get their turn in between
-CONTEXT = 16  # bytes before the text that is undecided; only what begins there needs them
+OTHER_MARKS = ("***", "<redacted>", "█redacted█", "…")  # used if MARK and adjacent text could form a secret
+BLOCK = 16_384  # characters per search, so that other threads run in between
+CONTEXT = 16  # bytes kept before the undecided text, which decide whether a match may begin there
 
 
 class Known(Struct, frozen=True):
-    """Secret values, what finds them, and what is put in their place."""
+    """Secret values, their matcher, and the mark that replaces them."""
 
     values: frozenset[str]
     matcher: Matcher
@@ -34,7 +34,7 @@ class Known(Struct, frozen=True):
 
     @classmethod
     def of(cls, values: Iterable[str]) -> Known:
-        """What is to be known of these values."""
+        """Compile the matcher for these values, and choose a mark."""
         known = frozenset(values)
         matcher = Matcher(known)
         plain = [part for value in known for part in parts_of(value)]
@@ -46,10 +46,10 @@ def _nothing() -> frozenset[str]:
 
 
 class Redactor:
-    """Knows the secret values of this process. Cheap on text that holds none.
+    """Redacts the secret values of this process. Fast on text without secrets.
 
-    `more` is asked before every text; it answers with the same object for as long as there are no others. What was
-    known once stays known: a value that was replaced or removed is still a secret.
+    `more` returns further values and is called before every text; it returns the same object until they change. A value
+    stays known after it was replaced or removed: it is still a secret.
     """
 
     def __init__(self, values: Iterable[str] = (), more: Callable[[], frozenset[str]] = _nothing) -> None:
@@ -59,7 +59,7 @@ class Redactor:
 
     @property
     def known(self) -> Known:
-        """All that is known now."""
+        """The current values, recompiled if `more` returned new ones."""
         seen = self._more()
         if seen is not self._seen:
             if not seen <= self._known.values:
@@ -80,7 +80,7 @@ class Redactor:
         return map_text(value, self.redact)
 
     def find(self, text: str) -> frozenset[str]:
-        """The known values that `text` holds, in whatever form. The shapes of keys do not count."""
+        """The known values in `text`, in any form. Keys are not searched for by shape."""
         search = self.search()
         for start in range(0, len(text), BLOCK):
             search.feed(text[start : start + BLOCK].encode("utf-8", "surrogatepass"))
@@ -91,33 +91,33 @@ class Redactor:
         return RedactedStream(self)
 
     def search(self) -> SecretSearch:
-        """A search for known values, without the shapes of keys, in bytes that arrive in pieces."""
+        """A search for known values in bytes that arrive in pieces. Keys are not searched for by shape."""
         return SecretSearch(self.known.matcher)
 
 
 class RedactedStream:
-    """Takes pieces of a text; what it returns, concatenated, is `redact` of the pieces concatenated."""
+    """Redacts a text that arrives in pieces. The concatenated output equals `redact` of the concatenated pieces."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._before = b""
         self._held = b""
-        self._hidden = 0  # bytes of what is held that a mark stands for already
-        self._shapes_end = 0  # no shape begins before this position of what is held
+        self._hidden = 0  # leading bytes of `_held` that a mark has already replaced
+        self._shapes_end = 0  # no shape begins before this position in `_held`
         self.changed = False
 
     @property
     def held_bytes(self) -> int:
-        """How much of the text waits for what comes next."""
+        """How many bytes are held back."""
         return len(self._held)
 
     def feed(self, piece: str) -> str:
-        """Take a piece; return the redacted text that is settled by now, perhaps none."""
+        """Take a piece; return the redacted text that is decided by now, possibly ""."""
         blocks = range(0, len(piece), BLOCK)
         return "".join([self._take(piece[start : start + BLOCK], final=False) for start in blocks])
 
     def finish(self) -> str:
-        """Return what was held back; the text has ended."""
+        """End the text; return what was held back."""
         return self._take("", final=True) if self._held else ""
 
     def _take(self, piece: str, final: bool) -> str:
@@ -125,26 +125,26 @@ class RedactedStream:
         text = self._held + piece.encode("utf-8", "surrogatepass")
         scanned = known.matcher.scan(text, self._before, final, skip_shapes=self._shapes_end)
         end = _character(text, scanned.undecided, -1)
-        settled = self._settle(text, scanned.ranges, end, known.mark.encode())
+        redacted = self._replace(text, scanned.ranges, end, known.mark.encode())
         self._before = (self._before + text[:end])[-CONTEXT:]
         self._held = text[end:]
         self._hidden = max(0, self._hidden - end)
         self._shapes_end = max(0, scanned.shapes_end - end)
-        return settled.decode("utf-8", "surrogatepass")
+        return redacted.decode("utf-8", "surrogatepass")
 
-    def _settle(self, text: bytes, ranges: Iterable[tuple[int, int]], end: int, mark: bytes) -> bytes:
-        """What comes of `text` up to `end`. A range that begins there may reach beyond: that is hidden later on."""
-        settled: list[bytes] = []
+    def _replace(self, text: bytes, ranges: Iterable[tuple[int, int]], end: int, mark: bytes) -> bytes:
+        """`text` up to `end`, redacted. The rest of a range that extends beyond `end` is dropped by the next call."""
+        pieces: list[bytes] = []
         for start, stop in ranges:
             if start >= end:
                 break
-            if start >= self._hidden:  # it overlaps with none before it
-                settled += text[self._hidden : start], mark
+            if start >= self._hidden:  # else it overlaps a range before it
+                pieces += text[self._hidden : start], mark
                 self.changed = True
             self._hidden = max(self._hidden, _character(text, stop, 1))
-        settled.append(text[self._hidden : end])
+        pieces.append(text[self._hidden : end])
         self._hidden = max(self._hidden, end)
-        return b"".join(settled)
+        return b"".join(pieces)
 
 
 class SecretSearch:
@@ -161,7 +161,7 @@ class SecretSearch:
         self._take(self._held + piece, final=False)
 
     def finish(self) -> frozenset[str]:
-        """The values that were found."""
+        """End the text; return the values that were found."""
         self._take(self._held, final=True)
         return frozenset(self._found)
 
@@ -172,35 +172,18 @@ class SecretSearch:
         self._held = text[scanned.undecided :]
 
 
-def map_text(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with `change` applied to every string in it, keys included, and to long numbers: a number that it
-    changes becomes a string."""
-    match value:
-        case str():
-            return change(value)
-        case dict():
-            return {change(key): map_text(item, change) for key, item in value.items()}
-        case list():
-            return [map_text(item, change) for item in value]
-        case int() | float() if not isinstance(value, bool):
-            text = repr(value)
-            changed = change(text) if len(text) >= MIN_NUMBER else text
-            return value if changed == text else changed
-    return value
-
-
 def _character(text: bytes, position: int, step: int) -> int:
-    """The nearest position, in steps, that is not within a character."""
+    """The nearest character boundary of UTF-8 in direction `step` (1 or -1)."""
     while 0 < position < len(text) and text[position] & 0xC0 == 0x80:
         position += step
     return position
 
 
 def _mark_for(forms: Iterable[str]) -> str:
-    """A mark that makes none of the secrets together with the text around it: `abcde` before `[` is `abcde[`."""
+    """A mark that cannot form a secret together with adjacent text, as `abcde` followed by `[` forms `abcde[`."""
     forms = tuple(forms)
-    sound = (mark for mark in (MARK, *OTHER_MARKS) if not any(_overlap(mark, form) for form in forms))
-    return next(sound, MARK)
+    safe = (mark for mark in (MARK, *OTHER_MARKS) if not any(_overlap(mark, form) for form in forms))
+    return next(safe, MARK)
 
 
 def _overlap(mark: str, form: str) -> bool:

@@ -31,7 +31,7 @@ class Reporter(Protocol):
         """The run ended."""
 
     async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:
-        """The run ended; returns when the log accepted that, with what it says. None: nobody knows whether it did."""
+        """Report the end and wait until the log accepts it; the run's state. None: there is no log to accept it."""
 
 
 class Unheard:

@@ -106,8 +106,8 @@ class Run:
         except msgspec.MsgspecError as problem:
             raise InvalidInput(f"the definition of task {claim.task_id} cannot be read: {problem}") from problem
 
-    def began(self) -> None:
-        """It has its workspace: its time counts from now, not from when it began to wait for one."""
+    def restart_clock(self) -> None:
+        """Count the run's time from now on, without the wait for its workspace."""
         self.started = time.monotonic()
 
     def seconds_left(self) -> float | None:
@@ -142,7 +142,7 @@ class Run:
         granted = {**self.context.granted, **self.secrets}
         given = child_environment(self.context.environment, granted, self.task_id, self.run_id)
         ceiling = str(self.context.workspaces.runs_directory.absolute())
-        return given | {"GIT_CEILING_DIRECTORIES": ceiling}  # a repository around ours is not the run's to change
+        return given | {"GIT_CEILING_DIRECTORIES": ceiling}  # git must not find a repository around the run directory
 
 
 NO_CHANGES = Changes()

@@ -1,4 +1,4 @@
-"""Whom to ask what became of a run: only the log decides what a result in git is worth."""
+"""Look up what the log says about a run, which decides what becomes of its result in git."""
 
 from typing import Protocol
 
@@ -6,15 +6,15 @@ from events.run_state import RunState
 
 
 class RunLookup(Protocol):
-    """The log, as far as a workspace needs it."""
+    """The part of a link to the log that workspaces use."""
 
     async def run_state(self, run_id: int) -> RunState | None:
-        """The run, or None: this log has no such run. Waits while the engine cannot be reached."""
+        """The state of a run; None: the log has no such run. Waits while the engine cannot be reached."""
 
 
 class NoRuns:
-    """A log without runs."""
+    """A RunLookup that knows no runs."""
 
     async def run_state(self, run_id: int) -> RunState | None:
-        """There is none."""
+        """Always None."""
         return None

@@ -1,5 +1,7 @@
-"""The mark by which a process is known to belong to a runner: a variable of its environment that names the runner's
-process, so that what outlived a runner can be told from what belongs to one that lives."""
+"""An environment variable that marks processes with the runner process that started them.
+
+It distinguishes processes of a dead runner from those of a live one.
+"""
 
 import os
 from functools import cache
@@ -20,7 +22,7 @@ class RunnerMark(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "RunnerMark | None":
-        """The mark, or None if that is none."""
+        """Parse the variable's value; None: it is not a mark."""
         parts = text.split("-")
         if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
             return None
@@ -28,7 +30,7 @@ class RunnerMark(Struct, frozen=True):
 
     @property
     def is_alive(self) -> bool:
-        """Whether that very process runs; only to be asked of a mark of our own namespace."""
+        """Whether the runner's process still runs. Valid only for a mark of this process's own namespace."""
         process = read_process(self.pid)
         return process is not None and process.is_running and process.start == self.start
 
@@ -37,17 +39,17 @@ class RunnerMark(Struct, frozen=True):
 
 
 def process_namespace(pid: int | str = "self") -> int:
-    """The process-id namespace a process lives in. Raises OSError when that cannot be seen."""
+    """The process-id namespace of a process. Raises OSError if it cannot be read."""
     return os.stat(f"/proc/{pid}/ns/pid").st_ino  # noqa: PTH116
 
 
 def own_mark() -> str:
-    """The mark of this process, for those it starts."""
+    """The mark of this process, for the processes it starts."""
     return _mark_of(os.getpid())
 
 
 @cache
 def _mark_of(pid: int) -> str:
     process = read_process(pid)
-    assert process is not None, "we run"
+    assert process is not None, "this process runs"
     return str(RunnerMark(process_namespace(), pid, process.start))

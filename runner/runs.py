@@ -26,7 +26,7 @@ class Runs:
         self.progress = asyncio.Event()
         self.delivery = Delivery(link, self.lose, self.progress)
         self._context = structs.replace(context, reporter=self.delivery)
-        context.workspaces.ask(link)
+        context.workspaces.set_run_lookup(link)
         self._slots: Slots[Claimed] = Slots(slots, self._execute)
         self._count = slots
         self._held: dict[int, Claimed] = {}  # claimed, and not ended yet
@@ -51,7 +51,7 @@ class Runs:
 
     @property
     def held(self) -> set[int]:
-        """The runs that have not ended. One whose end is accepted is not lost because the log lists it no more."""
+        """Runs without an accepted end. The log no longer lists the others; that does not mean that they are lost."""
         return self._held.keys() - self.delivery.accepted
 
     @property

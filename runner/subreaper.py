@@ -1,4 +1,4 @@
-"""The subreaper: a small program between a runner and the commands it runs, so that no process of a run outlives it.
+"""The subreaper: a small program between a runner and its commands, so that no process of a command outlives it.
 
 A runner starts one (`python -I -S`, standard library only). For each command it forks a *command supervisor*, which
 forks the command. Both are child subreapers (prctl(2)): a process that detaches itself by setsid, setpgid or double
@@ -7,14 +7,14 @@ forks becomes their child when its parent ends, so every process of a command is
     runner ── subreaper ──┬── command supervisor ── command ── …
                           └── command supervisor ── command ── …
 
-- The command ends: its supervisor reports the exit code, and ends what was left when the runner says so.
+- The command ends: its supervisor reports the exit code. On the runner's order it ends the remaining processes.
 - The runner dies: its end of the sockets closes and a parent-death signal comes; everything below is killed.
 - A command supervisor dies: its processes become children of the subreaper, which kills them.
 - The subreaper dies: each command supervisor gets its parent-death signal and kills what is below it.
-- The runner stops without dying (SIGSTOP): the subreaper kills everything when the runner's lease has passed.
+- The runner is stopped (SIGSTOP): the subreaper kills everything when the runner's lease has expired.
 
-Requests arrive on stdin, a SOCK_SEQPACKET socket; each command has one of its own (runner/
-subreaper_protocol.py). docs/adr/0018 has the reasons.
+Requests arrive on stdin, a SOCK_SEQPACKET socket; each command has its own socket (runner/subreaper_protocol.py).
+Reasons: docs/adr/0018.
 """
 
 import gc
@@ -36,7 +36,7 @@ CONTROL = 0
 
 
 def main() -> NoReturn:
-    """Serve the runner on stdin, until it is gone."""
+    """Serve the runner on stdin until it exits."""
     set_process_name(SUBREAPER_NAME)
     registration = register()
     become_subreaper()
@@ -45,17 +45,17 @@ def main() -> NoReturn:
     set_parent_death_signal(signal.SIGHUP)
     _ignore_signals()
     gc.disable()
-    gc.freeze()  # pages that the collector does not touch stay shared with the children
+    gc.freeze()  # keeps memory pages shared with forked children
     Subreaper(parent).serve()
     registration.close()
     sys.exit(0)
 
 
 def register() -> socket.socket:
-    """Show every process of this network namespace that a subreaper runs here, and as which process.
+    """Bind an abstract socket whose name tells other processes of this network namespace the subreaper's pid.
 
-    An API that has no tokens yet refuses connections that come from below one (api/peer.py). A process below cannot
-    take the name away.
+    An API without tokens refuses connections from processes below a subreaper (api/peer.py). Those processes cannot
+    remove the name.
     """
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listening.bind(f"\0elruso-subreaper-{os.stat('/proc/self/ns/pid').st_ino}-{os.getpid()}")  # noqa: PTH116
@@ -63,19 +63,19 @@ def register() -> socket.socket:
 
 
 class Subreaper:
-    """The upper level: starts command supervisors, and kills whatever loses its supervisor."""
+    """The upper level: starts command supervisors, and kills processes whose supervisor died."""
 
     def __init__(self, parent: int) -> None:
         self._parent = parent
         self._control = socket.socket(fileno=CONTROL)
         self._wakeup = Wakeup()
-        self._commands: dict[int, int] = {}  # supervisor's pid -> our copy of its command's socket
-        self._ending: list[int] = []  # sockets of commands whose supervisor died, until what it left is gone
+        self._commands: dict[int, int] = {}  # supervisor's pid -> a copy of its command's socket
+        self._ending: list[int] = []  # sockets of commands whose supervisor died, until their processes are gone
         self._lease_until: float | None = None
         self._backoff = RetryPauses()
 
     def serve(self) -> None:
-        """Until the runner is gone and everything below is, too."""
+        """Serve until the runner has exited, then kill everything below."""
         waiting = select.poll()
         waiting.register(CONTROL, select.POLLIN)
         waiting.register(self._wakeup.descriptor, select.POLLIN)
@@ -96,7 +96,7 @@ class Subreaper:
         return min(pauses) * 1000 + 1 if pauses else None
 
     def _take_request(self) -> bool:
-        """False when the runner is gone."""
+        """Handle one request. False: the runner has exited."""
         try:
             message, descriptors = receive(self._control)
         except ConnectionError:
@@ -105,7 +105,7 @@ class Subreaper:
             self._lease_until = float(message[1:])
         elif message[:1] == Request.START and len(descriptors) == DESCRIPTORS:
             self._start(descriptors)
-        else:  # cut short for want of descriptors: the runner sees its socket close, and asks again
+        else:  # truncated, out of descriptors: the runner sees its socket close, and retries
             close_all(descriptors)
         return bool(message)
 
@@ -114,14 +114,14 @@ class Subreaper:
         *others, channel = descriptors
         try:
             pid = os.fork()
-        except OSError as problem:  # too many processes: that is this command's failure alone
+        except OSError as problem:  # too many processes: only this command fails
             os.write(channel, Report.FAILED + str(problem).encode())
             close_all(descriptors)
             return
         if pid == 0:
             try:
                 supervise(descriptors, subreaper)
-            except BaseException:  # nothing may go on in this copy of ours
+            except BaseException:  # the forked copy must not return into the caller's loop
                 sys.excepthook(*sys.exc_info())
             os._exit(1)
         close_all(others)
@@ -138,12 +138,12 @@ class Subreaper:
                     continue
                 if status == 0:
                     os.close(channel)
-                else:  # it was killed, and what it supervised is ours now
+                else:  # it was killed; its processes are children of the subreaper now
                     self._ending.append(channel)
                     self._backoff = RetryPauses()
 
     def _end_expired(self) -> None:
-        """The runner does not renew its lease: by now its tasks are another's."""
+        """Kill all commands once the lease has expired: other runners execute their tasks by now."""
         if self._lease_until is None or time.monotonic() < self._lease_until:
             return
         self._lease_until = None
@@ -151,7 +151,7 @@ class Subreaper:
             with suppress(OSError):
                 os.write(channel, Report.EXPIRED)
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)  # ours, and not reaped yet: the id is certain
+                os.kill(pid, signal.SIGKILL)  # a child that is not reaped: its pid cannot be recycled
 
     def _kill_orphans(self) -> None:
         if self._ending and kill_tree(os.getpid(), frozenset(self._commands)) == 0:
@@ -173,7 +173,7 @@ class Subreaper:
 
 
 def _ignore_signals() -> None:
-    """By handlers that do nothing rather than SIG_IGN, which the commands would inherit."""
+    """Install empty handlers; SIG_IGN would be inherited by commands."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
 

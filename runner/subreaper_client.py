@@ -1,6 +1,6 @@
-"""The runner's side of the subreaper (runner/subreaper.py).
+"""The runner's client of the subreaper (runner/subreaper.py).
 
-Starts it when the first command comes, and again when it was killed; starts commands below it, and ends them.
+Starts the subreaper with the first command, and again after it was killed; starts and ends commands below it.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from runner.process_tree import ProcessEntry, read_process, send_signal
 from runner.subreaper_protocol import MESSAGE_BYTES, Order, Report, Request
 
 START_SECONDS = 30.0  # how long a command may take to start before its subreaper counts as stuck
-ATTEMPTS = 3  # a subreaper that is killed as it starts a command is started again
-BUSY_SECONDS = 0.005  # until a request is sent again that did not fit into the socket
-KILL_SECONDS = 2.0  # how long a supervisor may take to kill, before it is killed itself
+ATTEMPTS = 3  # to start a command, if the subreaper is killed meanwhile
+BUSY_SECONDS = 0.005  # before a request that did not fit into the socket is sent again
+KILL_SECONDS = 2.0  # how long a supervisor may take to kill its command before it is killed itself
 
-NO_ENVIRONMENT: dict[str, str] = {}  # every command may read that of its ancestors
+NO_ENVIRONMENT: dict[str, str] = {}  # commands could read the environment of their ancestors
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from runner.subreaper import main; main()"
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 class SubreaperClient:
-    """The subreaper of this process. Use the one of `shared_subreaper`."""
+    """The subreaper of this process. Use `shared_subreaper()`."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,7 +68,7 @@ class SubreaperClient:
         raise OSError(errno.ECHILD, "the supervising process was killed each time it was started")
 
     def renew_lease(self, seconds: float) -> None:
-        """If this is not called again for so long, e.g. because this process was stopped, every command is killed."""
+        """Kill every command unless this is called again within `seconds`: then this process may be stopped."""
         self._lease_until = time.monotonic() + seconds
         self._send_lease()
 
@@ -79,11 +79,11 @@ class SubreaperClient:
         if control is not None:
             control.close()
         if process is not None:
-            process.kill()  # command supervisors notice, and kill what they supervise
+            process.kill()  # command supervisors get a signal, and kill their commands
             process.wait()
 
     async def _try_to_start(self, payload: int, streams: Streams) -> "SupervisedChild | None":
-        """None: the subreaper is gone or stuck."""
+        """None: the subreaper has died or does not respond."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         child = SupervisedChild(ours)
@@ -110,7 +110,7 @@ class SubreaperClient:
             await asyncio.sleep(BUSY_SECONDS)
 
     def _running(self) -> socket.socket:
-        """The control socket of a subreaper that runs."""
+        """The control socket; starts the subreaper if it is not running."""
         if self._process is not None and self._process.poll() is not None:
             log.warning("subreaper.ended", status=self._process.returncode)
             self.close()
@@ -132,12 +132,12 @@ class SubreaperClient:
 
     def _send_lease(self) -> None:
         if self._control is not None and self._lease_until is not None:
-            with suppress(OSError):  # it is gone, or stuck: the next command finds out
+            with suppress(OSError):  # it died or does not respond: the next command starts another
                 self._control.send(Request.LEASE + b"%f" % self._lease_until)
 
 
 class SupervisedChild:
-    """A command below the subreaper. Its socket is read until nothing of it is left."""
+    """Implements Child for a command below the subreaper. Its socket is read until none of its processes is left."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
@@ -162,7 +162,7 @@ class SupervisedChild:
                 await self._kill()
 
     def abandon(self) -> None:
-        """Close the socket, whereupon a supervisor that still lives kills the command."""
+        """Close the socket, which makes the supervisor kill the command."""
         self._close()
 
     async def _kill(self) -> None:
@@ -170,7 +170,7 @@ class SupervisedChild:
         await self._wait_empty(KILL_SECONDS)
         if not self._empty.done() and self._supervisor is not None:
             log.warning("supervisor.stuck", pid=self._supervisor.pid)
-            send_signal(self._supervisor, signal.SIGKILL)  # the subreaper kills what it leaves
+            send_signal(self._supervisor, signal.SIGKILL)  # the subreaper kills its processes
             await self._wait_empty(BURIAL_SECONDS)
         self._close()
 
@@ -204,13 +204,13 @@ class SupervisedChild:
                 self._error = LEASE_EXPIRED
             case Report.EMPTY:
                 self._close()
-            case _:  # its supervisor was killed, and what that left is gone, unless the subreaper was killed, too
+            case _:  # the supervisor was killed; the subreaper ended its processes, unless it was killed as well
                 self._loop.run_in_executor(None, kill_orphans).add_done_callback(lambda _: self._close())
                 self._stop_reading()
 
-    def _resolve(self, how: Exit) -> None:
+    def _resolve(self, result: Exit) -> None:
         if not self.exited.done():
-            self.exited.set_result(how)
+            self.exited.set_result(result)
 
     def _stop_reading(self) -> None:
         if self._connection is not None:
@@ -237,7 +237,7 @@ def shared_subreaper() -> SubreaperClient:
 
 
 def _encode(arguments: Sequence[str], directory: Path, environment: Mapping[str, str]) -> int:
-    """What to run, as a descriptor: it may be larger than a message can be."""
+    """The command as a memfd: it can be larger than a message."""
     content = marshal.dumps(
         (
             [os.fsencode(argument) for argument in arguments],

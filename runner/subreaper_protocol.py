@@ -1,4 +1,4 @@
-"""What a runner, its subreaper and the supervisors of commands tell each other, and what the two below have in common.
+"""The messages between a runner, its subreaper and command supervisors, and helpers of the latter two.
 
 Standard library only.
 """
@@ -10,44 +10,44 @@ import sys
 from contextlib import suppress
 
 MESSAGE_BYTES = 4096
-DESCRIPTORS = 5  # of a start request: what to run, stdin, stdout, stderr, the command's socket
-RETRY_SECONDS = (0.002, 0.25)  # between two rounds of killing: the first pause, and the longest
+DESCRIPTORS = 5  # of a start request: the command (memfd), stdin, stdout, stderr, the command's socket
+RETRY_SECONDS = (0.002, 0.25)  # first and longest pause between two rounds of killing
 
 
 class Request:
-    """What the runner asks on the control socket: the first byte of a message."""
+    """Messages of the runner on the control socket, by first byte."""
 
     START = b"s"
-    """Five descriptors come along."""
+    """With five descriptors as ancillary data, see DESCRIPTORS."""
     LEASE = b"l"
-    """Followed by the time.monotonic() at which the runner's lease passes, as text."""
+    """Followed by the time.monotonic() at which the runner's lease expires, as text."""
 
 
 class Report:
-    """What a command's socket tells the runner: the first byte of a message. It is closed when nothing is left."""
+    """Messages to the runner on a command's socket, by first byte. The socket is closed when no process is left."""
 
     STARTED = b"s"
     """Followed by the command's process id and its supervisor's, as text."""
     FAILED = b"f"
-    """Followed by why it cannot start."""
+    """Followed by the reason why it cannot start."""
     EXITED = b"e"
     """Followed by the exit code, 128 + n after signal n, as text."""
     EMPTY = b"g"
     """No process of the command is left."""
     EXPIRED = b"x"
-    """The runner's lease has passed; everything is being killed."""
+    """The runner's lease has expired; everything is being killed."""
 
 
 class Order:
-    """What the runner tells a command's supervisor on the same socket. A closed socket is KILL."""
+    """Messages of the runner to a command's supervisor, on the same socket. A closed socket means KILL."""
 
     TERMINATE = b"t"
-    """Followed by the seconds until what is left is killed, as text."""
+    """Followed by the grace period in seconds until SIGKILL, as text."""
     KILL = b"k"
 
 
 class Wakeup:
-    """Makes signals end a poll: the read end becomes readable with each."""
+    """A self-pipe: `descriptor` becomes readable with each signal, which ends a poll."""
 
     def __init__(self) -> None:
         self.descriptor, self._writing = os.pipe()
@@ -56,26 +56,26 @@ class Wakeup:
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
 
     def drain(self) -> None:
-        """Forget the signals that came."""
+        """Empty the pipe."""
         with suppress(BlockingIOError):
             while os.read(self.descriptor, 4096):
                 pass
 
 
 class RetryPauses:
-    """The pauses between rounds of killing."""
+    """Pauses between rounds of killing."""
 
     def __init__(self) -> None:
         self._next, self._longest = RETRY_SECONDS
 
     def next_pause(self) -> float:
-        """Seconds, doubling up to the longest."""
+        """In seconds; doubles up to the longest."""
         pause, self._next = self._next, min(self._longest, self._next * 2)
         return pause
 
 
 def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
-    """A message and its descriptors, which no exec inherits."""
+    """A message and its descriptors, which are close-on-exec."""
     message, ancillary, _, _ = connection.recvmsg(
         MESSAGE_BYTES, socket.CMSG_SPACE(DESCRIPTORS * 4), socket.MSG_CMSG_CLOEXEC
     )
@@ -89,6 +89,6 @@ def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def close_all(descriptors: list[int]) -> None:
-    """Close them."""
+    """Close all descriptors."""
     for descriptor in descriptors:
         os.close(descriptor)

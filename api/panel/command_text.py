@@ -1,4 +1,4 @@
-"""Commands and prompts as HTML, for whoever decides about them: whole, with everything in them visible (ADR 0022)."""
+"""Commands and prompts as HTML for the approver, with hidden characters marked (ADR 0022)."""
 
 from html import escape
 
@@ -12,11 +12,11 @@ from api.text import Language
 from events.visible_text import Marker, line_count, marker_limit, plain_label, segments
 
 EXCERPT_CHARACTERS = 2000
-MARKER_CHARACTERS = 60  # of HTML that a marker has at least
+MARKER_CHARACTERS = 60  # of HTML, at least, for a marker
 
 
 class ShownText(Struct, frozen=True):
-    """A text as HTML, how many lines it has, and how many of its characters are not shown."""
+    """A text as HTML, its number of lines, and how many of its characters were cut."""
 
     html: Markup
     lines: int
@@ -24,9 +24,9 @@ class ShownText(Struct, frozen=True):
 
 
 class Room:
-    """How much HTML a page has left for texts, so that no directive makes it larger than a browser can show.
+    """The HTML budget of a page, so that no directive makes it larger than a browser can display.
 
-    `complete` turns False with the first text that does not fit; then the page must not offer an approval.
+    `complete` becomes False with the first text that does not fit; the page must then not offer approval.
     """
 
     def __init__(self, characters: int, language: Language) -> None:
@@ -34,18 +34,18 @@ class Room:
         self._language = language
         self.complete = True
 
-    def has_any(self, price: int) -> bool:
-        """Whether there is room for one more thing of that price, which is taken."""
-        if self._left < price:
+    def take(self, characters: int) -> bool:
+        """Reserve characters for markup. False: there are not as many left."""
+        if self._left < characters:
             self.complete = False
             return False
-        self._left -= price
+        self._left -= characters
         return True
 
     def show(self, text: str) -> ShownText:
-        """The text; where it does not fit, its beginning, or nothing."""
+        """The text; its beginning, or nothing, if it does not fit."""
         lines = line_count(text)
-        # Rendering is dear where much is hidden, and holds up other requests: its price is estimated first.
+        # Rendering many markers is slow and blocks other requests, so the size is estimated first.
         if len(text) + MARKER_CHARACTERS * marker_limit(text) <= self._left:
             html = command_html(text, self._language)
             if len(html) <= self._left:
@@ -59,7 +59,7 @@ class Room:
 
 
 def command_html(text: str, language: Language) -> Markup:
-    """A command, a prompt."""
+    """A command or a prompt as HTML."""
     parts = [
         escape(part, quote=False) if isinstance(part, str) else marker_box(_label(part, language), part.name)
         for part in segments(text)

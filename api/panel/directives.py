@@ -21,7 +21,7 @@ from events.errors import Conflict, NotFound
 from events.log import last_seq
 from events.planner import Failure
 from projections.briefs import DirectiveBrief
-from projections.plan import PlannedTask
+from projections.plan import PlanEntry
 from projections.story import StoryQuery
 
 PER_PAGE = 50
@@ -126,7 +126,7 @@ def _missing(directive: dict[str, Any]) -> list[tuple[str, str | None]]:
     return [(name, reasons.get(name)) for name in directive["missing_requests"]]
 
 
-def _picture(tasks: Sequence[PlannedTask]) -> Picture | None:
+def _picture(tasks: Sequence[PlanEntry]) -> Picture | None:
     names = {task.id for task in tasks}
     edges = {(parent, task.id) for task in tasks for parent in task.plan.depends_on if parent in names}
     if not edges:

@@ -1,4 +1,4 @@
-"""A planned task as whoever approves it sees it: what it executes, with what, within which limits."""
+"""A planned task as the approver sees it: its commands, parameters, secrets, limits and warnings."""
 
 from collections.abc import Container
 
@@ -8,14 +8,15 @@ from api.panel.command_text import Room, ShownText
 from api.panel.moments import number, span
 from api.panel.visit import Visit
 from events.execution import ExecutedCommand, readable_json, secret_names
-from projections.plan import PlannedTask
+from events.task import DEFAULT_MAX_ATTEMPTS, DEFAULT_PRIORITY, DEFAULT_TASK_TYPE
+from projections.plan import PlanEntry
 from projections.plan_warnings import plan_warnings
 
-PRICE = 400  # characters of HTML around a command or a fact
+MARKUP_CHARACTERS = 400  # of HTML around a command or a fact
 
 
 class CommandView(Struct, frozen=True):
-    """A command: what it is (in words), its name, its text."""
+    """A command: a localized description, its name, its text."""
 
     what: str
     name: str
@@ -23,9 +24,9 @@ class CommandView(Struct, frozen=True):
 
 
 class PlannedTaskView(Struct, frozen=True):
-    """A planned task. `facts` are pairs of a label and a value; `omitted` commands did not fit on the page."""
+    """A planned task. `facts`: (label, value); `omitted`: how many commands did not fit on the page."""
 
-    task: PlannedTask
+    task: PlanEntry
     body: ShownText | None
     commands: list[CommandView]
     omitted: int
@@ -34,14 +35,14 @@ class PlannedTaskView(Struct, frozen=True):
 
 
 def show_planned_task(
-    visit: Visit, task: PlannedTask, room: Room, granted: Container[str], without: Container[str] = ()
+    visit: Visit, task: PlanEntry, room: Room, granted: Container[str], without: Container[str] = ()
 ) -> PlannedTaskView:
-    """The task, as far as there is `room` for it. `granted` are the secrets that tasks may have.
+    """The task, as far as it fits into `room`. `granted`: secrets that tasks may receive.
 
-    `without` are the facts that the page shows elsewhere.
+    `without`: keys of facts that the page shows elsewhere.
     """
     commands = task.commands
-    shown = [_show_command(visit, command, room) for command in commands if room.has_any(PRICE)]
+    shown = [_show_command(visit, command, room) for command in commands if room.take(MARKUP_CHARACTERS)]
     prompts = any(command.kind == "agent" for command in commands)
     body = room.show(task.plan.body) if task.plan.body and not prompts else None
     return PlannedTaskView(
@@ -65,9 +66,9 @@ def _show_command(visit: Visit, command: ExecutedCommand, room: Room) -> Command
 
 
 def _facts(
-    visit: Visit, task: PlannedTask, room: Room, granted: Container[str], without: Container[str]
+    visit: Visit, task: PlanEntry, room: Room, granted: Container[str], without: Container[str]
 ) -> list[tuple[str, ShownText]]:
-    """What else changes what runs, when, and how often."""
+    """Settings besides the commands that decide what runs, when, and how often. Defaults are left out."""
     plan = task.plan
     secrets = [
         f"{name} ({visit.text('secret.granted' if name in granted else 'secret.refused')})"
@@ -84,21 +85,21 @@ def _facts(
         ("fact.branch", plan.branch or ""),
         ("fact.timeout", "" if plan.timeout_seconds is None else span(plan.timeout_seconds)),
         ("fact.params", readable_json(params) if params and not shown_already else ""),
-        ("fact.type", "" if plan.task_type == "generic" else plan.task_type),
+        ("fact.type", "" if plan.task_type == DEFAULT_TASK_TYPE else plan.task_type),
         ("fact.phase", "" if plan.phase is None else str(plan.phase)),
-        ("fact.priority", "" if plan.priority == 100 else str(plan.priority)),
-        ("fact.attempts", "" if plan.max_attempts == 4 else str(plan.max_attempts)),
+        ("fact.priority", "" if plan.priority == DEFAULT_PRIORITY else str(plan.priority)),
+        ("fact.attempts", "" if plan.max_attempts == DEFAULT_MAX_ATTEMPTS else str(plan.max_attempts)),
         ("fact.blocked_by", ", ".join(plan.blocked_by)),
         ("fact.start", "" if plan.next_run_at is None else f"{plan.next_run_at:%Y-%m-%d %H:%M:%S %Z}"),
     ]
     return [
         (visit.text(key), room.show(value))
         for key, value in facts
-        if value and key not in without and room.has_any(PRICE)
+        if value and key not in without and room.take(MARKUP_CHARACTERS)
     ]
 
 
-def _warnings(visit: Visit, task: PlannedTask) -> list[str]:
-    """What in its texts misleads, each kind once."""
+def _warnings(visit: Visit, task: PlanEntry) -> list[str]:
+    """Warnings about misleading text, without duplicates."""
     found = plan_warnings(task.id, task.plan)
     return list(dict.fromkeys(visit.text(f"warning.{each.code}", detail=each.detail) for each in found))

@@ -21,7 +21,7 @@ from events.log import last_seq
 from events.task import Step, TaskCreated
 from projections.board import WINDOW
 from projections.briefs import TaskBrief
-from projections.plan import Plan, PlannedTask
+from projections.plan import Plan, PlanEntry
 from projections.plan_warnings import plan_warnings
 from projections.runs import RunQuery
 from projections.story import StoryQuery
@@ -122,7 +122,7 @@ async def show_task(visit: Visit, task_id: TaskId, query: TaskView) -> Response:
         visit.deps.credentials.list_requests(),
     )
     room = Room(WHOLE_CHARACTERS if query.whole else PAGE_CHARACTERS, visit.language)
-    planned = PlannedTask(task_id, msgspec.convert(task, Plan), wave=1)
+    planned = PlanEntry(task_id, msgspec.convert(task, Plan), wave=1)
     granted = {name for request in requests for name in request["granted"]}
     asked = show_planned_task(visit, planned, room, granted, FACTS_ELSEWHERE)
     return render(
@@ -227,7 +227,7 @@ async def show_form(visit: Visit) -> Response:
 
 
 async def create(visit: Visit, form: TaskForm) -> Response:
-    """Create a task; when something in it misleads the eye, only after a page has shown it with that made visible."""
+    """Create a task. If its text misleads, show it with markers first, and create it when that page is confirmed."""
     definition = form.definition()
     if plan_warnings("", definition) and form.shown != _digest(definition):
         return await _ask_to_confirm(visit, form, definition)
@@ -238,7 +238,7 @@ async def create(visit: Visit, form: TaskForm) -> Response:
 async def _ask_to_confirm(visit: Visit, form: TaskForm, definition: TaskCreated) -> Response:
     """What was pasted may not be what was seen: text from a page or a chat carries characters that hide or reorder."""
     room = Room(WHOLE_CHARACTERS, visit.language)
-    planned = PlannedTask("", msgspec.convert(definition, Plan, from_attributes=True), wave=1)
+    planned = PlanEntry("", msgspec.convert(definition, Plan, from_attributes=True), wave=1)
     shown = show_planned_task(visit, planned, room, granted=())
     names = ("title", "commands", "body", "phase", "priority", "after")
     return render(

@@ -47,7 +47,7 @@ def show(terminal: Terminal, directive_id: str) -> None:
 @option("--json", "as_json", is_flag=True, help="help.json")
 @click.pass_obj
 def preview(terminal: Terminal, directive_id: str, as_json: bool) -> None:
-    """Print what applying a directive would execute, whole and in order, and what misleads in it."""
+    """Print what applying a directive would execute, whole and in order, with warnings about misleading text."""
     found = Client(terminal.config).ask("GET", f"{_path(directive_id)}/preview")
     if as_json:
         terminal.show_json(found)

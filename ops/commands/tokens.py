@@ -27,7 +27,7 @@ class Lifetime(click.ParamType[timedelta]):
     name = "lifetime"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """The text as a length of time. Fails with what is expected."""
+        """Parse the option's value, or fail with examples of valid ones."""
         if isinstance(value, timedelta):
             return value
         found = LIFETIME.fullmatch(str(value))

@@ -11,8 +11,8 @@ TEXTS = {
     "help.directive.list.limit": Text(es="Cuántas como mucho.", en="How many at most."),
     "help.directive.show": Text(es="Una directiva, en JSON.", en="A directive, as JSON."),
     "help.directive.preview": Text(
-        es="Qué ejecutaría aplicarla: comandos y comprobaciones enteros, en orden, con sus límites.",
-        en="What applying it would execute: commands and checks, whole, in order, with their limits.",
+        es="Muestra todo lo que ejecutaría: comandos y comprobaciones completos, en orden, con sus límites.",
+        en="Show everything that applying it would execute: full commands and checks, in order, with their limits.",
     ),
     "help.directive.apply": Text(es="Aplica una directiva.", en="Apply a directive."),
     "help.directive.apply.without": Text(
@@ -30,7 +30,7 @@ TEXTS = {
     "directive.handler": Text(es="función de Python", en="Python handler"),
     "directive.timeout": Text(es=" (máximo {seconds} s)", en=" (at most {seconds} s)"),
     "directive.secrets": Text(es="credenciales", en="secrets"),
-    "directive.files": Text(es="debe dejar", en="must leave"),
+    "directive.files": Text(es="archivos esperados", en="expected files"),
     "directive.params": Text(es="parámetros", en="parameters"),
     "directive.branch": Text(es="rama", en="branch"),
     "directive.limit": Text(es="tiempo máximo", en="time limit"),

@@ -61,22 +61,22 @@ TEXTS = {
         en="Without a value in the vault: {names}. If they are needed: elruso vault set NAME.",
     ),
     "doctor.steps_held": Text(
-        es="Los pasos terminan con su ejecución y con su runner; sin token, la API no los atiende.",
-        en="Steps end with their run and with their runner; without a token the API refuses them.",
+        es="Los procesos de un paso terminan con él y con su runner; sin token, la API rechaza sus peticiones.",
+        en="Processes of a step end with the step and its runner; without a token the API refuses their requests.",
     ),
     "doctor.steps_as_root": Text(
-        es="Los pasos terminan con su ejecución y con su runner; sin token, la API no los atiende. Pero el runner es "
-        "root, y sus pasos también: pueden leer la memoria de cualquier proceso y todos los archivos. Úsalo con un "
-        "usuario sin privilegios.",
-        en="Steps end with their run and with their runner; without a token the API refuses them. But the runner is "
-        "root, and so are its steps: they can read any process's memory and every file. Run it as an unprivileged "
-        "user.",
+        es="Los procesos de un paso terminan con él y con su runner; sin token, la API rechaza sus peticiones. Pero el "
+        "runner se ejecuta como root, y sus pasos también: pueden leer la memoria de cualquier proceso y todos los "
+        "archivos. Ejecútalo con un usuario sin privilegios.",
+        en="Processes of a step end with the step and its runner; without a token the API refuses their requests. But "
+        "the runner is root, and so are its steps: they can read any process's memory and every file. Run it as an "
+        "unprivileged user.",
     ),
     "doctor.steps_in_groups": Text(
-        es="En este sistema solo el grupo de procesos de un paso termina con él, y sin tokens un paso puede lo mismo "
-        "que el operador: crea uno con elruso token create NOMBRE --role admin.",
+        es="En este sistema solo el grupo de procesos de un paso termina con él, y sin tokens un paso puede hacer "
+        "lo mismo que el operador: crea uno con elruso token create NOMBRE --role admin.",
         en="On this system only a step's process group ends with it, and without tokens a step may do what the "
-        "operator may: make one with elruso token create NAME --role admin.",
+        "operator may: create one with elruso token create NAME --role admin.",
     ),
     "doctor.well": Text(es="Todo en orden.", en="All is well."),
 }

@@ -15,10 +15,10 @@ TEXTS = {
         en="The database cannot be reached ({detail}). Check DATABASE_URL and that the server runs.",
     ),
     "terminal.inside_run": Text(
-        es="Estás dentro de la ejecución {run} de la tarea {task}. Lo que hagas aquí lo hace la tarea: sin token la "
-        "API no lo acepta; con uno vale lo que permita su rol.",
-        en="You are inside run {run} of task {task}. What you do here, the task does: without a token the API refuses "
-        "it; with one it may do what the token's role allows.",
+        es="Estás dentro de la ejecución {run} de la tarea {task}. Sin token, la API rechaza las peticiones de aquí; "
+        "con token, permite lo que permita su rol.",
+        en="You are inside run {run} of task {task}. Without a token the API refuses requests from here; with one it "
+        "allows what the token's role allows.",
     ),
     "terminal.interrupted": Text(es="Interrumpido.", en="Interrupted."),
     "terminal.stranger": Text(

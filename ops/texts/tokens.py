@@ -12,8 +12,8 @@ TEXTS = {
         en="viewer sees, operator acts, runner executes, admin manages credentials too.",
     ),
     "help.token.expires": Text(
-        es="Cuánto vale: 45m, 12h, 30d. Sin esto, hasta que se anule.",
-        en="How long it is valid: 45m, 12h, 30d. Without this, until it is revoked.",
+        es="Duración: 45m, 12h, 30d. Sin esta opción, hasta que se revoque.",
+        en="How long it is valid: 45m, 12h, 30d. Without this option, until it is revoked.",
     ),
     "help.token.revoke": Text(es="Anula un token.", en="Make a token void."),
     "help.token.list": Text(es="Los tokens, nunca su texto.", en="The tokens, never their text."),
@@ -24,8 +24,8 @@ TEXTS = {
     "token.revoked": Text(es="El token de {name} ya no vale.", en="The token of {name} is void."),
     "token.valid": Text(es="válido", en="valid"),
     "token.lifetime": Text(
-        es="{value} no es una duración; escribe por ejemplo 45m, 12h o 30d.",
-        en="{value} is not a length of time; write for instance 45m, 12h or 30d.",
+        es="{value} no es una duración válida; escribe, por ejemplo, 45m, 12h o 30d.",
+        en="{value} is not a valid duration; write, for example, 45m, 12h or 30d.",
     ),
     "token.valid_until": Text(es="válido hasta {at:%Y-%m-%d %H:%M}", en="valid until {at:%Y-%m-%d %H:%M}"),
     "token.expired": Text(es="venció {at:%Y-%m-%d %H:%M}", en="expired {at:%Y-%m-%d %H:%M}"),

@@ -45,16 +45,16 @@ TEXTS = {
         en="{name} has fewer than {least} characters: it cannot be hidden in what tasks print.",
     ),
     "vault.everyday": Text(
-        es="{name} es una palabra corriente: se oculta en todo lo que la contenga, y falla cada ejecución que la "
-        "confirme en git. Usa un valor largo y al azar.",
-        en="{name} is an everyday word: whatever contains it is redacted, and each run that commits it fails. "
-        "Use a long random value.",
+        es="{name} es una palabra común o muy simple: se ocultará donde aparezca, y fallará cada ejecución cuyo "
+        "commit la contenga. Usa un valor largo y aleatorio.",
+        en="{name} is a common word or too simple: it is redacted wherever it occurs, and each run that commits it "
+        "fails. Use a long random value.",
     ),
     "vault.in_project": Text(
-        es="El valor de {name} está en {file}, un archivo del proyecto: se oculta en todo lo que lo contenga. "
+        es="El valor de {name} está en {file}, un archivo del proyecto: se ocultará donde aparezca. "
         "Cámbialo, o quítalo de ahí.",
-        en="The value of {name} stands in {file}, a file of the project: whatever contains it is redacted. "
-        "Change it, or remove it there.",
+        en="The value of {name} is in {file}, a file of the project: it is redacted wherever it occurs. "
+        "Change it, or remove it from there.",
     ),
     "vault.line_break": Text(
         es="{name} termina con un salto de línea, como el archivo. Si sobra: printf %s VALOR | elruso vault set {name}",

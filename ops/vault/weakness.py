@@ -1,7 +1,7 @@
-"""What speaks against a value before it is relied on: it would not be hidden, or everything else would be.
+"""Weak values: too short to be redacted, or so common that unrelated text is redacted as well.
 
-A value is redacted wherever it stands. One that is too short is not looked for at all; an everyday word, or something
-that stands in the project's own files, would be blanked out everywhere, and fail each run that commits it.
+A value is redacted wherever it occurs. One that is too short is not searched for at all; a common word, or a string in
+the project's own files, is redacted everywhere, and each run that commits it fails.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _WORD = re.compile(r"[^\W\d_]+[\d!.]{0,2}")  # password1! is one, too
 
 
 async def weakness_of(name: str, value: str, workspace: Path | None = None) -> Weakness | None:
-    """What speaks against this value of a variable, or None. `workspace`: whose files are searched for it."""
+    """The weakness of a variable's value, or None. `workspace`: its tracked files are searched for the value."""
     trimmed = value.strip()
     if len(trimmed) < MIN_VALUE:
         return _weakness(name, "short", least=MIN_VALUE)
@@ -39,7 +39,7 @@ async def weakness_of(name: str, value: str, workspace: Path | None = None) -> W
 
 
 def is_everyday(value: str) -> bool:
-    """Whether a value is a word, a short number, or a few characters again and again."""
+    """Whether a value is a word, a short number, or has fewer than FEWEST_CHARACTERS different characters."""
     is_word = len(value) <= LONGEST_WORD and bool(_WORD.fullmatch(value)) and _is_written_like_a_word(value)
     return is_word or (value.isdigit() and len(value) < FEWEST_DIGITS) or len(set(value)) < FEWEST_CHARACTERS
 
@@ -54,7 +54,7 @@ def _weakness(name: str, reason: Literal["short", "everyday", "in_project"], **f
 
 
 async def _file_with(value: str, workspace: Path) -> str | None:
-    """The first tracked file that holds the value. Other files of the folder may well be where it belongs."""
+    """The first tracked file that contains the value. Untracked files, such as .env, may contain it legitimately."""
     try:
         listed = await Git(workspace, inherited_environment()).read("ls-files", "-z")
     except (GitFailed, OSError):

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from events.errors import InvalidInput, LeaseLost, NothingToExecute, Unprocessable
+from events.json_text import map_text
 from events.task import TaskCreated
 from runner.handlers import Handler, Task
 from runner.output import harmless
-from runner.redact import map_text
 from runner.run import Context, Finished, Run, RunFailed
 
 RESULT_LIMIT = 256 * 1024  # bytes of JSON

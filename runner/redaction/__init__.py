@@ -1,6 +1,6 @@
-"""Finds secrets in text, in whatever way they are written there. runner/redact.py is what the rest uses.
+"""Find secrets in text, in every usual encoding (ADR 0023). The public interface is runner/redact.py.
 
-parts.py      the secrets inside a secret          needles.py   what is searched for
-escapes.py    undoes the ways of writing it down   shapes.py    keys by their shape
+parts.py      the secret parts of a value   needles.py   the forms that are searched for
+escapes.py    decoding                      shapes.py    keys by their shape
 matcher.py    the search
 """

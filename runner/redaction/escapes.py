@@ -1,12 +1,12 @@
-"""Undo the ways in which programs write text down, keeping track of where each byte came from.
+"""Decode escape sequences, and map positions in the result back to the input.
 
-A needle (a secret, prepared) and a text are brought to the same form and compared there:
+Secrets and texts are normalised in the same way and compared in that form:
 
-    decode    %41 \\x41 \\u0041 \\101 &#65; &#x41; &amp; are what they stand for, nested in each other too; colours are
-              dropped, and the markers of a diff at the beginning of a line if that is asked for
-    squeeze   white space, quotes and backslashes are dropped: wrapped base64, '\\'', \\/ and \\" become one
+    decode    replaces %41 \\x41 \\u0041 \\101 &#65; &#x41; &amp; by their characters, nested too; drops colours and,
+              on request, the markers of a diff at the beginning of lines
+    squeeze   drops white space, quotes and backslashes, which undoes wrapped base64, '\\'', \\/ and \\"
 
-Both work on bytes from left to right in linear time. Every pattern is bounded, and only its first byte can start it.
+Both process bytes from left to right in linear time. Every pattern has a bounded length.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from html.entities import html5
 
 from msgspec import Struct
 
-ROUNDS = 4  # encodings within each other; several levels of the same one take a single round
+ROUNDS = 4  # nested encodings; several levels of the same one take a single round
 SKIPPED = b" \t\r\n\v\f\0\a\\'\""
 KEPT_RUN = re.compile(rb"[^ \t\r\n\v\f\0\a\\'\"]+")
 TRIGGERS = (b"%", b"&", b"\\", b"$'", b'$"')  # text without any of them decodes to itself, but for colours
 
-# No token holds white space: behind a blank a text may be cut.
+# No token contains white space, so a text can be cut after a blank.
 _ANSI = rb"\x1b\[[0-?]{0,48}[!-/]{0,4}[@-[\]-~]|\x1b\][^\s\x07\x1b]{0,200}|\x1b[()][0-9A-Za-z]|\x1b[\\=>78cDEHMNOZ]"
 ANSI = re.compile(_ANSI)
 _TOKEN = (
@@ -37,7 +37,7 @@ _TOKEN = (
 )
 TOKEN = re.compile(_TOKEN)
 DIFF_TOKEN = re.compile(_TOKEN + rb"|\+(?<=\n\+)|-(?<=\n-)")
-# A token whose end is not there yet, or that more text could make longer.
+# A token at the end of a text that more text may complete or extend.
 _PARTIAL_ANSI = rb"\x1b(?:\[[0-?]{0,48}[!-/]{0,4}|\][^\s\x07\x1b]{0,200}|[()])?"
 PARTIAL = re.compile(
     rb"(?:"
@@ -62,8 +62,10 @@ _CONTROLS = {
 
 
 class Offsets(Struct, frozen=True):
-    """Where the bytes of a result came from: pieces that begin at `outputs` came from `starts` to `ends`, byte for byte
-    when both are equally long, as one token otherwise."""
+    """Maps positions of a result to its input. The piece at `outputs[i]` came from `starts[i]` to `ends[i]`.
+
+    `exact[i]`: it was copied byte for byte; else it was decoded from one token.
+    """
 
     outputs: list[int]
     starts: list[int]
@@ -71,12 +73,12 @@ class Offsets(Struct, frozen=True):
     exact: list[bool]
 
     def start(self, position: int) -> int:
-        """The first input byte of an output byte."""
+        """The input position of an output byte."""
         piece = bisect_right(self.outputs, position) - 1
         return self.starts[piece] + (position - self.outputs[piece] if self.exact[piece] else 0)
 
     def end(self, position: int) -> int:
-        """Behind the last input byte of what ends before an output position."""
+        """The input position after the last input byte of the output before `position`."""
         piece = bisect_right(self.outputs, position - 1) - 1
         return self.starts[piece] + position - self.outputs[piece] if self.exact[piece] else self.ends[piece]
 
@@ -100,10 +102,10 @@ class Offsets(Struct, frozen=True):
 
 
 class Decoding:
-    """A text with its tokens decoded, round by round; and where each byte came from, worked out when it is asked for.
+    """A text with its tokens decoded in up to ROUNDS rounds. Position maps are computed on demand.
 
-    Unless it is `final`, what more text could change is left out: what came from `certain` on. `after_line`: the text
-    follows a line break.
+    If it is not `final`, the part that more text may change is left out, from input position `certain` on.
+    `after_line`: the text follows a line break.
     """
 
     def __init__(
@@ -130,22 +132,22 @@ class Decoding:
 
     @cached_property
     def certain(self) -> int:
-        """From here on more text may change the result."""
+        """The input position from which on more text may change the result."""
         certain = self._rounds[1] if self._certain is None else self._certain
         return max(0, certain - self._lead)
 
     def start(self, position: int) -> int:
-        """The first input byte of a byte of the result."""
+        """The input position of a byte of the result."""
         return max(0, self._start(position, self._rounds[0]) - self._lead)
 
     def end(self, position: int) -> int:
-        """Behind the last input byte of what ends before a position of the result."""
+        """The input position after the last input byte of the result before `position`."""
         for offsets in reversed(self._rounds[0]):
             position = offsets.end(position)
         return position - self._lead
 
     def boundary(self, position: int) -> int:
-        """The last input position, `position` at most, at which no round is within a token: a text may be cut there."""
+        """The last input position, `position` at most, that is within no token of any round; text can be cut there."""
         position += self._lead
         while (moved := self._leave_token(position)) != position:
             position = moved
@@ -185,7 +187,7 @@ class Decoding:
 
 
 def has_tokens(text: bytes) -> bool:
-    """False when decoding surely changes nothing but ANSI sequences."""
+    """False if decoding can change nothing but ANSI sequences."""
     return any(trigger in text for trigger in TRIGGERS)
 
 
@@ -205,7 +207,7 @@ def squeeze(text: bytes) -> bytes:
 
 
 def squeezed_offsets(text: bytes) -> Offsets:
-    """Where the bytes of `squeeze(text)` came from."""
+    """Maps positions of `squeeze(text)` to `text`."""
     outputs, starts, ends = [], [], []
     length = 0
     for run in KEPT_RUN.finditer(text):
@@ -217,7 +219,7 @@ def squeezed_offsets(text: bytes) -> Offsets:
 
 
 def partial_token(text: bytes) -> int:
-    """Where a token begins that the end of `text` cuts off; the length of `text` when there is none."""
+    """Where an incomplete token begins at the end of `text`; its length if there is none."""
     partial = PARTIAL.search(text, max(0, len(text) - LONGEST_TOKEN))
     return partial.start() if partial else len(text)
 

@@ -1,12 +1,12 @@
-"""Find known values in text, in whatever way they are written there, and keys by their shape.
+"""Find known values in text, in every usual encoding, and keys by their shape.
 
-    found = matcher.scan(text)                 the ranges to hide, and which values they are
-    found = matcher.scan(text, final=False)    the same for the beginning of a text; `undecided` says from where on
-                                               more text may change the answer
+    found = matcher.scan(text)                 the ranges to hide, and the values in them
+    found = matcher.scan(text, final=False)    the same for the beginning of a text; from `undecided` on, more text may
+                                               change the result
 
-A text is searched three times by Aho-Corasick automata: as it is; without white space, quotes, backslashes and colours;
-and decoded besides, if it holds anything that could be decoded. Where a byte came from is worked out only for what was
-found. The cost does not depend on how many values are known. See ADR 0023.
+Aho-Corasick automata search up to four views of a text: unchanged; *squeezed*, that is without white space, quotes,
+backslashes and colours; decoded and squeezed, if it contains anything to decode; and the latter without a diff's line
+markers. Positions are mapped back only for matches. The cost does not depend on the number of values. See ADR 0023.
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ from runner.redaction.needles import Needle, literal_needles, squeezed_needles
 from runner.redaction.shapes import find_shapes
 
 HEAD = 4  # bytes of a needle; a line break within them is not skipped, so that finished lines are not held back
-GROWTH = 48  # bytes of text that one byte of a needle may take, with colours and escapes
-SLACK = 1024  # and the bytes of a whole needle besides: what is held back of a stream is bounded
-WINDOW = 256  # bytes that are looked at to find out where the end of a squeezed text came from
+GROWTH = 48  # bytes of text per byte of a needle, at most, with colours and escapes
+SLACK = 1024  # and bytes per needle: both bound how much of a stream is held back
+WINDOW = 256  # bytes examined to map the end of a squeezed text back to the text
 _BLANK = re.compile(rb"[ \t\r\n]")
 
 
 class Scanned(NamedTuple):
-    """The ranges to hide in their order, none of which overlaps with another; the values in them; from where on nothing
-    is certain; and where the last shape ended."""
+    """The ranges to hide, sorted and disjoint, and the values in them.
+
+    `undecided`: position from which on more text may change the result. `shapes_end`: end of the last shape.
+    """
 
     ranges: list[tuple[int, int]]
     values: set[str]
@@ -60,16 +62,16 @@ class Matcher:
         self._squeezed = _Dictionary(needle for value in known for needle in squeezed_needles(value))
 
     def needles(self) -> Iterator[bytes]:
-        """Everything that is searched for."""
+        """All forms that are searched for."""
         yield from self._literal.words
         yield from self._squeezed.words
 
     def scan(
         self, text: bytes, before: bytes = b"", final: bool = True, shapes: bool = True, skip_shapes: int = 0
     ) -> Scanned:
-        """Everything to hide in `text`; ranges that overlap are one.
+        """Find everything to hide in `text`; overlapping ranges are merged.
 
-        `before` is what precedes it; no shape begins before `skip_shapes`.
+        `before`: the bytes that precede it. `skip_shapes`: position before which no shape begins.
         """
         ranges: list[tuple[int, int]] = []
         values: set[str] = set()
@@ -105,14 +107,14 @@ class Matcher:
             if covered[0] <= start and end <= covered[1] and needle.value in values:
                 continue
             first, last = view.range(start, end)
-            if _is_sound(needle, view, start, first, last, text):
+            if _is_credible(needle, view, start, first, last, text):
                 covered = (min(start, covered[0]) if start <= covered[1] else start, end)
                 ranges.append((first, last))
                 values.add(needle.value)
         return ranges
 
     def _begun(self, view: _View, text: bytes) -> int:
-        """Where a needle may begin in a view that ends only later."""
+        """Position of the first needle that may begin in this view and end in later text."""
         undecided = view.certain
         for start, longest in self._squeezed.begun(view.squeezed):
             first = view.start_of_tail(start)
@@ -125,7 +127,7 @@ class Matcher:
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sorted ranges, those that overlap as one."""
+    """Merge overlapping ranges of a sorted list."""
     merged: list[tuple[int, int]] = []
     for start, end in ranges:
         if merged and start < merged[-1][1]:
@@ -136,8 +138,8 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _is_sound(needle: Needle, view: _View, position: int, start: int, end: int, text: bytes) -> bool:
-    """Whether what was found is the value, and not ordinary words that look like it when the blanks are dropped."""
+def _is_credible(needle: Needle, view: _View, position: int, start: int, end: int, text: bytes) -> bool:
+    """Whether a match is the value, and not ordinary words that equal it once blanks are dropped."""
     if end - start == len(needle.data):
         return True
     if end - start > GROWTH * len(needle.data) + SLACK:

@@ -1,4 +1,4 @@
-"""What is searched for: a secret in the forms that remain when a text was decoded and squeezed."""
+"""The forms of a secret that are searched for in decoded and squeezed text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from msgspec import Struct
 from runner.redaction.escapes import ANSI, TOKEN, Decoding, squeeze
 from runner.redaction.parts import MIN_VALUE, parts_of
 
-CONSUMED = (1, 2, 3, 5, 9)  # bytes that a token takes which begins before a secret: \n, %41, \101, \u0041, \U00000041
-BROKEN = (1, 2, 3)  # bytes of an encoded secret before a line break that is not skipped, see Needle
-SURE_BYTES = 16  # a needle of so many is no run of ordinary words
+CONSUMED = (1, 2, 3, 5, 9)  # bytes of a secret that a preceding \ or % can turn into a token: \n, %41, \101, \u0041 …
+BROKEN = (1, 2, 3)  # bytes of an encoded secret before a line break that the search does not skip (matcher.HEAD)
+SURE_BYTES = 16  # a needle of this length is not taken for ordinary words
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Needle(Struct, frozen=True):
-    """One form of a value. `spaces`: how much white space the text may hold in its place that is no line break within
-    an encoded form; None: any."""
+    """One form of a value. `spaces`: how many blanks a match may contain; None: any number."""
 
     data: bytes
     value: str
@@ -30,16 +29,16 @@ class Needle(Struct, frozen=True):
 
 
 def literal_needles(value: str) -> Iterator[Needle]:
-    """For text as it is: the parts of a value, byte for byte."""
+    """Forms for unchanged text: the parts of a value, byte for byte."""
     for part in parts_of(value):
         yield Needle(_encoded(part), value)
-        if len(squeeze(_encoded(part))) < MIN_VALUE:  # nearly nothing but quotes, blanks and backslashes
+        if len(squeeze(_encoded(part))) < MIN_VALUE:  # consists almost only of quotes, blanks and backslashes
             for form in (json.dumps(part)[1:-1], quote(part, safe=""), html.escape(part), shlex.quote(part)):
                 yield Needle(_encoded(form), value)
 
 
 def squeezed_needles(value: str) -> Iterator[Needle]:
-    """For decoded and squeezed text: every part of a value plain, in hex and in base64."""
+    """Forms for decoded and squeezed text: every part of a value plain, in hex and in base64."""
     for part in parts_of(value):
         spaces = sum(map(part.count, " \t\r\n"))
         for data in _plain(part):
@@ -58,7 +57,7 @@ def _plain(part: str) -> Iterator[bytes]:
 
 
 def _spelled(part: str) -> Iterator[bytes]:
-    """UTF-8, as repr() does it, as JSON does it, and as forms in the web do."""
+    """As UTF-8, as repr() escapes bytes, as JSON escapes UTF-16, and as web forms encode spaces."""
     yield _encoded(part)
     yield b"".join(bytes([ord(each)]) if ord(each) < 256 else _encoded(each) for each in part)
     yield b"".join(_encoded(unit) for unit in _utf16_units(part))
@@ -81,11 +80,11 @@ def _recoded(data: bytes) -> Iterator[bytes]:
 
 
 def _base64_forms(data: bytes) -> Iterator[bytes]:
-    """What `data` leaves in the base64 of a longer text that holds it: wherever it stands there, its bytes fall on the
-    borders of the groups of three in one of three ways. Both alphabets."""
+    """The base64 characters that depend on `data` alone, for each of its three alignments. Both alphabets."""
     for shift in range(3):
         encoded = base64.b64encode(bytes(shift) + data)
-        core = encoded[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]  # without what its neighbours have a part in
+        # Without the characters that include bits of neighbouring bytes.
+        core = encoded[-(-shift * 8 // 6) : (shift + len(data)) * 8 // 6]
         yield core
         yield core.translate(URL_SAFE)
 

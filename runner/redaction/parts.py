@@ -1,7 +1,7 @@
-"""The secrets inside a secret: what must be hidden by itself when only a part of a value is printed.
+"""The secret parts of a value, which must also be hidden when they are printed on their own.
 
-A password in an address, the private key of a service account, the lines of a PEM file, the values of an .env file or
-a connection string.
+The password in a URL, the private key of a service account, the lines of a PEM file, the values of an .env file or a
+connection string.
 """
 
 import json
@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 MIN_VALUE = 6  # characters; shorter values would blank out ordinary words
-MIN_LINE = 16  # characters of a line of a secret that is no PEM
-NESTED = 4  # a PEM in JSON in an address
+MIN_LINE = 16  # characters of a line, in a secret that is not a PEM
+NESTED = 4  # levels of nesting, such as a PEM in JSON in a URL
 
 _SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential|private|auth|signature|cookie|session|\bpin\b", re.I)
 _PUBLIC_NAME = re.compile(r"(?:ur[il]|_id|type|name|algorithm|expir\w*|public\w*)$", re.I)
@@ -23,8 +23,7 @@ _ARMOR = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 
 
 def parts_of(value: str) -> frozenset[str]:
-    """The value itself, without white space around it, and all that must be hidden by itself; none is shorter than
-    MIN_VALUE."""
+    """The value, stripped of white space, and its secret parts. None is shorter than MIN_VALUE."""
     return frozenset(part for part in _parts(value, NESTED) if len(part) >= MIN_VALUE)
 
 

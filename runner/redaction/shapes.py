@@ -1,7 +1,7 @@
-"""Find keys by their shape: a prefix nobody uses for anything else, and what follows it.
+"""Find keys by their shape: a distinctive prefix and the characters that follow it.
 
-Linear in the text: a prefix is looked at once; an attempt that fails has read no more than the least that its shape
-needs, and what a successful one has read is not looked at again. tests/secrets/test_linear.py checks it.
+Linear in the length of the text: each prefix is examined once; a failed match reads no more than the minimum of its
+shape, and text that a match covered is not read again. tests/secrets/test_linear.py checks this.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import NamedTuple
 from ahocorasick_rs import BytesAhoCorasick
 from msgspec import Struct
 
-LOOKBEHIND = 1  # bytes before a prefix that decide whether it is one
-
 
 class Shape(Struct, frozen=True):
-    """A kind of key. After a prefix, and no byte of `word` before it, comes `rest`; `unfinished` matches a text that
-    ends before it is certain. `hides_prefix`: the prefix is part of the key."""
+    """A kind of key: one of `prefixes`, not preceded by a byte of `word`, followed by `rest`.
+
+    `unfinished` matches the end of a text that may continue as a key. `hides_prefix`: the prefix is part of the key.
+    """
 
     prefixes: tuple[bytes, ...]
     rest: re.Pattern[bytes]
@@ -64,7 +64,7 @@ _BEGUN = {
 }
 _LONGEST_PREFIX = max(map(len, _BEGUN))
 
-# user:password@ in an address; both limits keep what is held back of a stream small
+# user:password@ in a URL; the limits bound how much of a stream is held back
 _USER = re.compile(rb"[^\s:/@'\"]{0,256}+:")
 _USER_UNFINISHED = re.compile(rb"[^\s:/@'\"]{0,256}+(?::[^\s@'\"]{0,1024}+)?\Z")
 _USER_END = re.compile(rb"[\s@'\"]")
@@ -73,14 +73,14 @@ LONGEST_USER = 256 + 1 + LONGEST_PASSWORD + 1
 
 
 class ShapesFound(NamedTuple):
-    """The keys in a text, in their order, and from where on nothing is certain yet."""
+    """The keys in a text, in order, and the position from which on more text may change the result."""
 
     ranges: list[tuple[int, int]]
     undecided: int
 
 
 def find_shapes(text: bytes, before: bytes = b"", skip: int = 0, final: bool = True) -> ShapesFound:
-    """The keys in `text`, none of which begins before `skip`. `before` is what precedes it."""
+    """The keys in `text` that begin at `skip` or later. `before`: the bytes that precede it."""
     ranges: list[tuple[int, int]] = []
     user_end = -1
     for index, start, end in _HINTS.find_matches_as_indexes(text, overlapping=True):
@@ -115,7 +115,7 @@ def _user_info(text: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _begun(text: bytes) -> int:
-    """Where a prefix begins that may be completed by what comes next."""
+    """Where an incomplete prefix begins at the end of `text`; its length if there is none."""
     for length in range(min(_LONGEST_PREFIX, len(text)), 0, -1):
         if text[-length:] in _BEGUN:
             return len(text) - length

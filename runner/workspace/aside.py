@@ -1,4 +1,4 @@
-"""Work that no commit holds is kept aside for some days, never removed at once."""
+"""Keep work that no commit holds for some days, instead of removing it with its run."""
 
 import os
 import shutil
@@ -18,21 +18,21 @@ log = structlog.get_logger(__name__)
 
 
 class Aside(Struct, frozen=True):
-    """Folders named after runs below `root`, each for `days`."""
+    """One folder per run below `root`, each kept for `days`."""
 
     root: Path
     days: float
 
     def path_of(self, name: str) -> Path:
-        """Where the work of a run will be kept."""
+        """The folder that keeps the work of a run."""
         return self.root / name
 
     def until(self) -> datetime:
-        """When what is kept now expires."""
+        """When a folder that is kept now expires."""
         return datetime.now(UTC).replace(microsecond=0) + timedelta(days=self.days)
 
     def keep(self, source: Path, name: str) -> None:
-        """Move a folder here. Its age counts from now."""
+        """Move the folder `source` here, replacing an earlier one of that name. Its age counts from now."""
         target = self.path_of(name)
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.path.lexists(target):
@@ -45,7 +45,7 @@ class Aside(Struct, frozen=True):
         log.warning("workspace.kept_aside", path=str(target), days=self.days)
 
     def remove_expired(self) -> int:
-        """Remove what has been here for too long; how many folders that were."""
+        """Remove expired folders; returns how many."""
         oldest = time.time() - self.days * DAY_SECONDS
         expired = [path for path in self._folders() if path.lstat().st_mtime < oldest]
         for path in expired:
@@ -57,11 +57,11 @@ class Aside(Struct, frozen=True):
 
 
 def move_paths(root: Path, paths: Iterable[str], target: Path) -> None:
-    """Move these paths below `root` to the same places below `target`. What is gone already is left out."""
+    """Move paths below `root` to the same relative paths below `target`. Missing ones are skipped."""
     for path in paths:
         source = root / path
         if not os.path.lexists(source):
             continue
-        place = target / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(place)
+        destination = target / path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(destination)

@@ -1,14 +1,14 @@
-"""One run at a time on a branch, and a branch that moves only as the log says.
+"""One run at a time on a branch, which moves only when the log has accepted the run's end (ADR 0025).
 
-A run that works on a branch says so in refs/elruso/active/<digest of the branch>: an annotated tag on the commit where
-the run starts, which also protects that commit from garbage collection. Its message names the run. The result of a run
-lies under refs/elruso/results/<run id> before its end is reported. So whoever finds such a note, after a crash for
-instance, asks the log what became of its run, and finishes or undoes what the run began:
+A run claims its branch with the ref refs/elruso/active/<digest of the branch>: an annotated tag on the commit where the
+run starts, which also protects that commit from garbage collection. The tag's message is a BranchNote that names the
+run. The result is stored as refs/elruso/results/<run id> before the run's end is reported. A process that finds the
+note of another run, after a crash for instance, asks the log about that run, and finishes or undoes what it began:
 
     done                         the branch moves to the result, by compare-and-swap
-    running                      the branch is taken; wait
-    ended otherwise              the branch stays; a result is kept as refs/elruso/runs/<run id>
-    unknown to this log          as if it had ended, once no living runner of this machine executes it
+    running                      the branch is in use; wait
+    any other status             the branch stays; a result is kept as refs/elruso/runs/<run id>
+    unknown to this log          as for any other status, once no runner of this machine executes it
 """
 
 import asyncio
@@ -38,7 +38,11 @@ log = structlog.get_logger(__name__)
 
 
 class BranchNote(Struct, frozen=True):
-    """Who works on a branch. `tip`: where it was; None: it did not exist. `directory`: of the run, on `host`."""
+    """The claim of a run on a branch, as its tag records it.
+
+    `start`: the commit where the run starts. `tip`: where the branch was; None: it did not exist. `directory`: the run
+    directory on `host`.
+    """
 
     run_id: int
     task_id: str
@@ -50,22 +54,22 @@ class BranchNote(Struct, frozen=True):
 
     @property
     def ref(self) -> str:
-        """Where the note of this branch lies."""
+        """The ref that holds this note."""
         return note_ref(self.branch)
 
     @property
     def result_ref(self) -> str:
-        """Where the result lies until the log has decided about it."""
+        """The ref of the result until the log has accepted the run's end."""
         return f"refs/elruso/results/{self.run_id}"
 
     @property
     def kept_ref(self) -> str:
-        """Where the result of a run that was not done can be looked at."""
+        """The ref that keeps the result of a run that did not end as done."""
         return f"refs/elruso/runs/{self.run_id}"
 
 
 def note_ref(branch: str) -> str:
-    """The ref that says who works on a branch. A digest, so that `a` and `a/b` may be worked on at once."""
+    """The ref for notes of a branch. Named by a digest, so that notes of `a` and `a/b` can exist side by side."""
     digest = hashlib.sha256(branch.encode(errors="surrogateescape")).hexdigest()
     return f"{ACTIVE}{digest[:40]}"
 
@@ -76,14 +80,14 @@ def new_note(run_id: int, task_id: str, branch: str, start: str, tip: str | None
 
 
 class BranchClaims:
-    """The notes of one repository. `released` is set whenever a run of this process lets go of a branch."""
+    """Claims, releases and reconciles branches. `_released` is set when a run of this process releases one."""
 
     def __init__(self, runs: RunLookup) -> None:
         self.runs = runs
         self._released = asyncio.Event()
 
     async def take(self, repository: Repository, note: BranchNote) -> bool:
-        """Note that a run works on the branch. False: somebody was faster, or the branch has moved: look again."""
+        """Claim the branch. False: another run was faster, or the branch has moved; read the refs again."""
         tag = await repository.git.line("mktag", given=_tag_text(note))
         try:
             await repository.update_refs(
@@ -96,21 +100,21 @@ class BranchClaims:
         return True
 
     async def await_free(self, repository: Repository, branch: str) -> None:
-        """Return once no run works on the branch; finish or undo what an earlier one left. Costs no attempt."""
+        """Wait until no run holds the branch; finish or undo what a dead run began."""
         wait = FIRST_WAIT_SECONDS
-        told = False
+        is_logged = False
         while True:
             note = await self.find(repository, note_ref(branch))
             if note is None or await self.reconcile(repository, note):
                 return
-            if not told:
+            if not is_logged:
                 log.info("branch.busy", branch=branch, run_id=note.run_id, task_id=note.task_id)
-                told = True
+                is_logged = True
             await self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     async def find(self, repository: Repository, ref: str) -> BranchNote | None:
-        """The note under a ref."""
+        """The note at `ref`; None: there is none, or it cannot be read."""
         try:
             text = await repository.git.read("cat-file", "tag", ref)
         except GitFailed:
@@ -118,10 +122,10 @@ class BranchClaims:
         return _read_tag(text)
 
     async def reconcile(self, repository: Repository, note: BranchNote) -> bool:
-        """Finish or undo what the run of the note began, as the log says. False: it is still running.
+        """Finish or undo what the note's run began, depending on its status in the log. False: it is still running.
 
         Raises:
-            GitFailed, BranchUnusable: the branch cannot be moved now; the note stays, so that it can be later.
+            GitFailed, BranchUnusable: the branch cannot be moved now. The note stays; call again later.
         """
         state = await self.runs.run_state(note.run_id)
         if state is not None and state.task_id != note.task_id:
@@ -134,7 +138,7 @@ class BranchClaims:
         return True
 
     async def settle(self, repository: Repository, note: BranchNote, state: RunState | None) -> None:
-        """Move the branch to the result of a run that is done; else keep the result beside it. Then let go.
+        """Move the branch to the result of a run that is done, else keep the result under `kept_ref`. Remove the note.
 
         Raises:
             GitFailed, BranchUnusable: as in `reconcile`.
@@ -144,7 +148,7 @@ class BranchClaims:
             for attempt in range(1, SETTLE_ATTEMPTS + 1):
                 try:
                     await self._settle_once(repository, note, is_done)
-                except GitFailed as refusal:  # somebody else settles the same run: see what is left of it
+                except GitFailed as refusal:  # another process settles the same run: read its refs again
                     if not is_gone(refusal) or attempt == SETTLE_ATTEMPTS:
                         raise
                     await asyncio.sleep(attempt * FIRST_WAIT_SECONDS)
@@ -175,7 +179,7 @@ class BranchClaims:
         await self._drop(repository, note, f"delete {note.result_ref} {result}")
 
     async def _drop(self, repository: Repository, note: BranchNote, *commands: str) -> None:
-        """Remove the note if it is still this run's, and carry out the commands with it."""
+        """Remove the note, if it is still this run's, in one transaction with `commands` of update-ref."""
         current = await self.find(repository, note.ref)
         removal = [f"delete {note.ref}"] if current == note else []
         if removal or commands:

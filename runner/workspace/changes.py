@@ -1,4 +1,4 @@
-"""What a run changed, between two commits: every file with its line counts, a patch, a diffstat."""
+"""The changes between two commits: every file with its line counts, a patch, a diffstat."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,17 +12,17 @@ from runner.redact import Redactor
 
 PATCH_LIMIT = 1024 * 1024  # characters
 DIFFSTAT_LIMIT = 256 * 1024  # characters
-_MARGIN = 16 * 1024  # read beyond the limit, so that a secret across the cut is still seen whole
+_MARGIN = 16 * 1024  # bytes read beyond the limit, so that a secret at the cut is complete when it is redacted
 
 _OPTIONS = ("-r", "-M", "--no-color", "--no-ext-diff", "--no-textconv")
 _KINDS: dict[str, Literal["added", "modified", "deleted", "renamed"]] = {"A": "added", "D": "deleted", "R": "renamed"}
 
 
 class Changes(Struct, frozen=True):
-    """All that differs between two commits. `patch` and `diffstat` are redacted and bounded.
+    """The differences between two commits. `patch` and `diffstat` are redacted and bounded.
 
-    `commit_hash` names the second one; None: nothing differs, or nothing was committed. `unrecorded`: what the commit
-    does not hold, kept at `kept_path` until `kept_until`. `problems`: why these changes cannot be accepted.
+    `commit_hash`: the second commit; None: nothing differs, or nothing was committed. `unrecorded`: paths that the
+    commit does not hold, kept at `kept_path` until `kept_until`. `problems`: messages that say why the run must fail.
     """
 
     files: list[FileChange] = []
@@ -50,9 +50,9 @@ async def changes_between(git: Git, base: str, result: str, redactor: Redactor) 
 
 
 def parse_listing(listing: bytes) -> Iterator[FileChange]:
-    r"""Read `git diff-tree -z --raw --numstat`: first what happened to each path, then how many lines.
+    r"""Parse `git diff-tree -z --raw --numstat`: first the kind of change of each path, then its line counts.
 
-    With -z a path may hold anything but NUL; bytes that are not UTF-8 become escapes like `\xff`.
+    With -z a path may contain any byte but NUL; bytes that are not UTF-8 become escapes like `\xff`.
     """
     fields = iter(listing.decode(errors="backslashreplace").split("\0"))
     kinds: dict[str, str] = {}

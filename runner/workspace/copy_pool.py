@@ -1,8 +1,7 @@
-"""Working copies that wait for their next run, so that it need not check out every file again.
+"""A pool of idle working copies, so that the next run need not check out every file.
 
-A copy is handed on only when it is proved to be as a fresh checkout would be: git wrote anew whatever the run before
-touched, nothing is there that git does not know (ignored files included), and nothing changed while it waited. In
-doubt it is thrown away.
+A copy is reused only if it equals a fresh checkout: git rewrote every file that the previous run touched, no untracked
+or ignored file is left, and nothing changed while the copy was idle. If any check fails, the copy is discarded.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 class IdleCopy(Struct, frozen=True):
-    """A copy in a directory of its own."""
+    """An idle copy and the locked directory that holds it."""
 
     copy: WorkingCopy
     place: RunDirectory
@@ -46,14 +45,14 @@ class CopyPool:
         self._numbers: Iterator[int] = itertools.count(1)
 
     async def take(self, place: RunDirectory, repository: Repository, start: str) -> WorkingCopy | None:
-        """An idle copy of the repository, moved to `place`; None: there is none that is certainly clean."""
+        """A clean idle copy of the repository, moved to `place`; None: there is none."""
         while self._idle:
             idle = self._idle.pop()
             copy = idle.copy
             try:
                 fits = copy.repository.common == repository.common
                 copy.use(copy.root, repository)
-                if fits and await copy.can_change_to(start) and await asyncio.to_thread(_is_untouched, copy):
+                if fits and await copy.can_change_to(start) and await asyncio.to_thread(_is_as_stored, copy):
                     copy.root.rename(place.path)
                     copy.use(place.path, repository)
                     return copy
@@ -65,7 +64,7 @@ class CopyPool:
         return None
 
     async def give_back(self, copy: WorkingCopy, found: Survey | None) -> bool:
-        """Clean a copy and keep it. `found`: what its run touched, if known. False: it has to be thrown away."""
+        """Clean a copy and keep it. `found`: the files its run touched, if known. False: the caller must discard it."""
         if len(self._idle) >= self._size or has_mounts(copy.root):
             return False
         try:
@@ -98,12 +97,12 @@ class CopyPool:
         place.release()
 
 
-def _is_untouched(copy: WorkingCopy) -> bool:
-    return copy.is_around_as_made() and survey(copy.files, copy.since_ns).is_untouched
+def _is_as_stored(copy: WorkingCopy) -> bool:
+    return copy.is_around_as_made() and copy.is_untouched()
 
 
 def _remove_touched(copy: WorkingCopy, found: Survey) -> bool:
-    """Remove all that a run touched, so that git writes it anew. False: something is not as git would make it."""
+    """Remove every file that a run touched; git then rewrites it. False: something is not as git creates it."""
     if found.foreign or not copy.is_around_as_made():
         return False
     if not copy.had_submodules and not set(found.touched_directories).issuperset(found.hollow):

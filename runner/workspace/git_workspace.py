@@ -1,4 +1,4 @@
-"""One run's work in a repository: its working copy, its branch, its result."""
+"""The workspace of a run in a repository: its working copy, its branch, its result."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from runner.workspace.changes import Changes
 from runner.workspace.snapshot import Snapshot, record_without_history, take_snapshot
 from runner.workspace.working_copy import WorkingCopy
 
-# What is lost if not all of the working copy is kept; of the rest, the paths themselves are enough.
+# Reasons for which the whole working copy is kept; for the others, the unrecorded paths are enough.
 _NEEDS_ALL = ("submodule", "history", "refused")
 _OBJECT = re.compile(r"[0-9a-f]{40,64} [a-z]+ \d+")
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class GitWorkspace:
-    """Implements Workspace on a working copy."""
+    """Implements Workspace with a working copy."""
 
     def __init__(
         self,
@@ -58,14 +58,14 @@ class GitWorkspace:
 
     @property
     def is_recorded(self) -> bool:
-        """True when all of the run's work lies in the operator's repository, but for what the snapshot names."""
+        """True when the operator's repository has the run's work, except what the snapshot lists as unrecorded."""
         return self._is_stored
 
     async def snapshot(self, message: str, redactor: Redactor) -> Changes:
-        """See Workspace. The result lies in the operator's repository, under a ref of its own.
+        """See Workspace. Stores the result in the operator's repository, as `note.result_ref`.
 
         Raises:
-            GitFailed: nothing can be recorded, or the repository does not take it.
+            GitFailed: nothing can be recorded, or the repository refuses the result.
         """
         try:
             return await self._snapshot(message, redactor)
@@ -93,7 +93,7 @@ class GitWorkspace:
         return str(self._aside.path_of(self._name))
 
     async def _secrets_in(self, taken: Snapshot, redactor: Redactor) -> str | None:
-        """Why the commits must not be taken over: they hold a stored value."""
+        """The refusal if the run's commits hold a stored value, else None."""
         if taken.commit == self.copy.start or self._committed_secrets == "allow":
             return None
         findings = await scan_commits(self.copy.git, self.copy.start, taken.commit, redactor)
@@ -119,10 +119,10 @@ class GitWorkspace:
     async def settle(self, state: RunState | None) -> None:
         """See Workspace."""
         await self._claims.settle(self.copy.repository, self.note, state)
-        self.is_settled = True  # not earlier: cancelled on the way, the run's branch is settled in the background
+        self.is_settled = True  # after the await: if it is cancelled, the branch is reconciled in the background
 
     def keep_aside(self) -> bool:
-        """Keep what the commit does not hold. True: that was the whole working copy, which is gone from its place."""
+        """Keep what the commit does not hold. True: that was the whole working copy, which was moved away."""
         taken = self.snapshot_taken
         if taken is None or not self.is_recorded or any(each.reason in _NEEDS_ALL for each in taken.unrecorded):
             self._aside.keep(self.copy.root, self._name)

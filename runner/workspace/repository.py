@@ -1,7 +1,7 @@
-"""The operator's repository as runs see it: they read commits and settings, and write refs/elruso/* and task branches.
+"""The operator's repository: commits and settings are read, refs/elruso/* and task branches are written.
 
-No run works in it. A run borrows its objects (working_copy.py); what the run made arrives here by `fetch`, checked
-object by object, first under refs/elruso/results/<run id> and, once the log accepted the run's end, on its branch.
+No run works in it. A run borrows its objects (working_copy.py). The result arrives by `git fetch`, which checks every
+object, as refs/elruso/results/<run id>; the branch moves to it once the log has accepted the run's end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,18 @@ from msgspec import Struct
 from events.errors import ElRusoError, Unprocessable
 from runner.git import Git, GitFailed
 
-NO_COMMIT = '""'  # to `git update-ref --stdin`, of whatever object format: the ref does not exist
+NO_COMMIT = '""'  # for `git update-ref --stdin`, in any object format: the ref does not exist
 NAME_BYTES = 200  # of one part of a branch name: file systems stop at 255, and git adds ".lock"
 
-# The operator's settings that decide how files are written and read. Filters are commands of his (LFS), so only his
-# own configuration may name them.
+# The operator's settings that decide how files are written and read. Filters (LFS) are commands, so they are taken from
+# the operator's configuration only.
 _CONTENT_SETTINGS = (
     *("core.autocrlf", "core.eol", "core.symlinks", "core.filemode", "core.ignorecase", "core.precomposeunicode"),
     *("core.bigfilethreshold", "core.longpaths", "core.excludesfile", "core.attributesfile"),
 )
 _CONTENT_SECTIONS = ("filter.", "lfs.")
 _CONTENT_FILES = ("info/exclude", "info/attributes", "shallow")
-# What the operator's own commands in the repository know besides: remotes, names, how to merge.
+# Settings for commands that steps run: remotes, identity, how to merge.
 _STEP_SECTIONS = (
     *("user.", "remote.", "branch.", "url.", "credential.", "http.", "diff.", "merge.", "pull.", "push.", "rebase."),
     *("submodule.", "init.", "alias."),
@@ -39,17 +39,17 @@ class WorkspaceUnusable(Unprocessable):
 
 
 class BranchUnusable(Unprocessable):
-    """No run can work on this branch until somebody changes its name, or what stands in its way."""
+    """No run can work on this branch until it is renamed, or what conflicts with it is changed."""
 
     code = "branch_unusable"
 
 
 class Repository(Struct, frozen=True):
-    """A repository that runs may branch off, as it was when it was looked at.
+    """A snapshot of the operator's repository.
 
-    `prefix`: where in it the configured workspace lies, "" at the top, else with a slash at its end. `common`: its git
-    directory. `head`: the commit that is checked out. `settings`: git's effective configuration, keys in lower case
-    but for their middle part.
+    `prefix`: path of the configured workspace in the repository, "" at the top, else ending with a slash. `common`: the
+    common git directory. `head`: the commit that is checked out. `settings`: git's effective configuration; keys are in
+    lower case except for the subsection.
     """
 
     git: Git
@@ -78,7 +78,7 @@ class Repository(Struct, frozen=True):
             raise WorkspaceUnusable(f"{path} is not a git repository: {advice} ({refusal.detail})") from refusal
         if found.count("\n") != 2:
             raise WorkspaceUnusable(
-                f"the path of the workspace has a line break in it: rename a folder of {str(path)!r}"
+                f"the path of the workspace contains a line break: rename the directory in {str(path)!r}"
             )
         prefix, common, objects = found.split("\n")
         try:
@@ -99,10 +99,10 @@ class Repository(Struct, frozen=True):
         return {name: oid for oid, _, name in (line.partition(" ") for line in lines)}
 
     async def check_branch(self, branch: str, refs: Mapping[str, str]) -> None:
-        """Refuse a branch that cannot be made or moved here, before any work is done.
+        """Refuse a branch that cannot be created or moved, before any work is done.
 
         Raises:
-            BranchUnusable: git would not take the name, another branch excludes it, or it is checked out.
+            BranchUnusable: the name is invalid, another branch conflicts with it, or it is checked out.
         """
         parts = branch.split("/")
         valid = not branch.startswith("-") and branch != "HEAD" and not branch.startswith("refs/")
@@ -123,10 +123,10 @@ class Repository(Struct, frozen=True):
             await self.check_not_checked_out(branch)
 
     async def check_not_checked_out(self, branch: str) -> None:
-        """Refuse a branch that somebody works on.
+        """Refuse a branch that is checked out.
 
         Raises:
-            BranchUnusable: a checkout of the operator is on it.
+            BranchUnusable: a worktree of the operator has it checked out.
         """
         entries = (await self.git.line("worktree", "list", "--porcelain")).split("\n\n")
         for entry in entries:
@@ -138,20 +138,20 @@ class Repository(Struct, frozen=True):
                 )
 
     async def contains(self, commit: str, ancestor: str) -> bool:
-        """True when the history of `commit` holds `ancestor`."""
+        """True when `ancestor` is `commit` or an ancestor of it."""
         return await self.git.succeeds("merge-base", "--is-ancestor", ancestor, commit)
 
     async def update_refs(self, *commands: str) -> None:
-        """Carry out commands of `git update-ref --stdin`, all or none of them.
+        """Run commands of `git update-ref --stdin` in one transaction.
 
         Raises:
-            GitFailed: a ref is not where a command says that it is, or its lock file exists.
+            GitFailed: a ref does not have its expected value (see `is_gone`), or is locked.
         """
         lines = ["start", *commands, "prepare", "commit"]
         await self.git.read("update-ref", "--stdin", given="".join(f"{line}\n" for line in lines))
 
     async def fetch_result(self, source: Path, ref: str) -> None:
-        """Take over the commit at refs/heads/result in the git directory `source`, every object of it checked.
+        """Fetch refs/heads/result of the git directory `source` as `ref`, with every object checked.
 
         Raises:
             GitFailed: an object is missing or malformed, or cannot be stored.
@@ -176,7 +176,7 @@ class Repository(Struct, frozen=True):
         return [*chosen, *self._format_settings()]
 
     def step_settings(self) -> list[tuple[str, str]]:
-        """The settings of the repository that the steps of a run see."""
+        """The settings of the repository that steps see."""
         chosen = [(key, value) for key, value in self.settings if key.startswith(_STEP_SECTIONS)]
         known = {key for key, _ in chosen}
         identity = [pair for pair in _IDENTITY if pair[0] not in known]
@@ -184,11 +184,11 @@ class Repository(Struct, frozen=True):
         return [*self.content_settings(), *chosen, *identity, *quiet]
 
     def content_files(self) -> list[tuple[Path, str]]:
-        """Files of the git directory that decide the same, with their place in another one."""
+        """Files that decide what a checkout writes: (path, path relative to a git directory)."""
         return [(self.common / place, place) for place in _CONTENT_FILES]
 
     def _format_settings(self) -> list[tuple[str, str]]:
-        """The object format, and where a partial clone gets the objects it lacks."""
+        """The object format, and the promisor remotes of a partial clone."""
         given = dict(self.settings)
         extensions = [(key, value) for key, value in given.items() if key in _EXTENSIONS]
         names = [key for key in given if key.startswith("remote.") and key.endswith(".promisor")]
@@ -206,11 +206,11 @@ _EXTENSIONS = ("extensions.objectformat", "extensions.partialclone")
 
 
 def branches_of(refs: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-    """The refs that a repository of a run's own starts with: all but our notes."""
+    """The refs that the steps' repository starts with: all but refs/elruso."""
     return [(name, oid) for name, oid in refs.items() if not name.startswith("refs/elruso/")]
 
 
-# Oddities that harm nobody: files that git reads by their names, and are something else here or very large.
+# fsck messages that are no reason to refuse a result: odd or large files with names that git interprets.
 _ODD = (
     *("gitmodulesBlob", "gitmodulesLarge", "gitmodulesParse", "gitattributesBlob", "gitattributesLarge"),
     *("gitattributesLineLength", "gitattributesSymlink", "gitignoreSymlink", "mailmapSymlink"),
@@ -220,5 +220,5 @@ _GONE = ("but expected", "reference already exists", "unable to resolve referenc
 
 
 def is_gone(refusal: ElRusoError) -> bool:
-    """True when an update of refs was refused because a ref is not, or no more, where it was expected."""
+    """True when an update of refs was refused because a ref does not have its expected value."""
     return any(words in refusal.detail for words in _GONE)

@@ -1,4 +1,4 @@
-"""A private directory per run, marked as taken by a lock that the kernel drops when its runner dies."""
+"""A private directory per run, with a lock that the kernel releases when the runner dies."""
 
 import fcntl
 import hashlib
@@ -21,19 +21,19 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]|\A\.|\.\Z|\.(?=\.)|\.(?=lock\Z)")
 
 
 class RunDirectory(Struct, frozen=True):
-    """An empty directory of our own. `lock` is an open file descriptor."""
+    """A directory that this process has locked. `lock` is an open file descriptor."""
 
     path: Path
     lock: int
 
     def release(self) -> None:
-        """Let go. The directory itself has been moved away, or stays for the next sweep."""
+        """Release the lock. The directory must have been moved away, or is left to the next sweep."""
         lock_of(self.path).unlink(missing_ok=True)
         os.close(self.lock)
 
 
 def acquire(root: Path, task_id: str, run_id: int) -> RunDirectory:
-    """Make the directory of a run below `root`; what a killed run left in its place goes.
+    """Create and lock the directory of a run below `root`. Removes one that a killed run left there.
 
     Raises:
         Conflict: the same run is being executed right now.
@@ -49,7 +49,7 @@ def acquire(root: Path, task_id: str, run_id: int) -> RunDirectory:
 
 
 def is_abandoned(path: Path) -> bool:
-    """True when no living process holds the run directory `path`."""
+    """True when no process holds the lock of the run directory `path`."""
     if not lock_of(path).exists():
         return True
     lock = _lock(lock_of(path))
@@ -59,7 +59,7 @@ def is_abandoned(path: Path) -> bool:
 
 
 def abandoned_directories(root: Path) -> Iterator[RunDirectory]:
-    """The directories that killed runners left below `root`, each locked until it is released."""
+    """Directories below `root` that no process holds, each locked; the caller releases them."""
     for path in sorted(root.iterdir()) if root.is_dir() else ():
         if path.name.startswith(".") or path.is_symlink() or not path.is_dir():
             continue
@@ -82,9 +82,9 @@ def safe_name(task_id: str) -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove whatever lies at `path`, even if a step took the permissions away. What resists is left.
+    """Remove the file or directory `path`, also if a step changed its permissions. Never raises; files may be left.
 
-    A symbolic link is removed, never followed. A tree in which something is mounted is left until that is unmounted.
+    A symbolic link is removed, not followed. A tree in which something is mounted is left until that is unmounted.
     """
     if path.is_symlink() or path.is_file():
         with suppress(OSError):
@@ -102,7 +102,7 @@ def remove_tree(path: Path) -> None:
 
 
 def _lock(path: Path) -> int | None:
-    """Open and lock; None when somebody else holds it."""
+    """Open and lock the file; None: another process holds it."""
     for _ in range(10):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

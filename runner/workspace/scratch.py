@@ -1,4 +1,4 @@
-"""A private directory for a run without a repository. Nothing of it is kept; the run lists the files it made."""
+"""The workspace of a run without a repository: an empty directory. Its files are listed, and removed with it."""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ COUNTED_BYTES = 1024 * 1024  # lines of larger files are not counted
 
 
 class Scratch(Struct, frozen=True):
-    """An empty directory that its run may fill."""
+    """Implements Workspace with an empty directory."""
 
     directory: Path
 
     async def snapshot(self, message: str, redactor: Redactor) -> Changes:
-        """Every file in the directory, as added; there is no commit and no patch."""
+        """Every file in the directory, as added, up to FILES_LIMIT. There is no commit and no patch."""
         return Changes(files=await asyncio.to_thread(lambda: sorted(self._files(), key=lambda file: file.path)))
 
     @property
     def prefix(self) -> str:
-        """A scratch directory is the top of all its paths."""
+        """See Workspace: always ""."""
         return ""
 
     async def missing(self, path: str) -> str | None:
@@ -40,7 +40,7 @@ class Scratch(Struct, frozen=True):
         """Nothing is kept of a scratch directory."""
 
     async def settle(self, state: RunState | None) -> None:
-        """Nothing is kept of a scratch directory."""
+        """Does nothing: a scratch directory has no branch."""
 
     def _files(self) -> Iterator[FileChange]:
         found = (path for path in self.directory.rglob("*") if path.is_symlink() or path.is_file())
@@ -51,7 +51,7 @@ class Scratch(Struct, frozen=True):
 
 
 def _count_lines(path: Path) -> int | None:
-    """None for what is binary, large, or not a readable file."""
+    """None for a binary or large file, and for anything but a readable regular file."""
     try:
         if path.is_symlink() or path.stat().st_size > COUNTED_BYTES:
             return None

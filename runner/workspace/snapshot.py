@@ -1,19 +1,18 @@
-"""Record everything that a run changed as one commit, and name what no commit can hold.
+"""Record everything that a run changed as a commit, and list what no commit can hold.
 
-What can be recorded is recorded, whatever lies beside it: git adds all or nothing, so what it would refuse is found
-first and left out. The run's own commits are taken over when its history contains the commit where it started;
-otherwise its files are recorded as one commit on top of that one.
+`git add` adds all paths or none, so paths that git would refuse are found first and excluded. The run's own commits
+become part of the result if they descend from the commit where it started; otherwise its files are recorded as one
+commit on top of that one.
 """
 
 import asyncio
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from msgspec import Struct, field
 
-from events.task import Unrecorded
+from events.task import Unrecorded, UnrecordedReason
 from runner.git import Git, GitFailed
 from runner.redact import Redactor
 from runner.workspace.aside import move_paths
@@ -23,22 +22,18 @@ from runner.workspace.submodules import can_record, find_submodules
 from runner.workspace.survey import Survey, survey
 from runner.workspace.working_copy import WorkingCopy
 
-Reason = Literal[
-    "unsupported_name", "special_file", "unreadable", "embedded_repository", "submodule", "history", "refused"
-]
-
-REFUSALS_MAX = 50  # paths that git refuses one by one, before the rest is added as far as it goes
-MARKED_FILE_BYTES = 4 * 1024 * 1024
+REFUSALS_MAX = 50  # paths that git refuses one by one, before the rest is added with --ignore-errors
+MARKED_FILE_BYTES = 4 * 1024 * 1024  # of a file, that are searched for conflict markers
 _INVALID_PATH = re.compile(r"error: invalid path '(.+)'$", re.MULTILINE)
 _CONFLICT = re.compile(rb"^<{7} [^\n]*\n(?:(?!^<{7} ).*\n)*?^={7}\r?\n(?:(?!^<{7} ).*\n)*?^>{7} ", re.MULTILINE)
 _NAMED = 10  # paths in a message
 
 
 class Snapshot(Struct):
-    """What a run left. `commit`: the one that holds it all; the start if nothing changed.
+    """The work of a run. `commit`: the result; the start if nothing changed.
 
-    `unrecorded`: what the commit does not hold; `excluded`: the files among it. `problems`: sentences that say why the
-    run cannot be accepted. `survey`: the walk through the files that came before.
+    `unrecorded`: paths that the commit does not hold; `excluded`: the files among them. `problems`: messages that say
+    why the run must fail. `survey`: the files that the run touched.
     """
 
     commit: str
@@ -48,8 +43,8 @@ class Snapshot(Struct):
     problems: list[str] = field(default_factory=list)
     changes: Changes = Changes()
 
-    def leave_out(self, paths: Iterable[str], reason: Reason) -> None:
-        """Name paths that are not in the commit."""
+    def leave_out(self, paths: Iterable[str], reason: UnrecordedReason) -> None:
+        """List paths as unrecorded."""
         self.unrecorded += [Unrecorded(readable(path), reason) for path in paths]
 
 
@@ -75,7 +70,7 @@ async def take_snapshot(copy: WorkingCopy, message: str, redactor: Redactor) -> 
 
 
 async def record_without_history(copy: WorkingCopy, taken: Snapshot, message: str) -> None:
-    """Replace the run's own commits, which cannot be taken over, by one commit that holds the same files."""
+    """Replace the run's own commits, which the repository refuses, by one commit with the same files."""
     tree = await copy.git.line("rev-parse", f"{taken.commit}^{{tree}}")
     taken.leave_out([".git"], "history")
     taken.commit = await _commit(copy.git, tree, [copy.start], message)
@@ -90,7 +85,7 @@ def readable(path: str) -> str:
 
 
 async def _set_apart(copy: WorkingCopy, taken: Snapshot) -> list[str]:
-    """Deal with what `git add` stumbles over. The paths that it has to leave out."""
+    """Prepare the files for `git add`; returns the paths that it must exclude."""
     found = taken.survey
     for path in found.unreadable:
         (copy.files / path).chmod(0o600)
@@ -109,9 +104,10 @@ async def _set_apart(copy: WorkingCopy, taken: Snapshot) -> list[str]:
 
 
 async def _submodules(copy: WorkingCopy, taken: Snapshot) -> set[str]:
-    """The paths of submodules; those that changed in a way that cannot be recorded are a problem of the run."""
+    """The paths of submodules. Changes inside one that cannot be recorded become a problem of the run."""
+    # A submodule that is not checked out has no .git, but a step may have written files there.
     if not taken.survey.embedded and not copy.had_submodules:
-        return set()  # a submodule that is not checked out has no .git, but a step may have written files there
+        return set()
     submodules = await find_submodules(copy)
     changed = [submodule for submodule in submodules if not await can_record(copy, submodule)]
     if changed:
@@ -125,7 +121,7 @@ async def _submodules(copy: WorkingCopy, taken: Snapshot) -> set[str]:
 
 
 async def _add(copy: WorkingCopy, taken: Snapshot) -> None:
-    """Bring the index to what the files are, but for what is excluded and what git refuses."""
+    """Update the index from the files, except those that are excluded or that git refuses."""
     excluded = taken.excluded
     for _ in range(REFUSALS_MAX):
         try:
@@ -142,7 +138,7 @@ async def _add(copy: WorkingCopy, taken: Snapshot) -> None:
 
 
 async def _add_what_goes(git: Git, taken: Snapshot) -> None:
-    """Add file by file, and name those that are not in the index afterwards."""
+    """Add with --ignore-errors, and list the files that are not in the index afterwards."""
     try:
         await _add_all(git, taken.excluded, "--ignore-errors")
     except GitFailed as refusal:
@@ -166,7 +162,7 @@ async def _add_all(git: Git, excluded: Sequence[str], *options: str) -> None:
 async def _ignored(git: Git, paths: Sequence[str]) -> set[str]:
     try:
         return set(await git.paths("check-ignore", "-z", "--stdin", given="\0".join(paths)))
-    except GitFailed:  # its answer when none is ignored, and when one lies in a submodule
+    except GitFailed:  # exit code 1: none is ignored; 128: a path is in a submodule
         return set()
 
 
@@ -174,7 +170,7 @@ async def _ignored(git: Git, paths: Sequence[str]) -> set[str]:
 
 
 async def _parents(copy: WorkingCopy, taken: Snapshot, state: StepRepositoryState) -> list[str]:
-    """The commits that the snapshot follows: the run's own last one, if its history contains the start."""
+    """The parents of the snapshot: the run's own head if it descends from the start, else the start; merged heads."""
     if state.head == copy.start and not state.merged:
         return [copy.start]
     if not state.exists:
@@ -190,7 +186,7 @@ async def _parents(copy: WorkingCopy, taken: Snapshot, state: StepRepositoryStat
 
 
 async def _name_lost_commits(copy: WorkingCopy, taken: Snapshot) -> None:
-    """The run's own branches, tags and stashes, unless the result or a remote-tracking branch holds their commits."""
+    """List branches, tags and stashes whose commits are in neither the result nor a remote-tracking branch."""
     refs = list_refs(copy.files / ".git")
     moved = {name: oid for name, oid in refs.items() if copy.refs.get(name) != oid and oid != copy.start}
     remotes = [oid for name, oid in moved.items() if name.startswith("refs/remotes/")]
@@ -207,7 +203,7 @@ async def _holds(git: Git, tip: str, oid: str) -> bool:
 
 
 async def _commit(git: Git, tree: str, parents: Sequence[str], message: str) -> str:
-    """A commit of `tree`, or the only parent when it holds the same."""
+    """A commit of `tree`; the parent itself if there is only one and it has the same tree."""
     if len(parents) == 1 and await git.line("rev-parse", f"{parents[0]}^{{tree}}") == tree:
         return parents[0]
     options = [word for parent in parents for word in ("-p", parent)]
@@ -215,7 +211,7 @@ async def _commit(git: Git, tree: str, parents: Sequence[str], message: str) -> 
 
 
 async def _conflicts(copy: WorkingCopy, state: StepRepositoryState, commit: str) -> list[str]:
-    """What a merge or a rebase left undone."""
+    """Problems: an unfinished rebase, cherry-pick or revert, unmerged files, conflict markers."""
     problems = []
     if state.unfinished:
         problems.append(f"the run left a {state.unfinished} unfinished: continue or abort it in a step")
@@ -228,7 +224,7 @@ async def _conflicts(copy: WorkingCopy, state: StepRepositoryState, commit: str)
 
 
 async def _unmerged(copy: WorkingCopy) -> list[str]:
-    """Files that are in conflict in the index of the steps."""
+    """Unmerged files in the steps' index."""
     index = copy.files / ".git/index"
     if index.is_symlink() or not index.is_file():
         return []
@@ -241,7 +237,7 @@ async def _unmerged(copy: WorkingCopy) -> list[str]:
 
 
 async def _marked(git: Git, start: str, commit: str) -> list[str]:
-    """Files that got conflict markers: all three, in their order, at the beginning of lines."""
+    """Files with more conflict markers than at the start: all three kinds, in order, at the beginning of lines."""
     candidates = await git.paths(
         *("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=AM", "--no-ext-diff", "--no-textconv"),
         *("-G^<<<<<<< ", start, commit),
@@ -261,7 +257,7 @@ async def _count_markers(git: Git, commit: str, path: str) -> int:
     return len(_CONFLICT.findall(content))
 
 
-# ---------------------------------------------------------------------------------------------------- words
+# ---------------------------------------------------------------------------------------------------- paths
 
 
 def _is_below(path: str, folders: Iterable[str]) -> bool:

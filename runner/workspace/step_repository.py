@@ -1,7 +1,7 @@
 """The `.git` that the steps of a run see: a repository of the run's own that borrows the operator's objects.
 
-Its configuration, refs, hooks and index are the run's; whatever a step does with them stays there. We never run git in
-it, because git would obey a configuration that a step may have written: it is written and read as plain files.
+Its configuration, refs, hooks and index belong to the run. The runner never runs git in it, because git would obey a
+configuration that a step may have written; it is written and read as plain files.
 """
 
 import os
@@ -20,7 +20,7 @@ _SYMREF_DEPTH = 5
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SAFE_REF = re.compile(r"(?:HEAD|refs/(?!.*\.\.)[^\0\s~^:?*\[\\]+)")
 _SECTION = re.compile(r"[A-Za-z0-9.-]+")
-# What a merge, a rebase and their like leave in a git directory until they are finished.
+# Files in a git directory while an operation is unfinished.
 _UNFINISHED = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
@@ -30,11 +30,10 @@ _UNFINISHED = {
 
 
 class StepRepositoryState(Struct, frozen=True):
-    """What the run's own repository says when the run has ended.
+    """The state of the steps' repository at the end of the run.
 
-    `exists`: a step may have removed it, with all it held. `head`: the commit that is checked out; None: there is none,
-    or it cannot be read. `merged`: the other parents of a merge that was not committed. `unfinished`: "rebase" and the
-    like.
+    `exists`: False if a step removed it. `head`: the commit that is checked out; None: there is none, or it cannot be
+    read. `merged`: the other parents of an uncommitted merge. `unfinished`: "rebase", "cherry-pick" or "revert".
     """
 
     exists: bool = True
@@ -53,8 +52,8 @@ def create_step_repository(
 ) -> None:
     """Write a repository on `branch` that borrows `objects`.
 
-    `refs`: (name, object id) in byte order, `branch` among them. `settings`: (key, value). `copied`: files, with their
-    place below the git directory; those that do not exist are left out.
+    `refs`: (name, object id) in byte order, `branch` included. `settings`: (key, value). `copied`: (file, path relative
+    to the git directory); files that do not exist are skipped.
     """
     for folder in ("objects/info", "objects/pack", "refs/heads", "info"):
         (git_directory / folder).mkdir(parents=True)
@@ -83,7 +82,7 @@ def config_text(settings: Iterable[tuple[str, str]]) -> str:
 
 
 def read_step_repository(git_directory: Path) -> StepRepositoryState:
-    """The state of the repository, whatever a step made of it. Never follows a symbolic link in its last part."""
+    """The state of the repository, whatever a step did to it. Follows no symbolic link in a path's last component."""
     if not os.path.lexists(git_directory):
         return StepRepositoryState(exists=False)
     if git_directory.is_symlink() or not git_directory.is_dir():
@@ -98,7 +97,7 @@ def read_step_repository(git_directory: Path) -> StepRepositoryState:
 
 
 def list_refs(git_directory: Path) -> dict[str, str]:
-    """Object ids by name of all refs that are no symbolic ones."""
+    """Object ids by name of all refs that are not symbolic."""
     if git_directory.is_symlink() or not git_directory.is_dir():
         return {}
     found = _packed_refs(git_directory)
@@ -110,7 +109,7 @@ def list_refs(git_directory: Path) -> dict[str, str]:
 
 
 def remote_heads(git_directory: Path) -> set[str]:
-    """The commits that a repository's remote-tracking branches are at."""
+    """The commits of the remote-tracking branches."""
     return {oid for name, oid in list_refs(git_directory).items() if name.startswith("refs/remotes/")}
 
 
@@ -132,7 +131,7 @@ def _packed_refs(git_directory: Path) -> dict[str, str]:
 
 
 def _read(path: Path, limit: int) -> str:
-    """The text of a regular file, at most `limit` bytes of it; "" if it is anything else, or cannot be read."""
+    """At most `limit` bytes of a regular file, as text; "" for any other file, and if it cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

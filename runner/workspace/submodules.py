@@ -1,8 +1,8 @@
 """Submodules in the workspace of a run.
 
-A run records which commit of a submodule its repository names, never a commit that was made inside one: that would
-exist only in the run. So a change inside a submodule is refused, unless the submodule is clean at a commit that one of
-its remote-tracking branches contains (`git submodule update --remote`).
+A run's commit records the commit id of a submodule, not the submodule's objects: a commit made inside a submodule would
+exist in the run only. A change is therefore refused unless the submodule is clean, at a commit that one of its
+remote-tracking branches contains (`git submodule update --remote`).
 """
 
 import os
@@ -19,14 +19,14 @@ _POINTER_LIMIT = 4096  # bytes of a .git file
 
 
 class Submodule(Struct, frozen=True):
-    """One at `path`. `commit`: the one that the run started with; None: the run added it."""
+    """A submodule at `path`. `commit`: its commit when the run started; None: the run added it."""
 
     path: str
     commit: str | None
 
 
 async def find_submodules(copy: WorkingCopy) -> list[Submodule]:
-    """The submodules that the index holds, and those that .gitmodules declares besides."""
+    """The submodules in the index, and those that only .gitmodules declares."""
     git, files = copy.git, copy.files
     entries = await git.paths("ls-files", "--stage", "-z")
     known = {
@@ -42,7 +42,7 @@ async def find_submodules(copy: WorkingCopy) -> list[Submodule]:
 
 
 async def can_record(copy: WorkingCopy, submodule: Submodule) -> bool:
-    """True when the run's commit, naming the submodule's commit, says all that happened in the submodule."""
+    """True when the submodule's commit id is all that the run's commit needs to record of it."""
     directory = copy.files / submodule.path
     own = _git_directory(directory)
     if own is None:
@@ -87,7 +87,7 @@ async def _config_values(git: Git, path: Path) -> list[str]:
 
 
 def _git_directory(directory: Path) -> Path | None:
-    """Where the repository of a submodule lies: `.git`, or the directory that the file of that name points to."""
+    """The git directory of a submodule: `.git`, or the directory that the file `.git` names. None: it has none."""
     pointer = directory / ".git"
     if not os.path.lexists(pointer) or pointer.is_symlink():
         return None

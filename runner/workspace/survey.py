@@ -1,8 +1,8 @@
-"""A walk through the files of a run: what was touched, and what git cannot record.
+"""A walk through the files of a run that finds touched files, and files that git cannot record.
 
-The walk compares each file's change time with the moment at which the checkout was complete. The kernel sets that time
-on every write, chmod, chown and link, and no system call sets it to a chosen value, so a file that is not listed as
-touched is as git wrote it, its permissions included.
+The walk compares each file's change time (ctime) with the time at which the checkout was complete. The kernel updates
+it on every write, chmod, chown and link, and no system call sets it to a chosen value. A file that is not listed as
+touched is therefore as git wrote it, permissions included.
 """
 
 import os
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-# Names that git refuses in a tree because some file system takes them for `.git` (verify_path in git's read-cache.c).
+# Names that git refuses in a tree because a file system may treat them as `.git` (verify_path in git's read-cache.c).
 _UNSUPPORTED_NAME = re.compile(r"(?i)git~1|\.git[ .]*(:.*)?")
 _INVISIBLE = re.compile(r"[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")  # HFS+ ignores them in names
-_NEVER_FOLDERS = (".gitmodules", ".gitattributes")  # the check of fetched objects (fsck) refuses folders of these names
+_NEVER_FOLDERS = (".gitmodules", ".gitattributes")  # fsck refuses directories of these names
 _TICK_SECONDS = 0.001
 CLOCK = "clock"  # a file whose change time is read
 
@@ -24,10 +24,10 @@ CLOCK = "clock"  # a file whose change time is read
 class Survey(Struct):
     """Paths relative to the surveyed directory; bytes that are not UTF-8 are surrogate escapes.
 
-    `touched`: files and links with a later change time; `touched_directories`: the same of directories. `foreign`: what
-    has an earlier one, but is nothing that git wrote; a step moved it here with its folder, or linked it. `hollow`:
-    empty directories.
-    `embedded`: directories with a `.git` of their own. `unsupported`, `special`, `unreadable`: see Unrecorded.
+    `touched`: files and links with a later change time; `touched_directories`: the same for directories. `foreign`: entries
+    with an earlier one that git cannot have written; a step moved or linked them here. `hollow`: empty directories.
+    `embedded`: directories with a `.git` of their own. `unsupported`: names that git refuses. `special`: sockets, pipes
+    and devices. `unreadable`: files that their owner may not read.
     """
 
     touched: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Survey(Struct):
 def survey(root: Path, since_ns: int) -> Survey:
     """Walk through `root`, but not into its own `.git`. `since_ns`: a change time from `later_change_time`.
 
-    Directories that their owner may not read are made readable: git does not record permissions.
+    Makes directories readable that their owner may not read: git does not record their permissions.
     """
     found = Survey()
     top = root.stat()
@@ -80,7 +80,7 @@ def survey(root: Path, since_ns: int) -> Survey:
 def later_change_time(directory: Path) -> int:
     """A change time, in ns, that every file written so far precedes and every file written from now on exceeds.
 
-    File systems stamp with the kernel's coarse clock, so this waits for its next tick: some milliseconds.
+    File systems use the kernel's coarse clock, so this waits for two of its ticks: some milliseconds.
     """
     first = _change_time(directory)
     moment = first

@@ -1,11 +1,11 @@
-"""The files of one run, and the git directory of ours that records them.
+"""The files of one run, and the git directory that records them.
 
-    files/          the working tree: here the steps run. files/.git is the steps' own (step_repository.py)
-    git/            ours, outside the files: index, configuration, and the objects of this run only
-    aside/          what the run's commit cannot hold, until it is kept aside (aside.py)
+    files/          the working tree, where steps run; files/.git is the steps' repository (step_repository.py)
+    git/            the recording git directory: index, configuration, and only this run's objects
+    aside/          files that the run's commit cannot hold, until aside.py keeps them
 
-Both repositories borrow the operator's objects, and neither shares a ref or a setting with his repository. With an
-index and a configuration of our own, nothing that a step configures runs in our git.
+Both git directories borrow the operator's objects, and neither shares refs or configuration with the operator's
+repository. The recording one has its own index and configuration, so nothing that a step configures affects it.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from runner.git import Git, GitFailed
 from runner.workspace.repository import Repository, branches_of
 from runner.workspace.run_directory import remove_tree
 from runner.workspace.step_repository import config_text, create_step_repository
-from runner.workspace.survey import CLOCK, has_attributes, later_change_time
+from runner.workspace.survey import CLOCK, has_attributes, later_change_time, survey
 
-# Caches that a step may have written into the objects that we read: git would believe them.
+# Caches beside the objects that the recording git reads: a step may have forged them, and git would trust them.
 _DISTRUST = (("core.commitgraph", "false"), ("core.multipackindex", "false"), ("pack.usebitmaps", "false"))
 _OWN_SETTINGS = (
     *_DISTRUST,
     ("core.bare", "false"),
     ("core.logallrefupdates", "false"),
-    ("core.safecrlf", "false"),  # a mixture of line endings is no reason to lose a file
+    ("core.safecrlf", "false"),  # files with mixed line endings are recorded
     ("core.untrackedcache", "false"),
-    ("core.protecthfs", "true"),  # names that the repository would refuse anyway, as fsck calls them malformed
+    ("core.protecthfs", "true"),  # fsck would refuse these names when the result is fetched
     ("core.protectntfs", "true"),
 )
-RECORDED = "recorded"  # beside the files of a run whose work lies in the operator's repository
+RECORDED = "recorded"  # marker file: the operator's repository has all of the run's work
 _OWN_NAMES = {"files", "git", "aside", CLOCK, RECORDED}
 _VARIABLES = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -43,11 +43,11 @@ _VARIABLES = {
 
 
 class WorkspaceReplaced(GitFailed):
-    """A step put something else in the place of its workspace."""
+    """A step replaced its workspace by something other than a directory."""
 
 
 class WorkingCopy:
-    """A checkout below `root`, a directory of our own. `since_ns`: see survey.later_change_time."""
+    """A checkout of a commit below `root`. `since_ns`: when it was complete, see survey.later_change_time."""
 
     def __init__(self, root: Path, repository: Repository) -> None:
         self.root = root
@@ -61,7 +61,7 @@ class WorkingCopy:
         self.use(root, repository)
 
     def use(self, root: Path, repository: Repository) -> None:
-        """The copy lies below `root` now."""
+        """Set the directory and the repository, after the copy was moved or the repository was read again."""
         self.root = root
         self.files = root / "files"
         self.git_directory = root / "git"
@@ -79,10 +79,10 @@ class WorkingCopy:
         return self.files / self.repository.prefix
 
     async def check_out(self, start: str, branch: str, refs: Mapping[str, str]) -> None:
-        """Bring the files to commit `start`, and give the steps a repository on `branch`.
+        """Check out commit `start`, and create the steps' repository on `branch`.
 
         Raises:
-            GitFailed: an object is missing, a filter failed, or there is no room.
+            GitFailed: an object is missing, a filter failed, or the disk is full.
         """
         await asyncio.to_thread(self._prepare)
         await self.git.read("reset", "--quiet", "--hard", start)
@@ -90,14 +90,14 @@ class WorkingCopy:
         await asyncio.to_thread(self._finish_checkout, branch, dict(refs))
 
     async def can_change_to(self, start: str) -> bool:
-        """False when switching commits might write other files than a fresh checkout would."""
+        """Whether switching to `start` writes the same files as a fresh checkout: same settings and attributes."""
         if self._fingerprint != self._settings_text():
             return False
         attributes = ("--", ":(top,glob)**/.gitattributes")
         return start == self.start or not await self.git.read("diff-tree", "-r", self.start, start, *attributes)
 
     def is_around_as_made(self) -> bool:
-        """False when a run left something beside its files (`../build`), or changed the directory that holds them."""
+        """Whether a run left nothing beside its files (`../build`), and the directory that holds them as it was."""
         status = self.files.lstat()
         return (
             (status.st_ino, status.st_mode, status.st_uid) == (self._inode, self._mode, os.geteuid())
@@ -105,20 +105,24 @@ class WorkingCopy:
             and {path.name for path in self.root.iterdir()} <= _OWN_NAMES
         )
 
+    def is_untouched(self) -> bool:
+        """Whether nothing changed since the checkout. Walks all files."""
+        return self.files.is_dir() and survey(self.files, self.since_ns).is_untouched
+
     def mark_recorded(self) -> None:
-        """Should the runner be killed from now on, nothing here needs to be kept."""
+        """Mark the copy as safe to remove, should the runner be killed from now on."""
         (self.root / RECORDED).touch()
 
     def borrow_from_steps(self) -> None:
-        """Read the objects that the steps made, too."""
+        """Also read objects from the steps' repository."""
         alternates = self.git_directory / "objects/info/alternates"
         alternates.write_text(f"{self.repository.objects}\n{self.files}/.git/objects\n", errors="surrogateescape")
 
     def ensure_files(self) -> None:
-        """Find the directory of the files again: moved back, or empty where a step removed it with every file.
+        """Restore `files`: move it back if a step renamed it, create it empty if a step removed it.
 
         Raises:
-            WorkspaceReplaced: something else lies there, a symbolic link for instance, and must not be followed.
+            WorkspaceReplaced: it is no directory, for instance a symbolic link, which must not be followed.
         """
         if not os.path.lexists(self.files):
             moved = [path for path in self.root.iterdir() if path.lstat().st_ino == self._inode]
@@ -127,7 +131,7 @@ class WorkingCopy:
             else:
                 self.files.mkdir()
         if not stat.S_ISDIR(self.files.lstat().st_mode):
-            raise WorkspaceReplaced(f"a step replaced its workspace {self.files} by something that is no directory")
+            raise WorkspaceReplaced(f"a step replaced its workspace {self.files} by something other than a directory")
 
     def _prepare(self) -> None:
         self.files.mkdir(exist_ok=True)
@@ -168,6 +172,6 @@ class WorkingCopy:
         return config_text([*self.repository.content_settings(), *_OWN_SETTINGS])
 
     def _settings_text(self) -> str:
-        """All that decides what a checkout writes, besides the commit."""
+        """Everything besides the commit that decides what a checkout writes."""
         attributes = self.repository.common / "info/attributes"
         return self._config_text() + (attributes.read_text(errors="replace") if attributes.is_file() else "")

@@ -1,4 +1,4 @@
-"""One workspace per run: opened before its first step, closed when the log has decided about its end."""
+"""One workspace per run: opened before its first step, closed when the log has accepted or refused its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -24,7 +24,6 @@ from runner.workspace.git_workspace import GitWorkspace
 from runner.workspace.repository import Repository, WorkspaceUnusable
 from runner.workspace.run_directory import RunDirectory, abandoned_directories, acquire, safe_name
 from runner.workspace.scratch import Scratch
-from runner.workspace.survey import survey
 from runner.workspace.trash import Trash
 from runner.workspace.working_copy import RECORDED, WorkingCopy
 
@@ -35,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class Workspace(Protocol):
-    """What execution needs to know of the place a run works in."""
+    """The interface between executing a run and the place it works in."""
 
     @property
     def directory(self) -> Path:
@@ -43,24 +42,24 @@ class Workspace(Protocol):
 
     @property
     def prefix(self) -> str:
-        """Where `directory` lies in its repository: "" at the top, else with a slash at its end."""
+        """Path of `directory` in its repository: "" at the top, else ending with a slash."""
 
     async def snapshot(self, message: str, redactor: Redactor) -> Changes:
-        """Record everything the run changed so far, untracked files too, under a commit message."""
+        """Record all changes so far, untracked files included, as a commit with this message."""
 
     async def missing(self, path: str) -> str | None:
-        """None if the snapshot holds `path`, relative to `directory`; else the path, with the reason if known."""
+        """None if the snapshot has `path`, relative to `directory`; else the path, with the reason if known."""
 
     def expect_changes(self) -> None:
         """Checks run after the snapshot: what it saw of the files is no longer true of them."""
 
     async def settle(self, state: RunState | None) -> None:
-        """What the log says of the run's end. If it is done, its branch moves to the snapshot."""
+        """Apply the run's state in the log: if it is done, its branch moves to the snapshot."""
 
 
 class WorkspacePolicy(Struct, frozen=True, kw_only=True):
-    """A git command may take `git_seconds`. What no commit holds is kept for `kept_days`. At most `copies` working
-    copies wait for their next run. `committed_secrets`: see commit_scan.py.
+    """`git_seconds`: time limit of one git command. `kept_days`: how long work that no commit holds is kept. `copies`:
+    idle working copies, at most. `committed_secrets`: see commit_scan.py.
     """
 
     git_seconds: float = TIMEOUT_SECONDS
@@ -70,9 +69,10 @@ class WorkspacePolicy(Struct, frozen=True, kw_only=True):
 
 
 class Workspaces:
-    """Opens workspaces below `runs_directory`. `environment` is the runner's own, for git.
+    """Opens workspaces below `runs_directory`. `repository`: the operator's; None: every run gets an empty directory.
 
-    Beside that directory lie `copies` (idle working copies), `kept` (work that no commit holds) and `trash`.
+    `environment`: the runner's own, for git. The parent directory also has `copies` (idle working copies), `kept` (work
+    that no commit holds) and `trash`.
     """
 
     def __init__(
@@ -93,12 +93,12 @@ class Workspaces:
         self._claims = BranchClaims(NoRuns())
         self._closing: set[asyncio.Task[None]] = set()
 
-    def ask(self, runs: RunLookup) -> None:
-        """Whom to ask what became of a run."""
+    def set_run_lookup(self, runs: RunLookup) -> None:
+        """Set the source of run states. Until then no run is known."""
         self._claims.runs = runs
 
     def branch_of(self, task_id: str, branch: str | None = None) -> str | None:
-        """The branch on which a run of this task works: the given one or task/<id>; None without a repository."""
+        """The branch of a run: the given one or task/<id>; None without a repository."""
         return (branch or f"task/{safe_name(task_id)}") if self.repository else None
 
     @asynccontextmanager
@@ -107,7 +107,7 @@ class Workspaces:
 
         Raises:
             WorkspaceUnusable: the configured path is not a git repository with a commit.
-            BranchUnusable: the branch cannot be made or moved.
+            BranchUnusable: the branch cannot be created or moved.
         """
         place = await asyncio.to_thread(acquire, self.runs_directory, task_id, run_id)
         opened: GitWorkspace | None = None
@@ -121,9 +121,9 @@ class Workspaces:
             await asyncio.shield(self._in_background(self._close(place, opened)))
 
     async def recover(self) -> int:
-        """Clear what killed runners left behind: finish what the log accepted, keep the rest aside.
+        """Clean up after killed runners: keep their uncommitted work, and reconcile the branches they held.
 
-        Returns how many run directories that were. The engine is asked; without an answer the notes stay.
+        Returns the number of run directories. Branches are reconciled in the background, until the engine answers.
         """
         cleared = 0
         for place in await asyncio.to_thread(lambda: list(abandoned_directories(self._copies_directory))):
@@ -138,7 +138,7 @@ class Workspaces:
         return cleared
 
     async def close(self) -> None:
-        """End what goes on in the background; the next runner takes it up."""
+        """Cancel background work; the next runner resumes it."""
         await self._trash.stop()
         for task in self._closing:
             task.cancel()
@@ -156,21 +156,20 @@ class Workspaces:
             raise
         return GitWorkspace(copy, note, self._claims, self.aside, self._policy.committed_secrets)
 
-    async def _look_at_repository(self) -> Repository:
+    async def _read_repository(self) -> Repository:
         assert self.repository is not None
         return await Repository.at(Git(self.repository, self._environment, timeout_seconds=self._policy.git_seconds))
 
     async def _take_branch(
         self, place: RunDirectory, task_id: str, run_id: int, given: str | None
     ) -> tuple[Repository, BranchNote, dict[str, str]]:
-        """The note that this run works on its branch; the repository and its refs as they were then.
+        """Claim the branch; returns the repository, the note, and the refs, as of the claim.
 
-        A branch that is new starts where the operator's checkout is; so does a task's own branch that has nothing of
-        its own.
+        A new branch starts at the operator's HEAD. So does the default branch of a task if HEAD contains it.
         """
         branch = given or f"task/{safe_name(task_id)}"
         while True:
-            repository = await self._look_at_repository()
+            repository = await self._read_repository()
             refs = await repository.refs()
             if note_ref(branch) in refs:
                 await self._claims.await_free(repository, branch)
@@ -198,7 +197,7 @@ class Workspaces:
     # ------------------------------------------------------------------------------------------- closing
 
     async def _close(self, place: RunDirectory, opened: GitWorkspace | None) -> None:
-        """Whatever happens here, the run has its outcome, and its branch is none of it."""
+        """Put the workspace away. The outcome is reported by now, so errors are only logged."""
         try:
             if opened is not None:
                 await self._put_away(opened)
@@ -211,10 +210,10 @@ class Workspaces:
             self._in_background(self._reconcile_later(opened.copy.repository, opened.note))
 
     async def _put_away(self, opened: GitWorkspace) -> None:
-        """Keep what no commit holds, and give the working copy to the next run, if it can be cleaned."""
+        """Keep work that no commit holds, and return the working copy to the pool if it can be cleaned."""
         copy = opened.copy
         taken = opened.snapshot_taken
-        if not opened.is_recorded and await asyncio.to_thread(_is_untouched, copy):
+        if not opened.is_recorded and await asyncio.to_thread(copy.is_untouched):
             await self._pool.give_back(copy, None)
         elif not await asyncio.to_thread(opened.keep_aside):
             await self._pool.give_back(copy, taken.survey if taken and opened.is_unchanged_since_snapshot else None)
@@ -222,7 +221,7 @@ class Workspaces:
             await asyncio.to_thread(self.aside.remove_expired)
 
     async def _clear(self, place: RunDirectory) -> None:
-        """Put away the directory of a killed run: what it did may be the work of hours."""
+        """Remove the directory of a killed run, or keep it if it has unrecorded work, perhaps of hours."""
         name = place.path.name
         try:
             if await self._is_clean(place.path):
@@ -234,22 +233,22 @@ class Workspaces:
         place.release()
 
     async def _is_clean(self, path: Path) -> bool:
-        """True when a run directory holds nothing that is not in the repository."""
+        """True when everything in a run directory is also in the repository."""
         if self.repository is None or not (path / "files").is_dir() or (path / RECORDED).exists():
             return True
         try:
-            copy = WorkingCopy(path, await self._look_at_repository())
+            copy = WorkingCopy(path, await self._read_repository())
             return not await copy.git.read("status", "--porcelain", "-z", limit=1)
         except ElRusoError:
             return False
 
-    # ------------------------------------------------------------------------------------- what is unsettled
+    # -------------------------------------------------------------------------------------- reconciling
 
     async def _reconcile_all(self) -> None:
         if self.repository is None:
             return
         try:
-            repository = await self._look_at_repository()
+            repository = await self._read_repository()
             listed = await repository.git.line("for-each-ref", "--format=%(refname)", ACTIVE)
         except ElRusoError as problem:
             log.warning("workspace.unusable", error=problem.detail)
@@ -260,7 +259,7 @@ class Workspaces:
                 self._in_background(self._reconcile_later(repository, note))
 
     async def _reconcile_later(self, repository: Repository, note: BranchNote) -> None:
-        """Ask the log what became of a run until it can be told, and its branch can be moved."""
+        """Retry until the log answers and the note's branch is reconciled."""
         backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         while True:
             try:
@@ -277,7 +276,3 @@ class Workspaces:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         return task
-
-
-def _is_untouched(copy: WorkingCopy) -> bool:
-    return copy.files.is_dir() and survey(copy.files, copy.since_ns).is_untouched

@@ -166,7 +166,7 @@ async def test_a_weak_value_is_stored_with_a_warning(api: Served) -> None:
     stored = await api.post("/ops/requests/REQ-009/value", {"values": {"OPENAI_API_KEY": "production"}})
     [warning] = stored["warnings"]
     assert ("OPENAI_API_KEY", "everyday") == (warning["name"], warning["reason"])
-    assert "everyday word" in warning["detail"]
+    assert "common word" in warning["detail"]
     assert "production" not in str(warning)
     stored = await api.post("/ops/requests/REQ-009/value", {"values": {"OPENAI_API_KEY": "abc"}})
     assert ["short"] == [warning["reason"] for warning in stored["warnings"]]

@@ -160,6 +160,6 @@ async def test_commands_inside_a_run_say_so(tmp_path: Path) -> None:
     )
     assert "Estás dentro de la ejecución 7 de la tarea T1" in seen["stderr"]
     assert "Estás dentro de la ejecución ? de la tarea ?" in seen["stderr"]
-    assert "Los pasos terminan con su ejecución" in seen["stdout"]
+    assert "Los procesos de un paso terminan con él" in seen["stdout"]
     outside = await asyncio.create_subprocess_exec(*command.split(), env=environment, stderr=subprocess.PIPE)
     assert b"Est\xc3\xa1s dentro" not in (await outside.communicate())[1]

@@ -216,7 +216,7 @@ async def test_a_killed_run_leaves_nothing_that_disturbs_the_next(
 ) -> None:
     """The note of a run that was killed in its steps goes when the log says that the run has ended."""
     places, runs = workspaces(tmp_path, repository), Runs()
-    places.ask(runs)
+    places.set_run_lookup(runs)
     runs[7] = RunState("running", "T1")
     await _kill_in_its_steps(places, "echo half > half", 7)
     runs[7] = RunState("requeued", "T1")
@@ -229,7 +229,7 @@ async def test_a_killed_run_leaves_nothing_that_disturbs_the_next(
 async def test_a_branch_waits_until_the_log_has_decided(tmp_path: Path, repository: Path, git: GitCommand) -> None:
     """While a run is not ended, the next one on its branch waits; once it is done, the next one finds its commit."""
     places, runs = workspaces(tmp_path, repository), Runs()
-    places.ask(runs)
+    places.set_run_lookup(runs)
     runs[7] = RunState("running", "T1")
     async with places.open("T1", 7, "shared") as workspace:
         run_script("echo x > first", workspace.directory)
@@ -267,7 +267,7 @@ async def test_a_crash_between_the_log_and_the_branch_is_made_good(
     changes = await change(places, "echo x > new", state=None)
     await places.close()
     again, runs = workspaces(tmp_path, repository), Runs({7: DONE})
-    again.ask(runs)
+    again.set_run_lookup(runs)
     await again.recover()
     await eventually(lambda: git("for-each-ref", "refs/elruso") == "", describe="the note of the first runner")
     assert git("rev-parse", "task/T1") == changes.commit_hash

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.commit_scan import CHUNK_BYTES, MOST_FINDINGS, Finding, refusal, scan_commits, scan_ref_names
+from runner.commit_scan import CHUNK_BYTES, FINDINGS_MAX, Finding, refusal, scan_commits
 from runner.git import Git, GitFailed
 from runner.redact import Redactor, SecretSearch
 from tests.secrets.encoders import ENCODERS, VALUES
@@ -176,7 +176,7 @@ async def test_findings_are_bounded(work: Repository) -> None:
     """Many files with the value end the scan, and the sentence stays short."""
     work.run(f'for i in $(seq 150); do echo "$SECRET $i" > f$i; done; {COMMIT}')
     findings = await work.scan()
-    assert len(findings) == MOST_FINDINGS
+    assert len(findings) == FINDINGS_MAX
     assert "and 90 more" in refusal(findings)
 
 
@@ -232,12 +232,3 @@ async def test_a_cancelled_scan_ends_beside_a_running_event_loop(work: Repositor
         await scan
     redactor.released.set()
     await eventually(lambda: not process.is_running())
-
-
-def test_names_of_refs_are_scanned() -> None:
-    """A branch may be named after a value, in any form."""
-    names = ["refs/heads/main", f"refs/heads/{SECRET}", f"refs/tags/{HEX}"]
-    assert [finding.where for finding in scan_ref_names(names, REDACTOR)] == [
-        "ref refs/heads/[redacted]",
-        "ref refs/tags/[redacted]",
-    ]

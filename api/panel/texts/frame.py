@@ -52,7 +52,7 @@ TEXTS = {
     "error.not_found": Text(es="Aquí no hay nada", en="There is nothing here"),
     "error.forbidden": Text(es="No te está permitido", en="You may not do this"),
     "error.cross_site": Text(es="La petición vino de otro sitio", en="This came from another site"),
-    "error.inside_run": Text(es="La petición vino de dentro de una ejecución", en="This came from inside a run"),
+    "error.inside_run": Text(es="La petición viene de una ejecución", en="The request comes from inside a run"),
     "error.unavailable": Text(es="Ahora mismo no está disponible", en="Not available just now"),
     "error.internal": Text(
         es="Un error nuestro. El registro del servidor tiene los detalles.",

@@ -6,8 +6,8 @@ TEXTS = {
     "task.new": Text(es="Nueva tarea", en="New task"),
     "task.confirm": Text(es="¿Es lo que quieres ejecutar?", en="Is this what you want to run?"),
     "task.confirm_text": Text(
-        es="El texto contiene caracteres que no se ven o que engañan a la vista. Así se ejecutaría:",
-        en="The text contains characters that are not seen, or that mislead the eye. This is what would run:",
+        es="El texto contiene caracteres invisibles o engañosos. Así se ejecutaría:",
+        en="The text contains invisible or misleading characters. This is what would run:",
     ),
     "task.create_as_shown": Text(es="Crear tal como está", en="Create as shown"),
     "task.create": Text(es="Crear", en="Create"),

@@ -94,8 +94,8 @@ def test_what_cannot_be_is_refused_in_the_operators_language(elruso: Elruso) -> 
     for line in ("vault env NOPE", "vault rm NOPE", "vault grant NOPE", "vault revoke NOPE"):
         assert "No NOPE in the vault" in elruso(line)[2]
     assert "fewer than 6" in elruso("vault set SHORT", "abc")[2]
-    assert "everyday word" in elruso("vault set WORD", "production")[2]
-    assert "palabra corriente" in elruso("--lang es vault set WORD", "Password1!")[2]
+    assert "common word" in elruso("vault set WORD", "production")[2]
+    assert "palabra común" in elruso("--lang es vault set WORD", "Password1!")[2]
     assert "warn" not in elruso("vault set GOOD", "kT9-vQ2xW7")[2]
     elruso("vault rm WORD GOOD")
     assert "is empty" in elruso("vault set EMPTY", "\n")[2]
