@@ -2,8 +2,8 @@
 
 A run that works on a branch says so in refs/elruso/active/<digest of the branch>: an annotated tag on the commit where
 the run starts, which also protects that commit from garbage collection. Its message names the run. The result of a run
-lies under refs/elruso/results/<run id> before its end is reported. So whoever finds such a note, after a crash for
-instance, asks the log what became of its run, and finishes or undoes what the run began:
+lies under refs/elruso/results/<run id>-<the same digest> before its end is reported. So whoever finds such a note,
+after a crash for instance, asks the log what became of its run, and finishes or undoes what the run began:
 
     done                         the branch moves to the result, by compare-and-swap
     running                      the branch is taken; wait
@@ -55,8 +55,9 @@ class BranchNote(Struct, frozen=True):
 
     @property
     def result_ref(self) -> str:
-        """Where the result lies until the log has decided about it."""
-        return f"refs/elruso/results/{self.run_id}"
+        """Where the result lies until the log has decided about it. Two logs may have the same run id at once; each
+        has a branch of its own."""
+        return f"refs/elruso/results/{self.run_id}-{self.ref.removeprefix(ACTIVE)}"
 
     @property
     def kept_ref(self) -> str:
@@ -139,11 +140,10 @@ class BranchClaims:
         Raises:
             GitFailed, BranchUnusable: as in `reconcile`.
         """
-        is_done = state is not None and state.status == "done"
         try:
             for attempt in range(1, SETTLE_ATTEMPTS + 1):
                 try:
-                    await self._settle_once(repository, note, is_done)
+                    await self._settle_once(repository, note, state)
                 except GitFailed as refusal:  # somebody else settles the same run: see what is left of it
                     if not is_gone(refusal) or attempt == SETTLE_ATTEMPTS:
                         raise
@@ -153,13 +153,15 @@ class BranchClaims:
         finally:
             self._released.set()
 
-    async def _settle_once(self, repository: Repository, note: BranchNote, is_done: bool) -> None:
-        result = await self._result(repository, note)
-        if result is not None and is_done:
+    async def _settle_once(self, repository: Repository, note: BranchNote, state: RunState | None) -> None:
+        result = await self._commit_at(repository, note.result_ref)
+        if result is None:
+            await self._drop(repository, note)
+        elif state is not None and state.status == "done" and state.commit_hash in (None, result):
             await self._move_branch(repository, note, result)
-            return
-        kept = [f"update {note.kept_ref} {result}", f"delete {note.result_ref} {result}"] if result else []
-        await self._drop(repository, note, *kept)
+        else:
+            kept = await self._kept_ref(repository, note, result)
+            await self._drop(repository, note, f"update {kept} {result}", f"delete {note.result_ref} {result}")
 
     async def _move_branch(self, repository: Repository, note: BranchNote, result: str) -> None:
         if note.tip is not None:
@@ -170,8 +172,9 @@ class BranchClaims:
             if not is_gone(refusal):
                 raise
             if not await repository.contains(f"refs/heads/{note.branch}", result):
-                log.error("branch.moved_meanwhile", branch=note.branch, run_id=note.run_id, result_ref=note.kept_ref)
-                await repository.update_refs(f"update {note.kept_ref} {result}")
+                kept = await self._kept_ref(repository, note, result)
+                log.error("branch.moved_meanwhile", branch=note.branch, run_id=note.run_id, result_ref=kept)
+                await repository.update_refs(f"update {kept} {result}")
         await self._drop(repository, note, f"delete {note.result_ref} {result}")
 
     async def _drop(self, repository: Repository, note: BranchNote, *commands: str) -> None:
@@ -181,9 +184,14 @@ class BranchClaims:
         if removal or commands:
             await repository.update_refs(*commands, *removal)
 
-    async def _result(self, repository: Repository, note: BranchNote) -> str | None:
+    async def _kept_ref(self, repository: Repository, note: BranchNote, result: str) -> str:
+        """Where to keep the result: beside what the run of the same id of another log, or an earlier one, has there."""
+        there = await self._commit_at(repository, note.kept_ref)
+        return note.kept_ref if there in (None, result) else f"{note.kept_ref}-{note.ref.removeprefix(ACTIVE)}"
+
+    async def _commit_at(self, repository: Repository, ref: str) -> str | None:
         try:
-            return await repository.git.line("rev-parse", "--verify", "--quiet", f"{note.result_ref}^{{commit}}")
+            return await repository.git.line("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         except GitFailed:
             return None
 

@@ -1,7 +1,7 @@
 """The operator's repository as runs see it: they read commits and settings, and write refs/elruso/* and task branches.
 
 No run works in it. A run borrows its objects (working_copy.py); what the run made arrives here by `fetch`, checked
-object by object, first under refs/elruso/results/<run id> and, once the log accepted the run's end, on its branch.
+object by object, first under refs/elruso/results and, once the log accepted the run's end, on its branch.
 """
 
 from collections.abc import Mapping, Sequence

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from events.errors import Conflict
 from events.run_state import RunState
@@ -253,10 +254,28 @@ async def test_the_branch_moves_only_after_the_log_accepted_the_end(
         run_script("echo x > new", workspace.directory)
         changes = await workspace.snapshot("a message", REDACTOR)
         assert git("for-each-ref", "refs/heads/task") == ""
-        assert git("rev-parse", "refs/elruso/results/7") == changes.commit_hash
+        assert git("for-each-ref", "--format=%(objectname)", "refs/elruso/results") == changes.commit_hash
         await workspace.settle(RunState("requeued", "T1"))
     assert git("for-each-ref", "refs/heads/task") == ""
     assert git("rev-parse", "refs/elruso/runs/7") == changes.commit_hash
+
+
+async def test_two_logs_with_the_same_run_id_share_a_repository(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """Two instances number their runs alike, and every result arrives on its own branch, or is kept."""
+    here, there = workspaces(tmp_path / "here", repository), workspaces(tmp_path / "there", repository)
+    for state in (DONE, FAILED):
+        async with here.open("A", 7) as first, there.open("B", 7) as second:
+            for name, workspace in (("a", first), ("b", second)):
+                run_script(f"echo {state.status} > {name}", workspace.directory)
+            changes = [await workspace.snapshot("a message", REDACTOR) for workspace in (first, second)]
+            for workspace, change in zip((first, second), changes, strict=True):
+                await workspace.settle(structs.replace(state, commit_hash=change.commit_hash))
+        if state is DONE:
+            assert [git("show", "task/A:a"), git("show", "task/B:b")] == ["done", "done"]
+    kept = git("for-each-ref", "--format=%(objectname)", "refs/elruso/runs").split()
+    assert {change.commit_hash for change in changes} == set(kept)
 
 
 async def test_a_crash_between_the_log_and_the_branch_is_made_good(
