@@ -26,7 +26,7 @@ from msgspec import Struct
 from events.run_state import RunState
 from runner.git import GitFailed
 from runner.run_state import RunLookup
-from runner.workspace.repository import NO_COMMIT, Repository, is_gone
+from runner.workspace.repository import NO_COMMIT, Repository, is_gone, is_locked
 from runner.workspace.run_directory import is_abandoned
 
 ACTIVE = "refs/elruso/active/"
@@ -93,8 +93,25 @@ class BranchClaims:
         except GitFailed as refusal:
             if is_gone(refusal):
                 return False
-            raise
+            if not is_locked(refusal, f"refs/heads/{note.branch}"):
+                raise
+            return await self._take_beside_lock(repository, note, tag)
         return True
+
+    async def _take_beside_lock(self, repository: Repository, note: BranchNote, tag: str) -> bool:
+        """The same where a lock file on the branch, which may be stale, keeps git from verifying it: look afterwards.
+        It may well be gone when the branch is to be moved."""
+        log.warning("branch.locked", branch=note.branch, run_id=note.run_id)
+        try:
+            await repository.update_refs(f"create {note.ref} {tag}")
+        except GitFailed as refusal:
+            if is_gone(refusal):
+                return False
+            raise
+        if await self._commit_at(repository, f"refs/heads/{note.branch}") == note.tip:
+            return True
+        await self._drop(repository, note)
+        return False
 
     async def await_free(self, repository: Repository, branch: str) -> None:
         """Return once no run works on the branch; finish or undo what an earlier one left. Costs no attempt."""

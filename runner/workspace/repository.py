@@ -222,3 +222,8 @@ _GONE = ("but expected", "reference already exists", "unable to resolve referenc
 def is_gone(refusal: ElRusoError) -> bool:
     """True when an update of refs was refused because a ref is not, or no more, where it was expected."""
     return any(words in refusal.detail for words in _GONE)
+
+
+def is_locked(refusal: ElRusoError, ref: str) -> bool:
+    """True when an update of refs was refused because the lock file of `ref` exists."""
+    return f"cannot lock ref '{ref}': Unable to create" in refusal.detail and "File exists" in refusal.detail

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from events.errors import Conflict
 from events.run_state import RunState
+from runner.git import _OPTIONS, GitFailed
 from runner.redact import Redactor
 from runner.workspace import WorkspacePolicy, Workspaces
 from runner.workspace.changes import PATCH_LIMIT, Changes
@@ -258,6 +259,24 @@ async def test_the_branch_moves_only_after_the_log_accepted_the_end(
         await workspace.settle(RunState("requeued", "T1"))
     assert git("for-each-ref", "refs/heads/task") == ""
     assert git("rev-parse", "refs/elruso/runs/7") == changes.commit_hash
+
+
+async def test_a_stale_lock_delays_a_branch_and_no_outcome(
+    tmp_path: Path, repository: Path, git: GitCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed git left on the branch is in nobody's way until the branch moves, which is tried again."""
+    monkeypatch.setattr("runner.git._OPTIONS", [*_OPTIONS, "-c", "core.filesRefLockTimeout=100"])
+    places = workspaces(tmp_path, repository)
+    places.ask(Runs({7: DONE}))
+    lock = repository / ".git/refs/heads/task/T1.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    with pytest.raises(GitFailed, match="File exists"):
+        await change(places, "echo x > new")
+    lock.unlink()
+    await eventually(lambda: git("for-each-ref", "refs/elruso") == "")
+    assert git("show", "task/T1:new") == "x"
+    await places.close()
 
 
 async def test_two_logs_with_the_same_run_id_share_a_repository(
