@@ -35,7 +35,8 @@ _NAMED = 10  # paths in a message
 
 
 class Snapshot(Struct):
-    """What a run left. `commit`: the one that holds it all; the start if nothing changed.
+    """What a run left. `commit`: the one that holds it all; the start if nothing changed. `has_history`: there are
+    commits among it that the run made itself.
 
     `unrecorded`: what the commit does not hold; `excluded`: the files among it. `problems`: sentences that say why the
     run cannot be accepted. `survey`: the walk through the files that came before.
@@ -47,6 +48,7 @@ class Snapshot(Struct):
     excluded: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     changes: Changes = Changes()
+    has_history: bool = False
 
     def leave_out(self, paths: Iterable[str], reason: Reason) -> None:
         """Name paths that are not in the commit."""
@@ -67,6 +69,7 @@ async def take_snapshot(copy: WorkingCopy, message: str, redactor: Redactor) -> 
     tree = await copy.git.line("write-tree")
     state = read_step_repository(copy.files / ".git")
     parents = await _parents(copy, taken, state)
+    taken.has_history = parents != [copy.start]
     taken.commit = await _commit(copy.git, tree, parents, message)
     await _name_lost_commits(copy, taken)
     taken.problems += await _conflicts(copy, state, taken.commit)
@@ -78,6 +81,7 @@ async def record_without_history(copy: WorkingCopy, taken: Snapshot, message: st
     """Replace the run's own commits, which cannot be taken over, by one commit that holds the same files."""
     tree = await copy.git.line("rev-parse", f"{taken.commit}^{{tree}}")
     taken.leave_out([".git"], "history")
+    taken.has_history = False
     taken.commit = await _commit(copy.git, tree, [copy.start], message)
 
 

@@ -213,6 +213,19 @@ async def test_what_the_steps_committed_themselves_counts(tmp_path: Path, reposi
     assert git("ls-tree", "--name-only", "task/T1", "a", "b").split() == ["a", "b"]
 
 
+@pytest.mark.parametrize("more", ["true", "echo x > more"])
+async def test_a_malformed_commit_of_the_steps_costs_its_history_only(
+    tmp_path: Path, repository: Path, git: GitCommand, more: str
+) -> None:
+    """The repository takes no commit without a space before its author's address; the files it takes."""
+    text = r"tree %s\nparent %s\nauthor <> 0 +0000\ncommitter x <x> 0 +0000\n\nm\n"
+    commit = f"printf '{text}' $(git write-tree) $(git rev-parse HEAD)"
+    made = f"git reset --soft $({commit} | git hash-object --literally -t commit -w --stdin)"
+    changes = await change(workspaces(tmp_path, repository), f"echo x > new; git add new; {made}; {more}")
+    assert git("show", "task/T1:new") == "x"
+    assert [("history", ".git")] == [(each.reason, each.path) for each in changes.unrecorded]
+
+
 async def test_a_killed_run_leaves_nothing_that_disturbs_the_next(
     tmp_path: Path, repository: Path, git: GitCommand
 ) -> None:
