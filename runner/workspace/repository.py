@@ -120,6 +120,7 @@ class Repository(Struct, frozen=True):
                 f"(git branch -m {other} {other.replace('/', '-')}-old), or give the task another branch"
             )
         if f"refs/heads/{branch}" in refs:
+            await self._check_is_no_alias(branch)
             await self.check_not_checked_out(branch)
 
     async def check_not_checked_out(self, branch: str) -> None:
@@ -136,6 +137,14 @@ class Repository(Struct, frozen=True):
                     f"branch {branch} is checked out in {holder}: check out another branch there "
                     "(git switch), or give the task another branch"
                 )
+
+    async def _check_is_no_alias(self, branch: str) -> None:
+        """Refuse a symbolic ref: git would move what is behind it, checked out or not."""
+        try:
+            target = await self.git.line("symbolic-ref", "--quiet", f"refs/heads/{branch}")
+        except GitFailed:
+            return
+        raise BranchUnusable(f"branch {branch} is an alias of {target}: give the task that branch's own name")
 
     async def contains(self, commit: str, ancestor: str) -> bool:
         """True when the history of `commit` holds `ancestor`."""

@@ -377,6 +377,15 @@ async def test_a_branch_that_is_checked_out_is_refused(tmp_path: Path, repositor
         await change(places, "true", branch="main")
 
 
+async def test_a_branch_that_stands_for_another_is_refused(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """A symbolic ref would move the branch behind it, which may be checked out."""
+    git("symbolic-ref", "refs/heads/master", "refs/heads/main")
+    before = git("rev-parse", "main")
+    with pytest.raises(BranchUnusable, match="refs/heads/main"):
+        await change(workspaces(tmp_path, repository), "echo x > new", branch="master")
+    assert git("rev-parse", "main") == before
+
+
 @pytest.mark.parametrize(
     "branch", ["-x", "a..b", "a b", "x.lock", "a/", "HEAD", "refs/heads/x", "b" * 201, "main/x", "a/" * 500 + "a"]
 )
