@@ -16,6 +16,7 @@ import hashlib
 import os
 import platform
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,19 @@ class BranchClaims:
                 told = True
             await self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+    async def find_excluding(self, repository: Repository, branch: str, refs: Iterable[str]) -> str | None:
+        """A branch that a run works on and that `branch` cannot exist beside, as `rel` beside `rel/1`; neither may exist
+        yet. Of two runs that begin at the same moment neither finds the other: the second branch waits for the first
+        to go, its result kept until then.
+        """
+        for ref in refs:
+            note = await self.find(repository, ref) if ref.startswith(ACTIVE) else None
+            if note is not None and (
+                f"{note.branch}/".startswith(f"{branch}/") or branch.startswith(f"{note.branch}/")
+            ):
+                return note.branch
+        return None
 
     async def find(self, repository: Repository, ref: str) -> BranchNote | None:
         """The note under a ref."""

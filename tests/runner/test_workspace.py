@@ -405,6 +405,27 @@ async def test_a_branch_that_excludes_others_is_named(tmp_path: Path, repository
         await change(workspaces(tmp_path, repository), "true", branch="rel")
 
 
+@pytest.mark.parametrize(("first", "second"), [("rel", "rel/1"), ("rel/1", "rel")])
+async def test_a_branch_waits_for_one_that_excludes_it(
+    tmp_path: Path, repository: Path, git: GitCommand, first: str, second: str
+) -> None:
+    """While a run works on `rel`, one on `rel/1` begins nothing whose branch could not be made when it is done."""
+    places = workspaces(tmp_path, repository)
+    runs = Runs({7: RunState("running", "T1")})
+    places.ask(runs)
+    async with places.open("T1", 7, first) as workspace:
+        run_script("echo x > new", workspace.directory)
+        await workspace.snapshot("a message", REDACTOR)
+        waiting = asyncio.create_task(change(places, "echo y > other", "T2", 8, branch=second))
+        await eventually(lambda: any(path.name == "T2.8" for path in (tmp_path / "runs").iterdir()))
+        runs[7] = DONE
+        await workspace.settle(DONE)
+    with pytest.raises(BranchUnusable, match=f"cannot exist beside branch {first}"):
+        await waiting
+    assert git("for-each-ref", "--format=%(refname)", "refs/elruso") == ""
+    await places.close()
+
+
 async def test_an_empty_branch_name_means_the_tasks_own(tmp_path: Path, repository: Path) -> None:
     """As without one."""
     assert workspaces(tmp_path, repository).branch_of("T1", "") == "task/T1"
