@@ -129,9 +129,10 @@ class BranchClaims:
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     async def find_excluding(self, repository: Repository, branch: str, refs: Iterable[str]) -> str | None:
-        """A branch that a run works on and that `branch` cannot exist beside, as `rel` beside `rel/1`; neither may exist
-        yet. Of two runs that begin at the same moment neither finds the other: the second branch waits for the first
-        to go, its result kept until then.
+        """A branch that a run works on, made yet or not, that `branch` cannot exist beside: `rel` beside `rel/1`.
+
+        Of two runs that begin at the same moment neither finds the other: the second branch waits for the first to go,
+        its result kept until then.
         """
         for ref in refs:
             note = await self.find(repository, ref) if ref.startswith(ACTIVE) else None
