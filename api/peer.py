@@ -156,7 +156,7 @@ def look_for_holders(link: str, subreapers: list[Subreaper], namespace: int) -> 
     inside |= {pid for pid in parents if foreign and _namespace_of(pid) in foreign}
     inside_hidden, outside_hidden = False, False
     for pid in sorted(parents, key=lambda pid: (pid not in inside, -pid)):
-        holds = _holds(pid, link)
+        holds = _holds(pid, link, every_thread=pid in inside)
         if holds:
             return Sighting(inside=pid in inside, outside=pid not in inside)
         inside_hidden |= holds is None and pid in inside
@@ -213,16 +213,18 @@ def _may_have_children(subreaper: Subreaper, namespace: int) -> bool:
     return True
 
 
-def _holds(pid: int, link: str) -> bool | None:
-    """None: the process cannot be inspected, or has ended."""
-    folder = f"/proc/{pid}/fd"
+def _holds(pid: int, link: str, every_thread: bool) -> bool | None:
+    """None: the process cannot be inspected, or has ended. A thread may have a descriptor table of its own (unshare),
+    which only its own folder shows."""
     try:
-        names = os.listdir(folder)  # noqa: PTH208
+        threads = os.listdir(f"/proc/{pid}/task") if every_thread else [str(pid)]  # noqa: PTH208
+        folders = [f"/proc/{pid}/task/{thread}/fd" for thread in threads]
+        places = [f"{folder}/{name}" for folder in folders for name in os.listdir(folder)]  # noqa: PTH208
     except OSError:
         return None
-    for name in names:
+    for place in places:
         with suppress(OSError):
-            if os.readlink(f"{folder}/{name}") == link:  # noqa: PTH115
+            if os.readlink(place) == link:  # noqa: PTH115
                 return True
     return False
 

@@ -78,13 +78,13 @@ class Git(Struct, frozen=True):
             stderr.seek(0)
             message = stderr.read(4096).decode(errors="replace").strip()
         if code:
-            raise GitFailed(f"git {arguments[0]}: {message or f'exit code {code}'}", exit_code=code)
+            raise GitFailed(f"git {_verb(arguments)}: {message or f'exit code {code}'}", exit_code=code)
         return printed
 
     async def _read_all(self, arguments: Sequence[str], stdin: IO[bytes], stderr: IO[bytes]) -> tuple[bytes, int]:
         with tempfile.TemporaryFile() as stdout:
             process = await self._start(arguments, stdin, stdout, stderr)
-            code = await self._exit_code(process, arguments[0])
+            code = await self._exit_code(process, _verb(arguments))
             stdout.seek(0)
             return stdout.read(), code
 
@@ -111,11 +111,11 @@ class Git(Struct, frozen=True):
                 return bytes(printed[:limit]), 0
             except TimeoutError:
                 await end_group(process.pid)
-                raise self._too_slow(arguments[0]) from None
+                raise self._too_slow(_verb(arguments)) from None
             except asyncio.CancelledError:
                 await end_group(process.pid, 0.0)
                 raise
-        return bytes(printed), await self._exit_code(process, arguments[0])
+        return bytes(printed), await self._exit_code(process, _verb(arguments))
 
     async def _start(
         self, arguments: Sequence[str], stdin: IO[bytes], stdout: IO[bytes] | int, stderr: IO[bytes]
@@ -175,6 +175,12 @@ class Git(Struct, frozen=True):
         ceiling = {"GIT_CEILING_DIRECTORIES": str(self.ceiling)} if self.ceiling else {}
         own = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | ({MARK: own_mark()} if IS_LINUX else {})
         return base_environment(self.environment) | _IDENTITY | own | ceiling | dict(self.variables)
+
+
+def _verb(arguments: Sequence[str]) -> str:
+    """What git was asked to do: the first word that is no setting."""
+    words = iter(arguments)
+    return next((word for word in words if word != "-c" or not next(words)), "")
 
 
 class _Enough(Exception):

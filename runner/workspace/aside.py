@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
+from runner.workspace.mounts import has_mounts
 from runner.workspace.run_directory import remove_tree
 
 DAY_SECONDS = 86_400.0
@@ -40,6 +41,8 @@ class Aside(Struct, frozen=True):
         try:
             source.rename(target)
         except OSError:  # another file system
+            if has_mounts(source):  # it would be moved file by file, and what is mounted with it
+                raise
             shutil.move(source, target)
         os.utime(target)
         log.warning("workspace.kept_aside", path=str(target), days=self.days)

@@ -2,8 +2,9 @@
 
 A run claims its branch with the ref refs/elruso/active/<digest of the branch>: an annotated tag on the commit where the
 run starts, which also protects that commit from garbage collection. The tag's message is a BranchNote that names the
-run. The result is stored as refs/elruso/results/<run id> before the run's end is reported. A process that finds the
-note of another run, after a crash for instance, asks the log about that run, and finishes or undoes what it began:
+run. The result is stored as refs/elruso/results/<run id>-<the same digest> before the run's end is reported. A process
+that finds the note of another run, after a crash for instance, asks the log about that run, and finishes or undoes what
+it began:
 
     done                         the branch moves to the result, by compare-and-swap
     running                      the branch is in use; wait
@@ -16,6 +17,7 @@ import hashlib
 import os
 import platform
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from msgspec import Struct
 from events.run_state import RunState
 from runner.git import GitFailed
 from runner.run_state import RunLookup
-from runner.workspace.repository import NO_COMMIT, Repository, is_gone
+from runner.workspace.repository import NO_COMMIT, Repository, is_gone, is_locked
 from runner.workspace.run_directory import is_abandoned
 
 ACTIVE = "refs/elruso/active/"
@@ -59,8 +61,8 @@ class BranchNote(Struct, frozen=True):
 
     @property
     def result_ref(self) -> str:
-        """The ref of the result until the log has accepted the run's end."""
-        return f"refs/elruso/results/{self.run_id}"
+        """The ref of the result until the log has accepted the run's end. Two logs may share a run id, not a branch."""
+        return f"refs/elruso/results/{self.run_id}-{self.ref.removeprefix(ACTIVE)}"
 
     @property
     def kept_ref(self) -> str:
@@ -96,8 +98,25 @@ class BranchClaims:
         except GitFailed as refusal:
             if is_gone(refusal):
                 return False
-            raise
+            if not is_locked(refusal, f"refs/heads/{note.branch}"):
+                raise
+            return await self._take_beside_lock(repository, note, tag)
         return True
+
+    async def _take_beside_lock(self, repository: Repository, note: BranchNote, tag: str) -> bool:
+        """The same where a lock file on the branch, which may be stale, keeps git from verifying it: look afterwards.
+        It may well be gone when the branch is to be moved."""
+        log.warning("branch.locked", branch=note.branch, run_id=note.run_id)
+        try:
+            await repository.update_refs(f"create {note.ref} {tag}")
+        except GitFailed as refusal:
+            if is_gone(refusal):
+                return False
+            raise
+        if await self._commit_at(repository, f"refs/heads/{note.branch}") == note.tip:
+            return True
+        await self._drop(repository, note)
+        return False
 
     async def await_free(self, repository: Repository, branch: str) -> None:
         """Wait until no run holds the branch; finish or undo what a dead run began."""
@@ -112,6 +131,20 @@ class BranchClaims:
                 is_logged = True
             await self._wait(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+    async def find_excluding(self, repository: Repository, branch: str, refs: Iterable[str]) -> str | None:
+        """A branch that a run works on, made yet or not, that `branch` cannot exist beside: `rel` beside `rel/1`.
+
+        Of two runs that begin at the same moment neither finds the other: the second branch waits for the first to go,
+        its result kept until then.
+        """
+        for ref in refs:
+            note = await self.find(repository, ref) if ref.startswith(ACTIVE) else None
+            if note is not None and (
+                f"{note.branch}/".startswith(f"{branch}/") or branch.startswith(f"{note.branch}/")
+            ):
+                return note.branch
+        return None
 
     async def find(self, repository: Repository, ref: str) -> BranchNote | None:
         """The note at `ref`; None: there is none, or it cannot be read."""
@@ -143,11 +176,10 @@ class BranchClaims:
         Raises:
             GitFailed, BranchUnusable: as in `reconcile`.
         """
-        is_done = state is not None and state.status == "done"
         try:
             for attempt in range(1, SETTLE_ATTEMPTS + 1):
                 try:
-                    await self._settle_once(repository, note, is_done)
+                    await self._settle_once(repository, note, state)
                 except GitFailed as refusal:  # another process settles the same run: read its refs again
                     if not is_gone(refusal) or attempt == SETTLE_ATTEMPTS:
                         raise
@@ -157,13 +189,15 @@ class BranchClaims:
         finally:
             self._released.set()
 
-    async def _settle_once(self, repository: Repository, note: BranchNote, is_done: bool) -> None:
-        result = await self._result(repository, note)
-        if result is not None and is_done:
+    async def _settle_once(self, repository: Repository, note: BranchNote, state: RunState | None) -> None:
+        result = await self._commit_at(repository, note.result_ref)
+        if result is None:
+            await self._drop(repository, note)
+        elif state is not None and state.status == "done" and state.commit_hash in (None, result):
             await self._move_branch(repository, note, result)
-            return
-        kept = [f"update {note.kept_ref} {result}", f"delete {note.result_ref} {result}"] if result else []
-        await self._drop(repository, note, *kept)
+        else:
+            kept = await self._kept_ref(repository, note, result)
+            await self._drop(repository, note, f"update {kept} {result}", f"delete {note.result_ref} {result}")
 
     async def _move_branch(self, repository: Repository, note: BranchNote, result: str) -> None:
         if note.tip is not None:
@@ -174,8 +208,9 @@ class BranchClaims:
             if not is_gone(refusal):
                 raise
             if not await repository.contains(f"refs/heads/{note.branch}", result):
-                log.error("branch.moved_meanwhile", branch=note.branch, run_id=note.run_id, result_ref=note.kept_ref)
-                await repository.update_refs(f"update {note.kept_ref} {result}")
+                kept = await self._kept_ref(repository, note, result)
+                log.error("branch.moved_meanwhile", branch=note.branch, run_id=note.run_id, result_ref=kept)
+                await repository.update_refs(f"update {kept} {result}")
         await self._drop(repository, note, f"delete {note.result_ref} {result}")
 
     async def _drop(self, repository: Repository, note: BranchNote, *commands: str) -> None:
@@ -185,9 +220,14 @@ class BranchClaims:
         if removal or commands:
             await repository.update_refs(*commands, *removal)
 
-    async def _result(self, repository: Repository, note: BranchNote) -> str | None:
+    async def _kept_ref(self, repository: Repository, note: BranchNote, result: str) -> str:
+        """Where to keep the result: beside what the run of the same id of another log, or an earlier one, has there."""
+        there = await self._commit_at(repository, note.kept_ref)
+        return note.kept_ref if there in (None, result) else f"{note.kept_ref}-{note.ref.removeprefix(ACTIVE)}"
+
+    async def _commit_at(self, repository: Repository, ref: str) -> str | None:
         try:
-            return await repository.git.line("rev-parse", "--verify", "--quiet", f"{note.result_ref}^{{commit}}")
+            return await repository.git.line("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         except GitFailed:
             return None
 

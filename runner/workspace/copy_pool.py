@@ -18,7 +18,7 @@ from events.errors import ElRusoError
 from runner.workspace.mounts import has_mounts
 from runner.workspace.repository import Repository
 from runner.workspace.run_directory import RunDirectory, acquire, remove_tree
-from runner.workspace.survey import Survey, has_attributes, later_change_time, survey
+from runner.workspace.survey import Survey, attributes_of, later_change_time, survey
 from runner.workspace.trash import Trash
 from runner.workspace.working_copy import WorkingCopy
 
@@ -122,7 +122,7 @@ def _remove_touched(copy: WorkingCopy, found: Survey) -> bool:
             directory.rmdir()
             continue
         status = directory.lstat()
-        if status.st_uid != os.geteuid() or has_attributes(directory):
+        if status.st_uid != os.geteuid() or attributes_of(directory) != copy.attributes:
             return False
         directory.chmod(stat.S_IMODE(mode))
     return True

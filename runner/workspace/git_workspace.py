@@ -143,7 +143,7 @@ class GitWorkspace:
         try:
             await repository.fetch_result(self.copy.git_directory, self.note.result_ref)
         except GitFailed as problem:
-            if await git.line("rev-list", "--count", f"{self.copy.start}..{taken.commit}") == "1":
+            if not taken.has_history:
                 raise
             log.warning("run.history_refused", run_id=self.note.run_id, detail=problem.detail)
             await record_without_history(self.copy, taken, message)

@@ -1,7 +1,7 @@
 """The operator's repository: commits and settings are read, refs/elruso/* and task branches are written.
 
 No run works in it. A run borrows its objects (working_copy.py). The result arrives by `git fetch`, which checks every
-object, as refs/elruso/results/<run id>; the branch moves to it once the log has accepted the run's end.
+object, below refs/elruso/results; the branch moves to it once the log has accepted the run's end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -120,6 +120,7 @@ class Repository(Struct, frozen=True):
                 f"(git branch -m {other} {other.replace('/', '-')}-old), or give the task another branch"
             )
         if f"refs/heads/{branch}" in refs:
+            await self._check_is_no_alias(branch)
             await self.check_not_checked_out(branch)
 
     async def check_not_checked_out(self, branch: str) -> None:
@@ -136,6 +137,14 @@ class Repository(Struct, frozen=True):
                     f"branch {branch} is checked out in {holder}: check out another branch there "
                     "(git switch), or give the task another branch"
                 )
+
+    async def _check_is_no_alias(self, branch: str) -> None:
+        """Refuse a symbolic ref: git would move what is behind it, checked out or not."""
+        try:
+            target = await self.git.line("symbolic-ref", "--quiet", f"refs/heads/{branch}")
+        except GitFailed:
+            return
+        raise BranchUnusable(f"branch {branch} is an alias of {target}: give the task that branch's own name")
 
     async def contains(self, commit: str, ancestor: str) -> bool:
         """True when `ancestor` is `commit` or an ancestor of it."""
@@ -222,3 +231,8 @@ _GONE = ("but expected", "reference already exists", "unable to resolve referenc
 def is_gone(refusal: ElRusoError) -> bool:
     """True when an update of refs was refused because a ref does not have its expected value."""
     return any(words in refusal.detail for words in _GONE)
+
+
+def is_locked(refusal: ElRusoError, ref: str) -> bool:
+    """True when an update of refs was refused because the lock file of `ref` exists."""
+    return f"cannot lock ref '{ref}': Unable to create" in refusal.detail and "File exists" in refusal.detail

@@ -30,7 +30,8 @@ _NAMED = 10  # paths in a message
 
 
 class Snapshot(Struct):
-    """The work of a run. `commit`: the result; the start if nothing changed.
+    """The work of a run. `commit`: the result; the start if nothing changed. `has_history`: the run made commits of its
+    own.
 
     `unrecorded`: paths that the commit does not hold; `excluded`: the files among them. `problems`: messages that say
     why the run must fail. `survey`: the files that the run touched.
@@ -42,6 +43,7 @@ class Snapshot(Struct):
     excluded: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     changes: Changes = Changes()
+    has_history: bool = False
 
     def leave_out(self, paths: Iterable[str], reason: UnrecordedReason) -> None:
         """List paths as unrecorded."""
@@ -62,6 +64,7 @@ async def take_snapshot(copy: WorkingCopy, message: str, redactor: Redactor) -> 
     tree = await copy.git.line("write-tree")
     state = read_step_repository(copy.files / ".git")
     parents = await _parents(copy, taken, state)
+    taken.has_history = parents != [copy.start]
     taken.commit = await _commit(copy.git, tree, parents, message)
     await _name_lost_commits(copy, taken)
     taken.problems += await _conflicts(copy, state, taken.commit)
@@ -73,6 +76,7 @@ async def record_without_history(copy: WorkingCopy, taken: Snapshot, message: st
     """Replace the run's own commits, which the repository refuses, by one commit with the same files."""
     tree = await copy.git.line("rev-parse", f"{taken.commit}^{{tree}}")
     taken.leave_out([".git"], "history")
+    taken.has_history = False
     taken.commit = await _commit(copy.git, tree, [copy.start], message)
 
 

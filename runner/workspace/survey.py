@@ -24,8 +24,8 @@ CLOCK = "clock"  # a file whose change time is read
 class Survey(Struct):
     """Paths relative to the surveyed directory; bytes that are not UTF-8 are surrogate escapes.
 
-    `touched`: files and links with a later change time; `touched_directories`: the same for directories. `foreign`: entries
-    with an earlier one that git cannot have written; a step moved or linked them here. `hollow`: empty directories.
+    `touched`: files and links with a later change time; `touched_directories`: the same for directories. `foreign`:
+    entries with an earlier one that git cannot have written; a step moved or linked them here. `hollow`: empty ones.
     `embedded`: directories with a `.git` of their own. `unsupported`: names that git refuses. `special`: sockets, pipes
     and devices. `unreadable`: files that their owner may not read.
     """
@@ -94,13 +94,17 @@ def later_change_time(directory: Path) -> int:
     return moment
 
 
-def has_attributes(directory: Path) -> bool:
-    """Extended attributes, access control lists among them, outlive a checkout."""
-    listxattr = getattr(os, "listxattr", None)
+def attributes_of(path: Path) -> dict[str, bytes]:
+    """Extended attributes, access control lists among them, which outlive a checkout. A system with security labels
+    gives them to every file."""
+    if not hasattr(os, "listxattr"):
+        return {}
     try:
-        return bool(listxattr and listxattr(directory))
-    except OSError:
-        return False
+        return {
+            name: os.getxattr(path, name, follow_symlinks=False) for name in os.listxattr(path, follow_symlinks=False)
+        }
+    except OSError:  # the file system has none
+        return {}
 
 
 def _is_unsupported(name: str, is_directory: bool) -> bool:

@@ -19,7 +19,7 @@ from runner.git import Git, GitFailed
 from runner.workspace.repository import Repository, branches_of
 from runner.workspace.run_directory import remove_tree
 from runner.workspace.step_repository import config_text, create_step_repository
-from runner.workspace.survey import CLOCK, has_attributes, later_change_time, survey
+from runner.workspace.survey import CLOCK, attributes_of, later_change_time, survey
 
 # Caches beside the objects that the recording git reads: a step may have forged them, and git would trust them.
 _DISTRUST = (("core.commitgraph", "false"), ("core.multipackindex", "false"), ("pack.usebitmaps", "false"))
@@ -57,6 +57,7 @@ class WorkingCopy:
         self.refs: dict[str, str] = {}
         self._inode = 0
         self._mode = 0
+        self.attributes: dict[str, bytes] = {}
         self._fingerprint = ""
         self.use(root, repository)
 
@@ -101,7 +102,7 @@ class WorkingCopy:
         status = self.files.lstat()
         return (
             (status.st_ino, status.st_mode, status.st_uid) == (self._inode, self._mode, os.geteuid())
-            and not has_attributes(self.files)
+            and attributes_of(self.files) == self.attributes
             and {path.name for path in self.root.iterdir()} <= _OWN_NAMES
         )
 
@@ -157,6 +158,7 @@ class WorkingCopy:
         self.had_submodules = os.path.lexists(self.files / ".gitmodules")
         self._inode = self.files.stat().st_ino
         self._mode = self.files.stat().st_mode
+        self.attributes = attributes_of(self.files)
         ordered = sorted(branches_of(refs), key=lambda pair: pair[0].encode(errors="surrogateescape"))
         create_step_repository(
             self.files / ".git",
@@ -173,5 +175,14 @@ class WorkingCopy:
 
     def _settings_text(self) -> str:
         """Everything besides the commit that decides what a checkout writes."""
-        attributes = self.repository.common / "info/attributes"
-        return self._config_text() + (attributes.read_text(errors="replace") if attributes.is_file() else "")
+        files = (self.repository.common / "info/attributes", self._attributes_file())
+        return self._config_text() + "".join(file.read_text(errors="replace") for file in files if file.is_file())
+
+    def _attributes_file(self) -> Path:
+        """The operator's attributes for all repositories (core.attributesFile), or git's default place."""
+        environment = self.repository.git.environment
+        home = Path(environment.get("HOME", "/"))
+        named = dict(self.repository.content_settings()).get("core.attributesfile", "")
+        if not named:
+            return home / ".config/git/attributes"
+        return home / named.removeprefix("~/") if named.startswith("~/") else self.files / named

@@ -175,6 +175,10 @@ class Workspaces:
                 await self._claims.await_free(repository, branch)
                 continue
             await repository.check_branch(branch, refs)
+            excluding = await self._claims.find_excluding(repository, branch, refs) if given else None
+            if excluding is not None:
+                await self._claims.await_free(repository, excluding)
+                continue
             tip = refs.get(f"refs/heads/{branch}")
             start = tip or repository.head
             if tip and not given and await repository.contains(repository.head, tip):

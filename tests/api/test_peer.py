@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from api.peer import TcpSocket, find_socket
+from api.peer import Subreaper, TcpSocket, find_socket, look_for_holders
 from events.task import Step, TaskCreated
+from runner.runner_mark import process_namespace
 from tests.api.serving import Served
 from tests.runner.working import ledger, runner_process
 from tests.support.waiting import eventually
@@ -159,3 +160,32 @@ def test_a_socket_is_found_by_its_ends() -> None:
         ):
             found = find_socket(accepted.getpeername()[:2], accepted.getsockname()[:2])
             assert TcpSocket(str(os.fstat(client.fileno()).st_ino), os.getuid()) == found
+
+
+THREAD = """
+import ctypes, os, socket, sys, threading
+
+def hold():
+    assert ctypes.CDLL(None).unshare(0x400) == 0  # CLONE_FILES
+    held = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    print(os.fstat(held.fileno()).st_ino, flush=True)
+    sys.stdin.read()
+
+threading.Thread(target=hold).start()
+"""
+
+
+async def test_a_thread_cannot_hide_a_descriptor() -> None:
+    """One with a table of its own is not in that of its process; an API that is not root would look past it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", THREAD, str(server.getsockname()[1])),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        inode = (await child.stdout.readline()).decode().strip()
+        namespace = process_namespace()
+        seen = look_for_holders(f"socket:[{inode}]", [Subreaper(namespace, os.getpid())], namespace)
+        await child.communicate(b"")
+    assert seen.inside

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.execute import execute
+from runner.workspace.survey import attributes_of
 from tests.runner.conftest import GitCommand, run_git
 from tests.runner.recording import claim, context
 from tests.runner.test_workspace import REDACTOR, change, run_script, workspaces
@@ -40,6 +41,7 @@ def _mounted_below(folder: Path) -> list[str]:
 LEFT = {
     "beside the files": "mkdir ../build; echo x > ../build/cache",
     "mode of the workspace": "chmod 1777 .",
+    "attributes of the workspace": """python3 -c "import os; os.setxattr('.', 'user.x', b'y')" || true""",
     "folders of before": "mv {before}/hollow .",
     "pipe of before": "mv {before}/piped .",
     "link of before": "rm -r src; mv {before}/src .",
@@ -66,6 +68,7 @@ async def test_the_next_run_sees_nothing_of_the_one_before(tmp_path: Path, repos
     await change(places, script.format(before=before), "T1", 7)
     async with places.open("T2", 8) as workspace:
         assert fresh == _look(workspace.directory)
+        assert attributes_of(before) == attributes_of(workspace.directory)
     await places.close()
 
 
@@ -124,4 +127,16 @@ async def test_a_clone_that_got_its_whole_history_is_shallow_no_more(
     changes = await change(places, "git merge -q main", "T2", 8, branch="old")
     assert changes.unrecorded == []
     assert run_git(clone, "merge-base", "--is-ancestor", "main", "old") == ""
+    await places.close()
+
+
+async def test_the_operators_attributes_file_counts(tmp_path: Path, repository: Path) -> None:
+    """Files that were written by other rules are written again."""
+    attributes = tmp_path / "attributes"
+    run_git(repository, "config", "core.attributesFile", str(attributes))
+    places = workspaces(tmp_path, repository)
+    await change(places, "true", "T1", 7)
+    attributes.write_text("*.md text eol=crlf\n")
+    async with places.open("T2", 8) as workspace:
+        assert (workspace.directory / "README.md").read_bytes() == b"one\r\ntwo\r\n"
     await places.close()

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from events.errors import Conflict
 from events.run_state import RunState
+from runner.git import _OPTIONS, GitFailed
 from runner.redact import Redactor
 from runner.workspace import WorkspacePolicy, Workspaces
 from runner.workspace.changes import PATCH_LIMIT, Changes
@@ -211,6 +213,19 @@ async def test_what_the_steps_committed_themselves_counts(tmp_path: Path, reposi
     assert git("ls-tree", "--name-only", "task/T1", "a", "b").split() == ["a", "b"]
 
 
+@pytest.mark.parametrize("more", ["true", "echo x > more"])
+async def test_a_malformed_commit_of_the_steps_costs_its_history_only(
+    tmp_path: Path, repository: Path, git: GitCommand, more: str
+) -> None:
+    """The repository takes no commit without a space before its author's address; the files it takes."""
+    text = r"tree %s\nparent %s\nauthor <> 0 +0000\ncommitter x <x> 0 +0000\n\nm\n"
+    commit = f"printf '{text}' $(git write-tree) $(git rev-parse HEAD)"
+    made = f"git reset --soft $({commit} | git hash-object --literally -t commit -w --stdin)"
+    changes = await change(workspaces(tmp_path, repository), f"echo x > new; git add new; {made}; {more}")
+    assert git("show", "task/T1:new") == "x"
+    assert [("history", ".git")] == [(each.reason, each.path) for each in changes.unrecorded]
+
+
 async def test_a_killed_run_leaves_nothing_that_disturbs_the_next(
     tmp_path: Path, repository: Path, git: GitCommand
 ) -> None:
@@ -253,10 +268,46 @@ async def test_the_branch_moves_only_after_the_log_accepted_the_end(
         run_script("echo x > new", workspace.directory)
         changes = await workspace.snapshot("a message", REDACTOR)
         assert git("for-each-ref", "refs/heads/task") == ""
-        assert git("rev-parse", "refs/elruso/results/7") == changes.commit_hash
+        assert git("for-each-ref", "--format=%(objectname)", "refs/elruso/results") == changes.commit_hash
         await workspace.settle(RunState("requeued", "T1"))
     assert git("for-each-ref", "refs/heads/task") == ""
     assert git("rev-parse", "refs/elruso/runs/7") == changes.commit_hash
+
+
+async def test_a_stale_lock_delays_a_branch_and_no_outcome(
+    tmp_path: Path, repository: Path, git: GitCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed git left on the branch is in nobody's way until the branch moves, which is tried again."""
+    monkeypatch.setattr("runner.git._OPTIONS", [*_OPTIONS, "-c", "core.filesRefLockTimeout=100"])
+    places = workspaces(tmp_path, repository)
+    places.ask(Runs({7: DONE}))
+    lock = repository / ".git/refs/heads/task/T1.lock"
+    lock.parent.mkdir()
+    lock.touch()
+    with pytest.raises(GitFailed, match="File exists"):
+        await change(places, "echo x > new")
+    lock.unlink()
+    await eventually(lambda: git("for-each-ref", "refs/elruso") == "")
+    assert git("show", "task/T1:new") == "x"
+    await places.close()
+
+
+async def test_two_logs_with_the_same_run_id_share_a_repository(
+    tmp_path: Path, repository: Path, git: GitCommand
+) -> None:
+    """Two instances number their runs alike, and every result arrives on its own branch, or is kept."""
+    here, there = workspaces(tmp_path / "here", repository), workspaces(tmp_path / "there", repository)
+    for state in (DONE, FAILED):
+        async with here.open("A", 7) as first, there.open("B", 7) as second:
+            for name, workspace in (("a", first), ("b", second)):
+                run_script(f"echo {state.status} > {name}", workspace.directory)
+            changes = [await workspace.snapshot("a message", REDACTOR) for workspace in (first, second)]
+            for workspace, change in zip((first, second), changes, strict=True):
+                await workspace.settle(structs.replace(state, commit_hash=change.commit_hash))
+        if state is DONE:
+            assert [git("show", "task/A:a"), git("show", "task/B:b")] == ["done", "done"]
+    kept = git("for-each-ref", "--format=%(objectname)", "refs/elruso/runs").split()
+    assert {change.commit_hash for change in changes} == set(kept)
 
 
 async def test_a_crash_between_the_log_and_the_branch_is_made_good(
@@ -326,6 +377,15 @@ async def test_a_branch_that_is_checked_out_is_refused(tmp_path: Path, repositor
         await change(places, "true", branch="main")
 
 
+async def test_a_branch_that_stands_for_another_is_refused(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """A symbolic ref would move the branch behind it, which may be checked out."""
+    git("symbolic-ref", "refs/heads/master", "refs/heads/main")
+    before = git("rev-parse", "main")
+    with pytest.raises(BranchUnusable, match="refs/heads/main"):
+        await change(workspaces(tmp_path, repository), "echo x > new", branch="master")
+    assert git("rev-parse", "main") == before
+
+
 @pytest.mark.parametrize(
     "branch", ["-x", "a..b", "a b", "x.lock", "a/", "HEAD", "refs/heads/x", "b" * 201, "main/x", "a/" * 500 + "a"]
 )
@@ -343,6 +403,27 @@ async def test_a_branch_that_excludes_others_is_named(tmp_path: Path, repository
     git("branch", "rel/1")
     with pytest.raises(BranchUnusable, match="git branch -m rel/1 rel-1-old"):
         await change(workspaces(tmp_path, repository), "true", branch="rel")
+
+
+@pytest.mark.parametrize(("first", "second"), [("rel", "rel/1"), ("rel/1", "rel")])
+async def test_a_branch_waits_for_one_that_excludes_it(
+    tmp_path: Path, repository: Path, git: GitCommand, first: str, second: str
+) -> None:
+    """While a run works on `rel`, one on `rel/1` begins nothing whose branch could not be made when it is done."""
+    places = workspaces(tmp_path, repository)
+    runs = Runs({7: RunState("running", "T1")})
+    places.ask(runs)
+    async with places.open("T1", 7, first) as workspace:
+        run_script("echo x > new", workspace.directory)
+        await workspace.snapshot("a message", REDACTOR)
+        waiting = asyncio.create_task(change(places, "echo y > other", "T2", 8, branch=second))
+        await eventually(lambda: any(path.name == "T2.8" for path in (tmp_path / "runs").iterdir()))
+        runs[7] = DONE
+        await workspace.settle(DONE)
+    with pytest.raises(BranchUnusable, match=f"cannot exist beside branch {first}"):
+        await waiting
+    assert git("for-each-ref", "--format=%(refname)", "refs/elruso") == ""
+    await places.close()
 
 
 async def test_an_empty_branch_name_means_the_tasks_own(tmp_path: Path, repository: Path) -> None:
