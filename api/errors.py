@@ -12,7 +12,9 @@ log = structlog.get_logger(__name__)
 
 
 class RouteUnknown(NotFound):
-    """No route leads there."""
+    """No route leads there. A code of its own: a runner must not take a wrong address for a run that is unknown."""
+
+    code = "no_such_route"
 
 
 class MethodNotAllowed(ElRusoError):

@@ -13,10 +13,11 @@ from typing import Self
 from ops.config import TRANSFER_VARIABLE, adopt_environment, inherited_environment
 from runner.environment import BASE_VARIABLES
 
-READY_SECONDS = 10.0  # how long a child may take until it asks for its settings
+READY_SECONDS = 60.0  # how long a child may take until it asks for its settings
 STARTUP_PREFIXES = ("PYTHON", "LD_", "LC_", "MALLOC_")  # read by the loader, libc and Python before El Ruso's code
 
 _READY = b"r"
+_LENGTH_BYTES = 8
 
 
 class EnvironmentTransfer:
@@ -24,7 +25,8 @@ class EnvironmentTransfer:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         hidden = {name: value for name, value in environment.items() if not _is_harmless(name)}
-        self._hidden = "\0".join(f"{name}={value}" for name, value in hidden.items()).encode(errors="surrogateescape")
+        content = "\0".join(f"{name}={value}" for name, value in hidden.items()).encode(errors="surrogateescape")
+        self._hidden = len(content).to_bytes(_LENGTH_BYTES) + content
         self._ours, self._theirs = socket.socketpair()
         self.descriptors = (self._theirs.fileno(),)
         transfer = {TRANSFER_VARIABLE: str(self._theirs.fileno())}
@@ -59,7 +61,11 @@ class EnvironmentTransfer:
 
 
 def receive_environment() -> None:
-    """In the child: receive the settings from the parent, if it sends any."""
+    """In the child: receive the settings from the parent, if it sends any.
+
+    Raises:
+        SystemExit: they did not arrive whole. Without them the child would work on another home or database.
+    """
     descriptor = inherited_environment().get(TRANSFER_VARIABLE, "")
     if not descriptor.isdigit():
         return
@@ -68,6 +74,9 @@ def receive_environment() -> None:
         connection.sendall(_READY)
         while piece := connection.recv(65536):
             content += piece
+    length, content = content[:_LENGTH_BYTES], content[_LENGTH_BYTES:]
+    if len(length) < _LENGTH_BYTES or len(content) != int.from_bytes(length):
+        raise SystemExit("elruso: the settings of this process did not arrive from its parent; start it again")
     variables = (pair.partition("=") for pair in content.decode(errors="surrogateescape").split("\0") if pair)
     adopt_environment({name: value for name, _, value in variables}, without=TRANSFER_VARIABLE)
 

@@ -24,7 +24,7 @@ SKIPPED = b" \t\r\n\v\f\0\a\\'\""
 KEPT_RUN = re.compile(rb"[^ \t\r\n\v\f\0\a\\'\"]+")
 TRIGGERS = (b"%", b"&", b"\\", b"$'", b'$"')  # text without any of them decodes to itself, but for colours
 
-# No token contains white space, so a text can be cut after a blank.
+# No token contains white space, so a text can be cut after a blank. `printf %q` puts backslashes into HTML escapes.
 _ANSI = rb"\x1b\[[0-?]{0,48}[!-/]{0,4}[@-[\]-~]|\x1b\][^\s\x07\x1b]{0,200}|\x1b[()][0-9A-Za-z]|\x1b[\\=>78cDEHMNOZ]"
 ANSI = re.compile(_ANSI)
 _TOKEN = (
@@ -32,7 +32,7 @@ _TOKEN = (
     + rb"|%(?:25){0,8}[0-9A-Fa-f]{2}"
     + rb"|\\\\{0,15}+(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|u\{[0-9A-Fa-f]{1,6}\}"
     + rb"|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}|[abefnrtvE])"
-    + rb"|&(?:amp;){0,8}(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24});"
+    + rb"|\\?&(?:amp\\?;){0,8}(?:\\?#[0-9]{1,7}|\\?#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,24})\\?;"
     + rb"|\$['\"]"
 )
 TOKEN = re.compile(_TOKEN)
@@ -44,7 +44,7 @@ PARTIAL = re.compile(
     + _PARTIAL_ANSI
     + rb"|%(?:25){0,8}[0-9A-Fa-f]?"
     + rb"|(?<!\x1b)\\\\{0,15}(?:u[0-9A-Fa-f]{0,3}|U[0-9A-Fa-f]{0,7}|u\{[0-9A-Fa-f]{0,6}|x[0-9A-Fa-f]?|[0-3][0-7]?)?"
-    + rb"|&(?:amp;){0,8}(?:#(?:[xX][0-9A-Fa-f]{0,6}|[0-9]{0,7})|[A-Za-z][A-Za-z0-9]{0,24})?"
+    + rb"|\\?&(?:amp\\?;){0,8}(?:\\?#(?:[xX][0-9A-Fa-f]{0,6}|[0-9]{0,7})|[A-Za-z][A-Za-z0-9]{0,24})?\\?"
     + rb"|\$)\Z"
 )
 LONGEST_TOKEN = 256
@@ -258,9 +258,9 @@ def _decoded_token(token: bytes) -> bytes:
     match token[:1]:
         case b"%":
             return bytes.fromhex(token[-2:].decode())
-        case b"\\":
+        case b"\\" if b"&" not in token:
             return _decoded_backslash(token.lstrip(b"\\").decode())
-        case b"&":
+        case b"&" | b"\\":
             return _decoded_entity(token)
     return b""  # colours, and the dollar before a quote
 
@@ -277,7 +277,7 @@ def _decoded_backslash(name: str) -> bytes:
 
 
 def _decoded_entity(token: bytes) -> bytes:
-    name = token.removesuffix(b";").rpartition(b";")[2].removeprefix(b"&").decode()
+    name = token.replace(b"\\", b"").removesuffix(b";").rpartition(b";")[2].removeprefix(b"&").decode()
     if name.startswith(("#x", "#X")):
         return _encoded(int(name[2:], 16))
     if name.startswith("#"):

@@ -28,7 +28,7 @@ from msgspec import Struct
 from events.run_state import RunState
 from runner.git import GitFailed
 from runner.run_state import RunLookup
-from runner.workspace.repository import NO_COMMIT, Repository, is_gone, is_locked
+from runner.workspace.repository import NO_COMMIT, BranchUnusable, Repository, is_gone, is_locked
 from runner.workspace.run_directory import is_abandoned
 
 ACTIVE = "refs/elruso/active/"
@@ -147,12 +147,24 @@ class BranchClaims:
         return None
 
     async def find(self, repository: Repository, ref: str) -> BranchNote | None:
-        """The note at `ref`; None: there is none, or it cannot be read."""
+        """The note at `ref`; None: there is none.
+
+        Raises:
+            BranchUnusable: it cannot be read. Waiting would not help.
+        """
         try:
             text = await repository.git.read("cat-file", "tag", ref)
         except GitFailed:
-            return None
-        return _read_tag(text)
+            if not await repository.git.succeeds("rev-parse", "--verify", "--quiet", ref):
+                return None
+            text = b""
+        note = _read_tag(text)
+        if note is None:
+            raise BranchUnusable(
+                f"{ref} cannot be read; another version of El Ruso may have written it. Once no runner works on its "
+                f"branch, remove it (git update-ref -d {ref})"
+            )
+        return note
 
     async def reconcile(self, repository: Repository, note: BranchNote) -> bool:
         """Finish or undo what the note's run began, depending on its status in the log. False: it is still running.

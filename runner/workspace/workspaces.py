@@ -258,7 +258,11 @@ class Workspaces:
             log.warning("workspace.unusable", error=problem.detail)
             return
         for ref in listed.splitlines():
-            note = await self._claims.find(repository, ref)
+            try:
+                note = await self._claims.find(repository, ref)
+            except ElRusoError as problem:
+                log.warning("branch.note_unreadable", detail=problem.detail)
+                continue
             if note is not None:
                 self._in_background(self._reconcile_later(repository, note))
 

@@ -155,7 +155,7 @@ async def test_an_unknown_route_and_a_wrong_method(api: Served) -> None:
     """404 and 405 in the envelope; the latter says what is possible."""
     for path in ("/ops", "/nothing", "/ops/tasks/", "/runs/1/2/3", "/ops/tasks/a/requeue/b"):
         assert 404 == (await api.client.get(path)).status_code, path
-    assert (404, "not_found") == refusal_of(await api.client.get("/nothing"))[:2]
+    assert (404, "no_such_route") == refusal_of(await api.client.get("/nothing"))[:2]
     for method, path, allow in [
         ("DELETE", "/ops/tasks", "GET, POST"),
         ("PUT", "/ops/tasks/a", "GET, PATCH"),

@@ -16,6 +16,7 @@ from events.run_state import RunState
 from runner.git import _OPTIONS, GitFailed
 from runner.redact import Redactor
 from runner.workspace import WorkspacePolicy, Workspaces
+from runner.workspace.branch_claim import note_ref
 from runner.workspace.changes import PATCH_LIMIT, Changes
 from runner.workspace.repository import BranchUnusable, WorkspaceUnusable
 from runner.workspace.run_directory import acquire, safe_name
@@ -323,6 +324,13 @@ async def test_a_crash_between_the_log_and_the_branch_is_made_good(
     await eventually(lambda: git("for-each-ref", "refs/elruso") == "", describe="the note of the first runner")
     assert git("rev-parse", "task/T1") == changes.commit_hash
     await again.close()
+
+
+async def test_a_note_that_cannot_be_read_is_named(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """A note of another version is no reason to wait for ever: the error says how to remove it."""
+    git("update-ref", note_ref("task/T1"), "HEAD")
+    with pytest.raises(BranchUnusable, match=f"git update-ref -d {note_ref('task/T1')}"):
+        await change(workspaces(tmp_path, repository), "true")
 
 
 async def test_removal_problems_never_touch_history(tmp_path: Path, repository: Path, git: GitCommand) -> None:
