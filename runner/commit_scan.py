@@ -9,8 +9,8 @@ commit in between, file names, commit and tag objects whole, with messages, auth
 through `git rev-list --objects` and `git cat-file --batch` on a thread: memory does not grow with a blob.
 
 Only values that the redactor knows count (stored, granted, settings), in every form it recognizes. The shapes of keys
-do not: repositories legitimately hold test keys. A value that `base` already has at the same path is not reported: it
-is in the operator's history already, and each change of such a file would fail. Compressed content is not unpacked.
+do not: repositories legitimately hold test keys. A value that `base` already has at the same path, or as its
+author, is not reported: it is in the operator's history already, and each change of such a file would fail. Compressed content is not unpacked.
 """
 
 from __future__ import annotations
@@ -143,7 +143,8 @@ class _Scan:
                 self._look_at_path(each)
                 self._look_at_tree(each, output)
             case kind:  # a commit or an annotated tag: headers with names and signatures, and the message
-                if _search(self._redactor, _content(output, each.size)):
+                found = _search(self._redactor, _content(output, each.size))
+                if found and found - self._found_in_base_commit():
                     self._add("tag" if kind == "tag" else "commit", f"{kind} message of {each.id}")
 
     def _look_at_path(self, each: _Object) -> None:
@@ -185,6 +186,13 @@ class _Scan:
             if each.type == "tree":
                 names = (NAME_SEPARATOR.join(names) for names in _tree_names(_chunks(output), len(each.id) // 2))
                 return frozenset[str]().union(*(_search(self._redactor, [each]) for each in names))
+            return _search(self._redactor, _chunks(output))
+
+    def _found_in_base_commit(self) -> frozenset[str]:
+        """The values that the commit itself holds: the operator's own address, say, with which steps commit, too."""
+        if not self._base:
+            return frozenset()
+        with self._reading("cat-file", "commit", self._base) as output:
             return _search(self._redactor, _chunks(output))
 
     # ------------------------------------------------------------------ git
