@@ -9,8 +9,9 @@ commit in between, file names, commit and tag objects whole, with messages, auth
 through `git rev-list --objects` and `git cat-file --batch` on a thread: memory does not grow with a blob.
 
 Only values that the redactor knows count (stored, granted, settings), in every form it recognizes. The shapes of keys
-do not: repositories legitimately hold test keys. A value that `base` already has at the same path, or as its
-author, is not reported: it is in the operator's history already, and each change of such a file would fail. Compressed content is not unpacked.
+do not: repositories legitimately hold test keys. A value that `base` already has at the same path, or in
+its own header (its author's address), is not reported: it is in the operator's history already, and each change of such
+a file would fail. Compressed content is not unpacked.
 """
 
 from __future__ import annotations
