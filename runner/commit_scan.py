@@ -9,9 +9,9 @@ commit in between, file names, and commit and tag objects with their messages, a
 streamed from `git rev-list --objects` and `git cat-file --batch` on a thread, so memory does not grow with a blob.
 
 Only values that the redactor knows are reported (stored, granted, settings), in every form it recognises. The shapes of
-keys are not: repositories legitimately hold test keys. A value that `base` already has at the same path is not
-reported: it is in the operator's history already, and each run that changes the file would fail. Compressed content is
-not unpacked.
+keys are not: repositories legitimately hold test keys. A value that `base` already has at the same path, or in its own
+header (its author's address), is not reported: it is in the operator's history already, and each run that changes the
+file would fail. Compressed content is not unpacked.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ class _Scan:
                 self._look_at_path(each)
                 self._look_at_tree(each, output)
             case kind:  # a commit or an annotated tag: headers with names and signatures, and the message
-                if _search(self._redactor, _content(output, each.size)):
+                found = _search(self._redactor, _content(output, each.size))
+                if found and found - self._found_in_base_commit():
                     self._add("tag" if kind == "tag" else "commit", f"{kind} message of {each.id}")
 
     def _look_at_path(self, each: _Object) -> None:
@@ -178,6 +179,13 @@ class _Scan:
             if each.type == "tree":
                 names = (NAME_SEPARATOR.join(names) for names in _tree_names(_chunks(output), len(each.id) // 2))
                 return frozenset[str]().union(*(_search(self._redactor, [joined]) for joined in names))
+            return _search(self._redactor, _chunks(output))
+
+    def _found_in_base_commit(self) -> frozenset[str]:
+        """The values that the commit itself holds: the operator's own address, say, with which steps commit, too."""
+        if not self._base:
+            return frozenset()
+        with self._reading("cat-file", "commit", self._base) as output:
             return _search(self._redactor, _chunks(output))
 
     # ------------------------------------------------------------------ git

@@ -135,6 +135,14 @@ async def test_what_the_base_holds_already_is_not_new(tmp_path: Path) -> None:
     assert Finding("content", "old.txt") in await work.scan(redactor=Redactor([SECRET, "other-value-99"]))
 
 
+async def test_the_author_of_the_base_is_not_new(work: Repository) -> None:
+    """An address that is stored (of a mail account, say) and is the operator's stands in every commit of his."""
+    work.run(f"echo x > new; {COMMIT}")
+    assert [] == await work.scan(redactor=Redactor(["a@localhost"]))
+    work.run("git commit -q --allow-empty -m $SECRET")
+    assert ["commit"] == [each.kind for each in await work.scan(redactor=Redactor(["a@localhost", SECRET]))]
+
+
 @pytest.mark.parametrize(
     "hide",
     [
