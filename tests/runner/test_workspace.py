@@ -3,6 +3,8 @@
 import asyncio
 import os
 import subprocess
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -334,12 +336,44 @@ async def test_a_note_that_cannot_be_read_is_named(tmp_path: Path, repository: P
 
 
 async def test_removal_problems_never_touch_history(tmp_path: Path, repository: Path, git: GitCommand) -> None:
-    """A workspace that cannot be removed is out of the way; the next run on the branch finds the finished commit."""
-    places = workspaces(tmp_path, repository)
-    first = await change(places, "echo x > first; mkdir held", run_id=7)
+    """A workspace that is still being written to is out of the way; the next run finds the finished commit."""
+    places, stop = workspaces(tmp_path, repository), threading.Event()
+    writer = None
+    async with places.open("T1", 7) as workspace:
+        run_script("echo x > first", workspace.directory)
+        first = await workspace.snapshot("a message", REDACTOR)
+        writer = threading.Thread(target=_keep_writing, args=(workspace.directory, stop))
+        writer.start()
+        await workspace.settle(DONE)
     second = await change(places, "test -e first; echo y > second", run_id=9)
+    stop.set()
+    writer.join()
     assert git("rev-parse", "task/T1^") == first.commit_hash
     assert git("rev-parse", "task/T1") == second.commit_hash
+    await places.close()
+
+
+def _keep_writing(directory: Path, stop: threading.Event) -> None:
+    """As a daemon that a step left would: it holds the directory open and goes on wherever that is moved to."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    number = 0
+    while not stop.wait(0.001):
+        number += 1
+        with suppress(OSError):
+            os.close(os.open(f"late-{number}", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
+    os.close(descriptor)
+
+
+async def test_a_slow_checkout_needs_a_setting(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """A checkout that takes longer than a git command may says which setting to raise."""
+    (repository / ".gitattributes").write_text("*.slow filter=slow\n")
+    (repository / "a.slow").write_text("x\n")
+    git("add", "--all")
+    git("commit", "--quiet", "--message=slow")
+    git("config", "filter.slow.smudge", "sleep 2; cat")
+    with pytest.raises(GitFailed, match="ELRUSO_GIT_SECONDS"):
+        await change(workspaces(tmp_path / "hasty", repository, git_seconds=1.0), "true")
+    await change(workspaces(tmp_path / "patient", repository), "test -e a.slow")
 
 
 async def _kill_in_its_steps(places: Workspaces, script: str, run_id: int) -> None:
