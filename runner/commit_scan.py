@@ -22,7 +22,7 @@ import re
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Literal
 
@@ -63,13 +63,17 @@ class _Object(Struct, frozen=True):
     path: bytes
 
 
-async def scan_commits(git: Git, base: str, result: str, redactor: Redactor) -> list[Finding]:
+async def scan_commits(
+    git: Git, base: str, result: str, redactor: Redactor, present: Iterable[str] = ()
+) -> list[Finding]:
     """At most FINDINGS_MAX findings in the objects reachable from `result` and not from `base`; "": from no commit.
+
+    `present`: commits that the operator's repository has already; what they hold is not reported either.
 
     Raises:
         GitFailed: git refused, or an object is missing.
     """
-    scan = _Scan(git, base, result, redactor)
+    scan = _Scan(git, [base, *present] if base else [*present], result, redactor)
     try:
         return await asyncio.to_thread(scan.run)
     except asyncio.CancelledError:
@@ -91,10 +95,11 @@ def refusal(findings: list[Finding]) -> str:
 class _Scan:
     """One scan, on a thread of its own."""
 
-    def __init__(self, git: Git, base: str, result: str, redactor: Redactor) -> None:
+    def __init__(self, git: Git, present: Sequence[str], result: str, redactor: Redactor) -> None:
         self._git = git.with_variables(**_AS_IT_IS)
-        self._base = base
-        self._result = result
+        self._base = present[0] if present else ""
+        base, *others = [f"^{commit}" for commit in present] or [""]
+        self._revisions = [result, *filter(None, [base]), "--ignore-missing", *others]  # a ref may be dangling
         self._redactor = redactor
         self._findings: dict[Finding, None] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -102,9 +107,8 @@ class _Scan:
 
     def run(self) -> list[Finding]:
         """Scan to the end, or until FINDINGS_MAX findings."""
-        excluded = [f"^{self._base}"] if self._base else []
         with tempfile.TemporaryFile() as listed:
-            with self._reading("rev-list", "--objects", self._result, *excluded, "--") as output:
+            with self._reading("rev-list", "--objects", *self._revisions, "--") as output:
                 while chunk := output.read(CHUNK_BYTES):
                     listed.write(chunk)
             listed.seek(0)

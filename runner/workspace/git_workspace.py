@@ -96,7 +96,8 @@ class GitWorkspace:
         """The refusal if the run's commits hold a stored value, else None."""
         if taken.commit == self.copy.start or self._committed_secrets == "allow":
             return None
-        findings = await scan_commits(self.copy.git, self.copy.start, taken.commit, redactor)
+        present = set(self.copy.refs.values()) if taken.has_history else ()  # a merged branch is no news
+        findings = await scan_commits(self.copy.git, self.copy.start, taken.commit, redactor, present)
         return refusal(findings) if findings else None
 
     async def missing(self, path: str) -> str | None:

@@ -144,6 +144,20 @@ async def test_a_stored_secret_is_not_committed(tmp_path: Path, repository: Path
     await places.close()
 
 
+async def test_what_the_operator_has_committed_may_be_merged(tmp_path: Path, repository: Path, git: GitCommand) -> None:
+    """A stored value on another branch of the operator's is no news to his repository."""
+    git("switch", "--quiet", "-c", "feature")
+    (repository / "app.env").write_text(f"KEY={SECRET}\n")
+    git("add", "--all")
+    git("commit", "--quiet", "--message=feature")
+    git("switch", "--quiet", "main")
+    merge = "echo y > own; git add own; git -c user.name=A -c user.email=a@b commit -qm own"
+    merge += "; git -c user.name=A -c user.email=a@b merge --quiet --no-edit feature"
+    changes = await change(workspaces(tmp_path, repository), merge)
+    assert changes.problems == []
+    assert git("show", "task/T1:app.env") == f"KEY={SECRET}"
+
+
 async def test_the_result_is_a_commit_on_the_branch_of_the_task(
     tmp_path: Path, repository: Path, git: GitCommand
 ) -> None:
