@@ -297,7 +297,7 @@ async def test_a_stale_lock_delays_a_branch_and_no_outcome(
     """What a killed git left on the branch is in nobody's way until the branch moves, which is tried again."""
     monkeypatch.setattr("runner.git._OPTIONS", [*_OPTIONS, "-c", "core.filesRefLockTimeout=100"])
     places = workspaces(tmp_path, repository)
-    places.ask(Runs({7: DONE}))
+    places.set_run_lookup(Runs({7: DONE}))
     lock = repository / ".git/refs/heads/task/T1.lock"
     lock.parent.mkdir()
     lock.touch()
@@ -468,7 +468,7 @@ async def test_a_branch_waits_for_one_that_excludes_it(
     """While a run works on `rel`, one on `rel/1` begins nothing whose branch could not be made when it is done."""
     places = workspaces(tmp_path, repository)
     runs = Runs({7: RunState("running", "T1")})
-    places.ask(runs)
+    places.set_run_lookup(runs)
     async with places.open("T1", 7, first) as workspace:
         run_script("echo x > new", workspace.directory)
         await workspace.snapshot("a message", REDACTOR)

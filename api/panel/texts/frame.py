@@ -50,6 +50,7 @@ TEXTS = {
     "role.name.admin": Text(es="administrador", en="administrator"),
     "error.title": Text(es="No se pudo", en="That was not possible"),
     "error.not_found": Text(es="Aquí no hay nada", en="There is nothing here"),
+    "error.no_such_route": Text(es="Aquí no hay nada", en="There is nothing here"),
     "error.forbidden": Text(es="No te está permitido", en="You may not do this"),
     "error.cross_site": Text(es="La petición vino de otro sitio", en="This came from another site"),
     "error.inside_run": Text(es="La petición viene de una ejecución", en="The request comes from inside a run"),
