@@ -4,7 +4,7 @@ import asyncio
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -158,6 +158,17 @@ class Git(Struct, frozen=True):
         except GitFailed:
             return False
         return True
+
+    async def is_ancestor(self, ancestor: str, commit: str) -> bool:
+        """True when `ancestor` is `commit` or an ancestor of it; False also when either is unknown."""
+        return await self.succeeds("merge-base", "--is-ancestor", ancestor, commit)
+
+    async def is_in_any(self, commit: str, tips: Iterable[str]) -> bool:
+        """True when the history of one of `tips` holds `commit`."""
+        for tip in tips:
+            if await self.is_ancestor(commit, tip):
+                return True
+        return False
 
     def open(self, *arguments: str, stdin: IO[bytes] | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
         """Start git with a pipe from its stdout, for threads that stream large output. The caller must end it."""

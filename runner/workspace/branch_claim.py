@@ -219,7 +219,7 @@ class BranchClaims:
         except GitFailed as refusal:
             if not is_gone(refusal):
                 raise
-            if not await repository.contains(f"refs/heads/{note.branch}", result):
+            if not await repository.git.is_ancestor(result, f"refs/heads/{note.branch}"):
                 kept = await self._kept_ref(repository, note, result)
                 log.error("branch.moved_meanwhile", branch=note.branch, run_id=note.run_id, result_ref=kept)
                 await repository.update_refs(f"update {kept} {result}")

@@ -146,10 +146,6 @@ class Repository(Struct, frozen=True):
             return
         raise BranchUnusable(f"branch {branch} is an alias of {target}: give the task that branch's own name")
 
-    async def contains(self, commit: str, ancestor: str) -> bool:
-        """True when `ancestor` is `commit` or an ancestor of it."""
-        return await self.git.succeeds("merge-base", "--is-ancestor", ancestor, commit)
-
     async def update_refs(self, *commands: str) -> None:
         """Run commands of `git update-ref --stdin` in one transaction.
 

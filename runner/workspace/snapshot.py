@@ -182,7 +182,7 @@ async def _parents(copy: WorkingCopy, taken: Snapshot, state: StepRepositoryStat
     if (copy.files / ".git/objects").is_dir():
         copy.borrow_from_steps()
     head = state.head
-    if head is None or not await copy.git.succeeds("merge-base", "--is-ancestor", copy.start, head):
+    if head is None or not await copy.git.is_ancestor(copy.start, head):
         taken.leave_out([".git"], "history")
         return [copy.start]
     merged = [oid for oid in state.merged if await copy.git.succeeds("cat-file", "-e", f"{oid}^{{commit}}")]
@@ -194,16 +194,14 @@ async def _name_lost_commits(copy: WorkingCopy, taken: Snapshot) -> None:
     refs = list_refs(copy.files / ".git")
     moved = {name: oid for name, oid in refs.items() if copy.refs.get(name) != oid and oid != copy.start}
     remotes = [oid for name, oid in moved.items() if name.startswith("refs/remotes/")]
-    for name, oid in moved.items():
-        if name.startswith("refs/remotes/") or oid in (taken.commit, *remotes):
-            continue
-        copy.borrow_from_steps()
-        if not any([await _holds(copy.git, tip, oid) for tip in (taken.commit, *remotes)]):
+    kept = [taken.commit, *remotes]
+    suspects = {name: oid for name, oid in moved.items() if not name.startswith("refs/remotes/") and oid not in kept}
+    if not suspects:
+        return
+    copy.borrow_from_steps()
+    for name, oid in suspects.items():
+        if not await copy.git.is_in_any(oid, kept):
             taken.leave_out([f".git/{name}"], "history")
-
-
-async def _holds(git: Git, tip: str, oid: str) -> bool:
-    return await git.succeeds("merge-base", "--is-ancestor", oid, tip)
 
 
 async def _commit(git: Git, tree: str, parents: Sequence[str], message: str) -> str:

@@ -64,10 +64,8 @@ async def can_record(copy: WorkingCopy, submodule: Submodule) -> bool:
 
 
 async def _is_published(inside: Git, own: Path, head: str) -> bool:
-    for tip in remote_heads(own):
-        if tip == head or await inside.succeeds("merge-base", "--is-ancestor", head, tip):
-            return True
-    return False
+    tips = remote_heads(own)
+    return head in tips or await inside.is_in_any(head, tips)
 
 
 async def _is_clean(inside: Git, head: str) -> bool:

@@ -181,7 +181,7 @@ class Workspaces:
                 continue
             tip = refs.get(f"refs/heads/{branch}")
             start = tip or repository.head
-            if tip and not given and await repository.contains(repository.head, tip):
+            if tip and not given and await repository.git.is_ancestor(tip, repository.head):
                 start = repository.head
             note = new_note(run_id, task_id, branch, start, tip, place.path)
             if await self._claims.take(repository, note):
