@@ -28,7 +28,7 @@ from msgspec import Struct
 from events.run_state import RunState
 from runner.git import GitFailed
 from runner.run_state import RunLookup
-from runner.workspace.repository import NO_COMMIT, BranchUnusable, Repository, is_gone, is_locked
+from runner.workspace.repository import NO_COMMIT, BranchUnusable, Repository, is_excluded, is_gone, is_locked
 from runner.workspace.run_directory import is_abandoned
 
 ACTIVE = "refs/elruso/active/"
@@ -89,14 +89,14 @@ class BranchClaims:
         self._released = asyncio.Event()
 
     async def take(self, repository: Repository, note: BranchNote) -> bool:
-        """Claim the branch. False: another run was faster, or the branch has moved; read the refs again."""
+        """Claim the branch. False: another run was faster, or a branch was moved or created; read the refs again."""
         tag = await repository.git.line("mktag", given=_tag_text(note))
         try:
             await repository.update_refs(
                 f"verify refs/heads/{note.branch} {note.tip or NO_COMMIT}", f"create {note.ref} {tag}"
             )
         except GitFailed as refusal:
-            if is_gone(refusal):
+            if is_gone(refusal) or is_excluded(refusal):
                 return False
             if not is_locked(refusal, f"refs/heads/{note.branch}"):
                 raise

@@ -229,6 +229,11 @@ def is_gone(refusal: ElRusoError) -> bool:
     return any(words in refusal.detail for words in _GONE)
 
 
+def is_excluded(refusal: ElRusoError) -> bool:
+    """True when an update of refs was refused because of a branch that the new one cannot exist beside."""
+    return "exists; cannot create" in refusal.detail
+
+
 def is_locked(refusal: ElRusoError, ref: str) -> bool:
     """True when an update of refs was refused because the lock file of `ref` exists."""
     return f"cannot lock ref '{ref}': Unable to create" in refusal.detail and "File exists" in refusal.detail
