@@ -4,7 +4,8 @@ import asyncio
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -16,7 +17,7 @@ from events.errors import ElRusoError
 from runner.environment import base_environment
 from runner.linux import IS_LINUX
 from runner.pipe import Pipe
-from runner.process_group import end_group, spawn
+from runner.process_group import end_process, spawn
 from runner.runner_mark import MARK, own_mark
 
 TIMEOUT_SECONDS = 600.0
@@ -84,14 +85,15 @@ class Git(Struct, frozen=True):
     async def _read_all(self, arguments: Sequence[str], stdin: IO[bytes], stderr: IO[bytes]) -> tuple[bytes, int]:
         with tempfile.TemporaryFile() as stdout:
             process = await self._start(arguments, stdin, stdout, stderr)
-            code = await self._exit_code(process, _verb(arguments))
+            async with self._bounded(process, _verb(arguments)):
+                code = await process.wait()
             stdout.seek(0)
             return stdout.read(), code
 
     async def _read_some(
         self, limit: int, arguments: Sequence[str], stdin: IO[bytes], stderr: IO[bytes]
     ) -> tuple[bytes, int]:
-        """Read up to the limit, then kill git. Reaching the limit is not an error."""
+        """Read up to the limit, then end git. Reaching the limit is not an error."""
         printed = bytearray()
 
         async def collect(data: bytes) -> None:
@@ -102,20 +104,12 @@ class Git(Struct, frozen=True):
         with Pipe() as stdout:
             with stdout.writer() as writer:
                 process = await self._start(arguments, stdin, writer, stderr)
-            try:
-                async with asyncio.timeout(self.timeout_seconds):
+            async with self._bounded(process, _verb(arguments)):
+                try:
                     await stdout.pump(collect)
-            except _Enough:
-                await end_group(process.pid, 0.0)
-                await process.wait()
-                return bytes(printed[:limit]), 0
-            except TimeoutError:
-                await end_group(process.pid)
-                raise self._too_slow(_verb(arguments)) from None
-            except asyncio.CancelledError:
-                await end_group(process.pid, 0.0)
-                raise
-        return bytes(printed), await self._exit_code(process, _verb(arguments))
+                except _Enough:
+                    return bytes(printed[:limit]), 0
+                return bytes(printed), await process.wait()
 
     async def _start(
         self, arguments: Sequence[str], stdin: IO[bytes], stdout: IO[bytes] | int, stderr: IO[bytes]
@@ -129,19 +123,18 @@ class Git(Struct, frozen=True):
             stderr=stderr,
         )
 
-    async def _exit_code(self, process: asyncio.subprocess.Process, verb: str) -> int:
+    @asynccontextmanager
+    async def _bounded(self, process: asyncio.subprocess.Process, verb: str) -> AsyncIterator[None]:
+        """A block of at most `timeout_seconds`, however it is left; afterwards the process has ended."""
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                return await process.wait()
+                yield
         except TimeoutError:
-            raise self._too_slow(verb) from None
+            advice = "ELRUSO_GIT_SECONDS on the runner is the limit"
+            raise GitFailed(f"git {verb}: no answer within {self.timeout_seconds:g} s; {advice}") from None
         finally:
             if process.returncode is None:
-                await end_group(process.pid)
-
-    def _too_slow(self, verb: str) -> GitFailed:
-        advice = "ELRUSO_GIT_SECONDS on the runner is the limit"
-        return GitFailed(f"git {verb}: no answer within {self.timeout_seconds:g} s; {advice}")
+                await end_process(process)
 
     async def line(self, *arguments: str, given: str | bytes = "") -> str:
         """What git prints, as one line of text."""

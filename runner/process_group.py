@@ -54,6 +54,14 @@ async def start_in_group(
     return GroupChild(process)
 
 
+async def end_process(process: asyncio.subprocess.Process, grace_seconds: float = GRACE_SECONDS) -> None:
+    """End the group that `process` leads, and reap it: asyncio closes its transport only then."""
+    await end_group(process.pid, grace_seconds)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(BURIAL_SECONDS):
+            await process.wait()
+
+
 async def end_group(group: int, grace_seconds: float = GRACE_SECONDS) -> None:
     """Ask every process of the group to stop, and after the grace period (or when cancelled) make it.
 
@@ -117,5 +125,5 @@ async def spawn(*arguments: str, **options: Any) -> asyncio.subprocess.Process:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
         process = await starting
-        await end_group(process.pid, 0.0)
+        await end_process(process, 0.0)
         raise
