@@ -18,8 +18,8 @@ import os
 import platform
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
@@ -245,11 +245,9 @@ class BranchClaims:
 
     async def _wait(self, seconds: float) -> None:
         self._released.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._released.wait()
-        except TimeoutError:
-            pass
 
 
 def _is_dead(note: BranchNote) -> bool:
@@ -257,7 +255,7 @@ def _is_dead(note: BranchNote) -> bool:
 
 
 def _tag_text(note: BranchNote) -> str:
-    message = msgspec.json.encode(msgspec.to_builtins(note)).decode()
+    message = msgspec.json.encode(note).decode()
     tagger = f"El Ruso <elruso@localhost> {int(time.time())} +0000"
     return f"object {note.start}\ntype commit\ntag elruso-run-{note.run_id}\ntagger {tagger}\n\n{message}\n"
 
@@ -265,8 +263,6 @@ def _tag_text(note: BranchNote) -> str:
 def _read_tag(text: bytes) -> BranchNote | None:
     _, _, message = text.partition(b"\n\n")
     try:
-        found: Any = msgspec.json.decode(message, type=BranchNote)
+        return msgspec.json.decode(message, type=BranchNote)
     except (msgspec.MsgspecError, UnicodeError):
         return None
-    assert isinstance(found, BranchNote)
-    return found

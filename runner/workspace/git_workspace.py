@@ -139,15 +139,16 @@ class GitWorkspace:
         self._is_stored = True
 
     async def _fetch(self, taken: Snapshot, message: str) -> None:
-        repository, git = self.copy.repository, self.copy.git
-        await git.read("update-ref", "refs/heads/result", taken.commit)
         try:
-            await repository.fetch_result(self.copy.git_directory, self.note.result_ref)
+            await self._fetch_commit(taken.commit)
         except GitFailed as problem:
             if not taken.has_history:
                 raise
             log.warning("run.history_refused", run_id=self.note.run_id, detail=problem.detail)
             await record_without_history(self.copy, taken, message)
             taken.changes = replace(taken.changes, commit_hash=taken.commit)
-            await git.read("update-ref", "refs/heads/result", taken.commit)
-            await repository.fetch_result(self.copy.git_directory, self.note.result_ref)
+            await self._fetch_commit(taken.commit)
+
+    async def _fetch_commit(self, commit: str) -> None:
+        await self.copy.git.read("update-ref", "refs/heads/result", commit)
+        await self.copy.repository.fetch_result(self.copy.git_directory, self.note.result_ref)

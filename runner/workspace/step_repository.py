@@ -57,12 +57,24 @@ def create_step_repository(
     """
     for folder in ("objects/info", "objects/pack", "refs/heads", "info"):
         (git_directory / folder).mkdir(parents=True)
-    (git_directory / "objects/info/alternates").write_text(f"{objects}\n", errors="surrogateescape")
+    borrow_objects(git_directory, objects)
     (git_directory / "HEAD").write_text(f"ref: refs/heads/{branch}\n", errors="surrogateescape")
     packed = "".join(f"{oid} {name}\n" for name, oid in refs)
     (git_directory / "packed-refs").write_text(f"# pack-refs with: sorted \n{packed}", errors="surrogateescape")
     (git_directory / "config").write_text(config_text(settings), errors="surrogateescape")
+    copy_files(git_directory, copied)
+
+
+def borrow_objects(git_directory: Path, *sources: Path) -> None:
+    """Let the git directory read the objects of others, and of no more than these."""
+    lines = "".join(f"{source}\n" for source in sources)
+    (git_directory / "objects/info/alternates").write_text(lines, errors="surrogateescape")
+
+
+def copy_files(git_directory: Path, copied: Iterable[tuple[Path, str]]) -> None:
+    """Copy files to their place below the git directory; one that does not exist is removed there."""
     for source, place in copied:
+        (git_directory / place).unlink(missing_ok=True)
         if source.is_file():
             shutil.copyfile(source, git_directory / place)
 

@@ -10,7 +10,6 @@ repository. The recording one has its own index and configuration, so nothing th
 
 import asyncio
 import os
-import shutil
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,13 +17,13 @@ from pathlib import Path
 from runner.git import Git, GitFailed
 from runner.workspace.repository import Repository, branches_of
 from runner.workspace.run_directory import remove_tree
-from runner.workspace.step_repository import config_text, create_step_repository
+from runner.workspace.step_repository import borrow_objects, config_text, copy_files, create_step_repository
 from runner.workspace.survey import CLOCK, attributes_of, later_change_time, survey
 
-# Caches beside the objects that the recording git reads: a step may have forged them, and git would trust them.
-_DISTRUST = (("core.commitgraph", "false"), ("core.multipackindex", "false"), ("pack.usebitmaps", "false"))
 _OWN_SETTINGS = (
-    *_DISTRUST,
+    ("core.commitgraph", "false"),  # this and the next two: caches beside objects, which a step may have forged
+    ("core.multipackindex", "false"),
+    ("pack.usebitmaps", "false"),
     ("core.bare", "false"),
     ("core.logallrefupdates", "false"),
     ("core.safecrlf", "false"),  # files with mixed line endings are recorded
@@ -116,8 +115,7 @@ class WorkingCopy:
 
     def borrow_from_steps(self) -> None:
         """Also read objects from the steps' repository."""
-        alternates = self.git_directory / "objects/info/alternates"
-        alternates.write_text(f"{self.repository.objects}\n{self.files}/.git/objects\n", errors="surrogateescape")
+        borrow_objects(self.git_directory, self.repository.objects, self.files / ".git/objects")
 
     def ensure_files(self) -> None:
         """Restore `files`: move it back if a step renamed it, create it empty if a step removed it.
@@ -141,14 +139,9 @@ class WorkingCopy:
         for folder in ("objects/info", "objects/pack", "refs/heads", "info"):
             (self.git_directory / folder).mkdir(parents=True, exist_ok=True)
         (self.git_directory / "HEAD").write_text("ref: refs/heads/start\n")
-        (self.git_directory / "objects/info/alternates").write_text(
-            f"{self.repository.objects}\n", errors="surrogateescape"
-        )
+        borrow_objects(self.git_directory, self.repository.objects)
         (self.git_directory / "config").write_text(self._config_text(), errors="surrogateescape")
-        for source, place in self.repository.content_files():
-            (self.git_directory / place).unlink(missing_ok=True)  # of the run before
-            if source.is_file():
-                shutil.copyfile(source, self.git_directory / place)
+        copy_files(self.git_directory, self.repository.content_files())
         self._fingerprint = self._settings_text()
 
     def _finish_checkout(self, branch: str, refs: dict[str, str]) -> None:
@@ -156,8 +149,8 @@ class WorkingCopy:
         refs[f"refs/heads/{branch}"] = self.start
         self.refs = refs
         self.had_submodules = os.path.lexists(self.files / ".gitmodules")
-        self._inode = self.files.stat().st_ino
-        self._mode = self.files.stat().st_mode
+        status = self.files.stat()
+        self._inode, self._mode = status.st_ino, status.st_mode
         self.attributes = attributes_of(self.files)
         ordered = sorted(branches_of(refs), key=lambda pair: pair[0].encode(errors="surrogateescape"))
         create_step_repository(

@@ -99,7 +99,7 @@ class Workspaces:
 
     def branch_of(self, task_id: str, branch: str | None = None) -> str | None:
         """The branch of a run: the given one or task/<id>; None without a repository."""
-        return (branch or f"task/{safe_name(task_id)}") if self.repository else None
+        return _branch_name(task_id, branch) if self.repository else None
 
     @asynccontextmanager
     async def open(self, task_id: str, run_id: int, branch: str | None = None) -> AsyncIterator[Workspace]:
@@ -167,7 +167,7 @@ class Workspaces:
 
         A new branch starts at the operator's HEAD. So does the default branch of a task if HEAD contains it.
         """
-        branch = given or f"task/{safe_name(task_id)}"
+        branch = _branch_name(task_id, given)
         while True:
             repository = await self._read_repository()
             refs = await repository.refs()
@@ -284,3 +284,7 @@ class Workspaces:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         return task
+
+
+def _branch_name(task_id: str, given: str | None) -> str:
+    return given or f"task/{safe_name(task_id)}"
