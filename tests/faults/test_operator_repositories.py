@@ -243,30 +243,29 @@ async def test_mixed_line_ends_with_safecrlf(tmp_path: Path) -> None:
     await expect_law(result)
 
 
-async def test_submodule_is_whole_or_refused(tmp_path: Path) -> None:
-    """Work inside a submodule is part of the result, or fails the run with a sentence that names the submodule."""
-    module = tmp_path / "module"
+def _with_submodule(folder: Path) -> Path:
+    """A project with a submodule at `module`, which a run does not find checked out."""
+    module = folder / "module"
     prepare_project(module)
-    project = _prepared(
-        tmp_path,
+    return _prepared(
+        folder,
         ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(module), "module"),
         ("commit", "--quiet", "--message=module"),
     )
-    result = await play(tmp_path, "mkdir -p module; echo x > module/new; echo y > beside", project=project)
+
+
+async def test_submodule_is_whole_or_refused(tmp_path: Path) -> None:
+    """Work inside a submodule is part of the result, or fails the run with a sentence that names the submodule."""
+    result = await play(
+        tmp_path, "mkdir -p module; echo x > module/new; echo y > beside", project=_with_submodule(tmp_path)
+    )
     assert "module" in result.error or result.names("module/new") or "module/new" in result.tree
     await expect_law(result)
 
 
 async def test_run_beside_a_submodule(tmp_path: Path) -> None:
     """A run that leaves a submodule alone is done, and the submodule stays at its commit."""
-    module = tmp_path / "module"
-    prepare_project(module)
-    project = _prepared(
-        tmp_path,
-        ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(module), "module"),
-        ("commit", "--quiet", "--message=module"),
-    )
-    result = await play(tmp_path, "echo y > beside", project=project)
+    result = await play(tmp_path, "echo y > beside", project=_with_submodule(tmp_path))
     assert result.is_done, result.error
     assert ["beside"] == [change.path for change in result.event.file_changes]
     await expect_law(result)
