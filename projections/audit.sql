@@ -38,7 +38,7 @@ SELECT run_id, number, name, cmd, exit_code, duration_ms, output_excerpt, output
 SELECT run_id, path, change, added, removed, renamed_from FROM view.file_changes;
 
 -- name: audit_artifacts
--- What is stored, digested anew. `stored_at` is null for what was stored before ends sealed artifacts.
+-- The digests of what is stored, computed again. `stored_at` is null for what was stored before ends sealed artifacts.
 SELECT run_id, kind, encode(sha256(convert_to(content, 'UTF8')), 'hex') AS sha256, CASE WHEN sha256 IS NOT NULL THEN at END AS stored_at
 FROM log.artifacts;
 

@@ -72,16 +72,16 @@ async def _execute_in_workspace(run: Run, executor: Executor) -> Outcome:
             outcome = _failure(run, failure)
         state = await context.reporter.confirmed_end(run.run_id, outcome)
         if state is not None:
-            await _settle(workspace, run, state)
+            await _finish(workspace, run, state)
         return outcome
 
 
-async def _settle(workspace: Workspace, run: Run, state: RunState) -> None:
+async def _finish(workspace: Workspace, run: Run, state: RunState) -> None:
     """Move the branch. The end is in the log already; the workspace retries a failure in the background."""
     try:
-        await workspace.settle(state)
+        await workspace.finish(state)
     except ElRusoError as refusal:
-        log.warning("branch.not_settled", task_id=run.task_id, run_id=run.run_id, detail=refusal.detail)
+        log.warning("branch.not_finished", task_id=run.task_id, run_id=run.run_id, detail=refusal.detail)
 
 
 async def _work_in(workspace: Workspace, run: Run, executor: Executor) -> Finished:

@@ -136,8 +136,8 @@ async def store(visit: Visit, request_id: RequestId, form: ValuesForm) -> Respon
     if form.shown != _digest((await desk.find_request(request_id))["validation_cmd"] or ""):
         return visit.go(page, visit.text("request.stored_untried"))
     verdict = await desk.validate(request_id)
-    told = visit.text("request.valid" if verdict.ok else "request.invalid", message=verdict.message)
-    return visit.go(page, told + warned)
+    message = visit.text("request.valid" if verdict.ok else "request.invalid", message=verdict.message)
+    return visit.go(page, message + warned)
 
 
 async def validate(visit: Visit, request_id: RequestId, form: TryForm) -> Response:

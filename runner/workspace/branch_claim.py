@@ -34,7 +34,7 @@ from runner.workspace.run_directory import is_abandoned
 ACTIVE = "refs/elruso/active/"
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 2.0
-SETTLE_ATTEMPTS = 5
+FINISH_ATTEMPTS = 5
 
 log = structlog.get_logger(__name__)
 
@@ -179,21 +179,21 @@ class BranchClaims:
             return False
         if state is not None and state.status == "running":
             return False
-        await self.settle(repository, note, state)
+        await self.finish(repository, note, state)
         return True
 
-    async def settle(self, repository: Repository, note: BranchNote, state: RunState | None) -> None:
+    async def finish(self, repository: Repository, note: BranchNote, state: RunState | None) -> None:
         """Move the branch to the result of a run that is done, else keep the result under `kept_ref`. Remove the note.
 
         Raises:
             GitFailed, BranchUnusable: as in `reconcile`.
         """
         try:
-            for attempt in range(1, SETTLE_ATTEMPTS + 1):
+            for attempt in range(1, FINISH_ATTEMPTS + 1):
                 try:
-                    await self._settle_once(repository, note, state)
-                except GitFailed as refusal:  # another process settles the same run: read its refs again
-                    if not is_gone(refusal) or attempt == SETTLE_ATTEMPTS:
+                    await self._finish_once(repository, note, state)
+                except GitFailed as refusal:  # another process finishes the same run: read its refs again
+                    if not is_gone(refusal) or attempt == FINISH_ATTEMPTS:
                         raise
                     await asyncio.sleep(attempt * FIRST_WAIT_SECONDS)
                 else:
@@ -201,7 +201,7 @@ class BranchClaims:
         finally:
             self._released.set()
 
-    async def _settle_once(self, repository: Repository, note: BranchNote, state: RunState | None) -> None:
+    async def _finish_once(self, repository: Repository, note: BranchNote, state: RunState | None) -> None:
         result = await self._commit_at(repository, note.result_ref)
         if result is None:
             await self._drop(repository, note)

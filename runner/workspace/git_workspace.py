@@ -37,7 +37,7 @@ class GitWorkspace:
     ) -> None:
         self.copy = copy
         self.note = note
-        self.is_settled = False
+        self.is_finished = False
         self.snapshot_taken: Snapshot | None = None
         self.is_unchanged_since_snapshot = False
         self._claims = claims
@@ -117,10 +117,10 @@ class GitWorkspace:
         """See Workspace."""
         self.is_unchanged_since_snapshot = False
 
-    async def settle(self, state: RunState | None) -> None:
+    async def finish(self, state: RunState | None) -> None:
         """See Workspace."""
-        await self._claims.settle(self.copy.repository, self.note, state)
-        self.is_settled = True  # after the await: if it is cancelled, the branch is reconciled in the background
+        await self._claims.finish(self.copy.repository, self.note, state)
+        self.is_finished = True  # after the await: if it is cancelled, the branch is reconciled in the background
 
     def keep_aside(self) -> bool:
         """Keep what the commit does not hold. True: that was the whole working copy, which was moved away."""

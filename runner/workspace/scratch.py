@@ -39,7 +39,7 @@ class Scratch(Struct, frozen=True):
     def expect_changes(self) -> None:
         """Nothing is kept of a scratch directory."""
 
-    async def settle(self, state: RunState | None) -> None:
+    async def finish(self, state: RunState | None) -> None:
         """Does nothing: a scratch directory has no branch."""
 
     def _files(self) -> Iterator[FileChange]:

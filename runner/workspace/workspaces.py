@@ -53,7 +53,7 @@ class Workspace(Protocol):
     def expect_changes(self) -> None:
         """Checks run after the snapshot: what it saw of the files is no longer true of them."""
 
-    async def settle(self, state: RunState | None) -> None:
+    async def finish(self, state: RunState | None) -> None:
         """Apply the run's state in the log: if it is done, its branch moves to the snapshot."""
 
 
@@ -210,7 +210,7 @@ class Workspaces:
             log.warning("workspace.not_closed", path=str(place.path), error=str(problem))
         place.release()
         self._trash.start()
-        if opened is not None and not opened.is_settled:
+        if opened is not None and not opened.is_finished:
             self._in_background(self._reconcile_later(opened.copy.repository, opened.note))
 
     async def _put_away(self, opened: GitWorkspace) -> None:
@@ -276,7 +276,7 @@ class Workspaces:
                 if await self._claims.reconcile(repository, note):
                     return
             except ElRusoError as problem:
-                log.warning("branch.not_settled", branch=note.branch, run_id=note.run_id, detail=problem.detail)
+                log.warning("branch.not_finished", branch=note.branch, run_id=note.run_id, detail=problem.detail)
             await asyncio.sleep(backoff.next_delay())
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -86,7 +86,7 @@ async def _measure_run(places: Workspaces, number: int) -> Sample:
         worked = time.perf_counter()
         changes = await workspace.snapshot("bench", Redactor())
         assert len(changes.files) == CHANGED_FILES
-        await workspace.settle(RunState("done", f"T{number}", changes.commit_hash))
+        await workspace.finish(RunState("done", f"T{number}", changes.commit_hash))
     return Sample((opened - began) * 1000, (time.perf_counter() - worked) * 1000)
 
 

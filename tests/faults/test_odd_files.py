@@ -130,7 +130,7 @@ async def test_expected_file_behind_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("gone", ['rm -rf "$PWD"', 'rm -rf "$PWD" && mkdir "$PWD"', 'mv "$PWD" "$PWD.moved"'])
 async def test_removed_workspace_is_a_plain_failure(tmp_path: Path, gone: str) -> None:
-    """A step that removes its own folder and fails is told by its exit code."""
+    """A step that removes its own folder and fails is reported by its exit code."""
     result = await play(tmp_path, f"{gone}; exit 7")
     assert "exit code 7" in result.error
     await expect_law(result)

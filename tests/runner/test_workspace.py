@@ -63,7 +63,7 @@ async def change(
         run_script(script, workspace.directory)
         changes = await workspace.snapshot("a message", REDACTOR)
         if state is not None:
-            await workspace.settle(state)
+            await workspace.finish(state)
         return changes
 
 
@@ -286,7 +286,7 @@ async def test_the_branch_moves_only_after_the_log_accepted_the_end(
         changes = await workspace.snapshot("a message", REDACTOR)
         assert git("for-each-ref", "refs/heads/task") == ""
         assert git("for-each-ref", "--format=%(objectname)", "refs/elruso/results") == changes.commit_hash
-        await workspace.settle(RunState("requeued", "T1"))
+        await workspace.finish(RunState("requeued", "T1"))
     assert git("for-each-ref", "refs/heads/task") == ""
     assert git("rev-parse", "refs/elruso/runs/7") == changes.commit_hash
 
@@ -320,7 +320,7 @@ async def test_two_logs_with_the_same_run_id_share_a_repository(
                 run_script(f"echo {state.status} > {name}", workspace.directory)
             changes = [await workspace.snapshot("a message", REDACTOR) for workspace in (first, second)]
             for workspace, change in zip((first, second), changes, strict=True):
-                await workspace.settle(structs.replace(state, commit_hash=change.commit_hash))
+                await workspace.finish(structs.replace(state, commit_hash=change.commit_hash))
         if state is DONE:
             assert [git("show", "task/A:a"), git("show", "task/B:b")] == ["done", "done"]
     kept = git("for-each-ref", "--format=%(objectname)", "refs/elruso/runs").split()
@@ -358,7 +358,7 @@ async def test_removal_problems_never_touch_history(tmp_path: Path, repository: 
         first = await workspace.snapshot("a message", REDACTOR)
         writer = threading.Thread(target=_keep_writing, args=(workspace.directory, stop))
         writer.start()
-        await workspace.settle(DONE)
+        await workspace.finish(DONE)
     second = await change(places, "test -e first; echo y > second", run_id=9)
     stop.set()
     writer.join()
@@ -475,7 +475,7 @@ async def test_a_branch_waits_for_one_that_excludes_it(
         waiting = asyncio.create_task(change(places, "echo y > other", "T2", 8, branch=second))
         await eventually(lambda: any(path.name == "T2.8" for path in (tmp_path / "runs").iterdir()))
         runs[7] = DONE
-        await workspace.settle(DONE)
+        await workspace.finish(DONE)
     with pytest.raises(BranchUnusable, match=f"cannot exist beside branch {first}"):
         await waiting
     assert git("for-each-ref", "--format=%(refname)", "refs/elruso") == ""

@@ -66,17 +66,17 @@ def operator_state(project: Path) -> OperatorState:
 def differences(before: OperatorState, now: OperatorState, allowed_refs: Collection[str] = ()) -> list[str]:
     """What changed, one sentence each; `allowed_refs` are the branches of tasks."""
     spared = {"info/exclude"}  # git itself creates it
-    told = [
+    differences = [
         f"the operator's {name} {_verb(before.files, now.files, name)}"
         for name in sorted(before.files.keys() | now.files.keys())
         if before.files.get(name) != now.files.get(name) and name not in spared
     ]
-    told += [
+    differences += [
         f"the ref {name} {_verb(before.refs, now.refs, name)}"
         for name in sorted(before.refs.keys() | now.refs.keys())
         if before.refs.get(name) != now.refs.get(name) and name not in allowed_refs
     ]
-    return told + [f"the worktree {path} is left" for path in now.worktrees if path not in before.worktrees]
+    return differences + [f"the worktree {path} is left" for path in now.worktrees if path not in before.worktrees]
 
 
 def broken_objects(project: Path) -> list[str]:
