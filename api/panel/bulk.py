@@ -28,7 +28,7 @@ POSSIBLE: dict[Deed, tuple[Status, ...]] = {
 }
 
 
-class BulkForm(Struct, frozen=True, forbid_unknown_fields=True):
+class BulkQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """What to do, and with which tasks: those named, else those that the filter finds."""
 
     deed: Deed
@@ -39,8 +39,6 @@ class BulkForm(Struct, frozen=True, forbid_unknown_fields=True):
     directive: Word | None = None
     text: Word | None = None
     cursor: Cursor | None = None
-    reason: Text | None = None
-    priority: Priority = 100
 
     @property
     def query(self) -> TaskQuery:
@@ -54,7 +52,14 @@ class BulkForm(Struct, frozen=True, forbid_unknown_fields=True):
         return {name: getattr(self, name) for name in names if getattr(self, name)}
 
 
-async def preview(visit: Visit, query: BulkForm) -> Response:
+class BulkForm(BulkQuery, frozen=True, forbid_unknown_fields=True):
+    """The same once it was confirmed, with why or with which priority."""
+
+    reason: Text | None = None
+    priority: Priority = 100
+
+
+async def preview(visit: Visit, query: BulkQuery) -> Response:
     """How many tasks it would be, and the first of them."""
     ids, following, counts = await _chosen(visit, query)
     possible = sum(counts.get(status, 0) for status in POSSIBLE[query.deed])
@@ -88,7 +93,7 @@ async def carry_out(visit: Visit, form: BulkForm) -> Response:
     return visit.go(address("/panel/tasks", **form.filter), notice)
 
 
-async def _chosen(visit: Visit, form: BulkForm) -> tuple[list[str], str | None, dict[str, int]]:
+async def _chosen(visit: Visit, form: BulkQuery) -> tuple[list[str], str | None, dict[str, int]]:
     """The tasks, where those begin that are not among them, and how many are in which status."""
     if form.task and not form.all:
         ids = list(dict.fromkeys(form.task))

@@ -27,7 +27,7 @@ PLACES = (
 
 def navigation(visit: Visit) -> list[Place]:
     """The navigation, as seen from where the visitor is."""
-    path = visit.request.url.path.rstrip("/")
+    path = visit.path().partition("?")[0].rstrip("/")
     return [
         Place(name, place, path == place or (name != "home" and path.startswith(f"{place}/")), old)
         for name, place, old in PLACES

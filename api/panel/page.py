@@ -1,14 +1,16 @@
 """One row of the panel's table, and how a request becomes the call of its handler.
 
 A handler says by its parameters what it reads, as those of the API do (api/endpoint.py): `visit` first, then names of
-its path, `query` (a Struct of the query string), `form` (a Struct of the fields of a posted form). What is refused is
-told on a page of its own, with the right status.
+its path, `query` (a Struct of the query string), `form` (a Struct of the fields of a posted form). A refused form is
+shown again on its page, with what was typed and the reason beside it (status 422, or that of the refusal); any other
+refusal has a page of its own.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
 import structlog
@@ -23,8 +25,9 @@ from api.errors import MethodNotAllowed, as_refusal
 from api.live import Live
 from api.panel.door import find_caller
 from api.panel.engine import said_of_refusal
-from api.panel.paper import HEADERS, render
+from api.panel.paper import HEADERS, part, render
 from api.panel.texts import MESSAGES
+from api.panel.typed_form import Refusal, TypedForm
 from api.panel.visit import Visit
 from api.peer import refuse_steps
 from api.permissions import ANYONE
@@ -43,8 +46,8 @@ log = structlog.get_logger(__name__)
 class Page(Entry, frozen=True, dict=True):
     """An entry that speaks HTML and forms; its handler is given the `visit` first."""
 
-    async def answer(self, request: Request, deps: ApiDeps, live: Live) -> Response:
-        """Find out who it is, read, call the handler; tell refusals on a page."""
+    async def answer(self, request: Request, deps: ApiDeps, live: Live, form_page: "Page | None" = None) -> Response:
+        """Find out who it is, read, call the handler. A refused form is shown again on `form_page`."""
         visit = Visit(request, deps, live, None)
         try:
             caller = await find_caller(request, deps.tokens, live.sessions)
@@ -55,16 +58,43 @@ class Page(Entry, frozen=True, dict=True):
                 return await _send_to_sign_in(visit)
             if self.roles is not ANYONE and not visit.may(self.roles):
                 raise Forbidden(visit.text("error.role", roles=", ".join(sorted(self.roles))))
-            return await self.handler(visit, **await self._read(request, deps))
+            return await self.handler(visit, **await self._read(visit, request, deps))
         except Exception as error:
-            return _tell(visit, error)
+            refusal = _as_refusal(visit, error)
+            again = await form_page.show_again(visit, refusal) if form_page is not None else None
+            return again or _tell(visit, refusal)
 
-    async def _read(self, request: Request, deps: ApiDeps) -> dict[str, Any]:
+    async def show_again(self, visit: Visit, refusal: ElRusoError) -> Response | None:
+        """This page with a form on it that was refused. None where the page cannot be shown."""
+        if visit.form is None or not (self.roles is ANYONE or visit.may(self.roles)):
+            return None
+        request, form = visit.request, visit.form
+        page = re.sub(r"\{(\w+)(?::path)?\}", lambda name: quote(request.path_params[name[1]], safe="/"), self.path)
+        fields = _query_of_page(form, page, request, self.reads.get("query"))
+        form.page = f"{page}?{urlencode(fields)}" if fields else page
+        form.refusal = Refusal(*_words(visit, refusal), field=_field_of(refusal))
+        form.fields = [(name, visit.deps.screen.redact(value)) for name, value in form.fields]
+        try:
+            given: dict[str, Any] = {name: self._path_value(name, request) for name in self.path_names}
+            if "query" in self.reads:
+                given["query"] = read_fields(fields, self.reads["query"])
+            response = await self.handler(visit, **given)
+        except ElRusoError:
+            response = None
+        if response is None or response.status_code != 200:
+            form.page, form.refusal = "", None
+            return None
+        response.status_code = 422 if isinstance(refusal, InvalidInput) else refusal.http_status
+        return response
+
+    async def _read(self, visit: Visit, request: Request, deps: ApiDeps) -> dict[str, Any]:
         found: dict[str, Any] = {name: self._path_value(name, request) for name in self.path_names}
         if "query" in self.reads:
             found["query"] = read_fields(request.query_params.multi_items(), self.reads["query"])
-        if "form" in self.reads:
+        if request.method == "POST":
             fields = _form_fields(await read_body(request, FORM_BYTES))
+            visit.form = TypedForm(part(request.scope["path"]), fields)
+        if "form" in self.reads:
             if self.secrets == "refuse":
                 await asyncio.to_thread(refuse_secrets, [value for _, value in fields], deps.screen)
             found["form"] = read_fields(fields, self.reads["form"])
@@ -83,8 +113,9 @@ class Page(Entry, frozen=True, dict=True):
 class Desk:
     """All pages of one path, as an ASGI application."""
 
-    def __init__(self, pages: Mapping[str, Page], deps: ApiDeps, live: Live) -> None:
+    def __init__(self, pages: Mapping[str, Page], form_page: Page | None, deps: ApiDeps, live: Live) -> None:
         self._pages = pages
+        self._form_page = form_page
         self._deps = deps
         self._live = live
 
@@ -97,7 +128,7 @@ class Desk:
             refusal = MethodNotAllowed(f"{scope['method']} is not possible here; {allow} is", allow=allow)
             response = _tell(Visit(request, self._deps, self._live, None), refusal)
         else:
-            response = await page.answer(request, self._deps, self._live)
+            response = await page.answer(request, self._deps, self._live, self._form_page)
         await response(scope, receive, send)
 
 
@@ -142,20 +173,42 @@ async def _send_to_sign_in(visit: Visit) -> Response:
     return RedirectResponse(f"{SIGN_IN}?back={quote(visit.path() if request.method == 'GET' else '/panel')}", 303)
 
 
-def _tell(visit: Visit, error: Exception) -> Response:
-    """The page that tells of a refusal; what nobody foresaw is logged and kept from the visitor."""
+def _query_of_page(form: TypedForm, page: str, request: Request, struct: Any) -> list[tuple[str, str]]:
+    """The query string of the page that the form stood on: carried in its fields, or in the browser's Referer."""
+    if struct is None:
+        return []
+    names = {field.name for field in msgspec.structs.fields(struct)}
+    carried = [(name, value) for name, value in form.fields if name in names and value]
+    came_from = urlsplit(request.headers.get("referer", ""))
+    same = (came_from.netloc, came_from.path) == (request.headers.get("host"), page)
+    return carried or (parse_qsl(came_from.query, max_num_fields=FIELDS_MAX) if same else [])
+
+
+def _field_of(refusal: ElRusoError) -> str | None:
+    """The field that is wrong: as the engine says, or at the end of what msgspec says."""
+    found = re.search(r"at `\$\.(\w+)", refusal.detail)
+    return refusal.facts.get("field") or (found[1] if found else None)
+
+
+def _as_refusal(visit: Visit, error: Exception) -> ElRusoError:
+    """What nobody foresaw is logged and kept from the visitor."""
     refusal = as_refusal(error)
     if refusal is None:
         log.error("http.error", error=type(error).__name__, exc_info=error)
-        refusal = ElRusoError(visit.text("error.internal"))
-    response = render(
-        visit,
-        "error.html",
-        status=refusal.http_status,
-        code=refusal.code,
-        title=visit.text(f"error.{refusal.code}" if f"error.{refusal.code}" in MESSAGES else "error.title"),
-        detail=said_of_refusal(visit.deps.screen.redact(refusal.detail), visit.language),
-    )
+        return ElRusoError(visit.text("error.internal"))
+    return refusal
+
+
+def _words(visit: Visit, refusal: ElRusoError) -> tuple[str, str]:
+    """A refusal in the visitor's language: its title and its detail."""
+    title = visit.text(f"error.{refusal.code}" if f"error.{refusal.code}" in MESSAGES else "error.title")
+    return title, said_of_refusal(visit.deps.screen.redact(refusal.detail), visit.language)
+
+
+def _tell(visit: Visit, refusal: ElRusoError) -> Response:
+    """The page that tells of a refusal."""
+    title, detail = _words(visit, refusal)
+    response = render(visit, "error.html", refusal.http_status, code=refusal.code, title=title, detail=detail)
     if "allow" in refusal.facts:
         response.headers["allow"] = refusal.facts["allow"]
     return response

@@ -1,5 +1,6 @@
 """Every page of the panel on one screen."""
 
+from collections.abc import Mapping
 from itertools import groupby
 
 from starlette.routing import Route
@@ -78,6 +79,17 @@ PAGES = (
 def panel_routes(deps: ApiDeps, live_parts: Live) -> list[Route]:
     """The routes of the panel."""
     return [
-        Route(path, Desk({page.method: page for page in pages}, deps, live_parts))
+        Route(path, Desk(by_method := {page.method: page for page in pages}, _form_page(by_method), deps, live_parts))
         for path, pages in groupby(PAGES, key=lambda page: page.path)
     ]
+
+
+def _form_page(by_method: Mapping[str, Page]) -> Page | None:
+    """The page that the form of a path stands on: at the same path, or the nearest one above it."""
+    if "POST" not in by_method:
+        return None
+    readable = {page.path: page for page in PAGES if page.method == "GET"}
+    path = by_method["POST"].path
+    while path not in readable:
+        path = path.rpartition("/")[0]
+    return readable[path]

@@ -31,26 +31,33 @@ HEADERS = {
 def render(visit: Visit, template: str, status: int = 200, **context: Any) -> HTMLResponse:
     """A page, in the visitor's language and colours."""
     notice = unquote(visit.request.cookies.get(NOTICE_COOKIE, ""))
-    html = (
+    context |= {"notice": notice, "navigation": navigation(visit)}
+    html = _fill(visit, template, context)
+    refusal = visit.form and visit.form.refusal
+    if refusal and not refusal.shown:  # the form is not on the page any more
+        refusal.on_top = True
+        html = _fill(visit, template, context)
+    response = HTMLResponse(html, status, HEADERS)
+    if notice:
+        response.delete_cookie(NOTICE_COOKIE, path="/panel", httponly=True, samesite="strict")
+    return response
+
+
+def _fill(visit: Visit, template: str, context: dict[str, Any]) -> str:
+    return (
         _environment()
         .get_template(template)
         .render(
             visit=visit,
             t=visit.text,
             said=visit.said,
-            notice=notice,
-            here=visit.request.url.path,
-            navigation=navigation(visit),
+            here=visit.path().partition("?")[0],
             number=lambda value: moments.number(value, visit.language),
             percent=lambda value: moments.percent(value, visit.language),
             command=lambda text: command_html(text, visit.language),
             **context,
         )
     )
-    response = HTMLResponse(html, status, HEADERS)
-    if notice:
-        response.delete_cookie(NOTICE_COOKIE, path="/panel", httponly=True, samesite="strict")
-    return response
 
 
 def render_part(visit: Visit, template: str, **context: Any) -> HTMLResponse:

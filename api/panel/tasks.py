@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 from starlette.responses import Response
 
 from api.panel.command_text import Room
@@ -191,10 +191,11 @@ async def cancel(visit: Visit, task_id: TaskId, form: CancelForm) -> Response:
 
 
 class TaskForm(Struct, frozen=True, forbid_unknown_fields=True):
-    """A new task, as a form says it: one command per line, or a prompt for an agent."""
+    """A new task, as a form says it: steps of one line or many, or a prompt. `add`: the form with one more step."""
 
     title: Line | None = None
-    commands: Text | None = None
+    step: Annotated[list[Text], Meta(max_length=1000)] = field(default_factory=list)
+    add: bool = False
     body: Text | None = None
     phase: Word | None = None
     priority: Priority = 100
@@ -204,18 +205,17 @@ class TaskForm(Struct, frozen=True, forbid_unknown_fields=True):
     def definition(self) -> TaskCreated:
         """The event that creates it. Raises InvalidInput when something is missing."""
         if not self.title:
-            raise InvalidInput("a task needs a title")
-        # Only line feeds end a line here, as in the field that was typed into: not the ends that Unicode knows besides.
-        lines = [line.strip(" \t\r") for line in (self.commands or "").split("\n") if line.strip(" \t\r")]
-        if not lines and not self.body:
+            raise InvalidInput("a task needs a title", field="title")
+        scripts = [script for text in self.step if (script := text.replace("\r\n", "\n").strip(" \t\n"))]
+        if not scripts and not self.body:
             raise InvalidInput(
-                "give a task commands, or a prompt for an agent: a runner must have something to execute"
+                "give a task commands, or a prompt for an agent: a runner must have something to execute", field="step"
             )
         return TaskCreated(
             title=self.title,
             body=self.body and self.body.replace("\r\n", "\n"),  # browsers send CRLF, whatever was typed
             phase=self.phase,
-            steps=[Step(f"step {place}", line) for place, line in enumerate(lines, 1)],
+            steps=[Step(f"step {place}", script) for place, script in enumerate(scripts, 1)],
             priority=self.priority,
             depends_on=(self.after or "").split(),
         )
@@ -228,6 +228,9 @@ async def show_form(visit: Visit) -> Response:
 
 async def create(visit: Visit, form: TaskForm) -> Response:
     """Create a task. If its text misleads, show it with markers first, and create it when that page is confirmed."""
+    if form.add and visit.form:
+        visit.form.fields = [*visit.form.fields, ("step", "")]
+        return await show_form(visit)
     definition = form.definition()
     if plan_warnings("", definition) and form.shown != _digest(definition):
         return await _ask_to_confirm(visit, form, definition)
@@ -240,13 +243,14 @@ async def _ask_to_confirm(visit: Visit, form: TaskForm, definition: TaskCreated)
     room = Room(WHOLE_CHARACTERS, visit.language)
     planned = PlanEntry("", msgspec.convert(definition, Plan, from_attributes=True), wave=1)
     shown = show_planned_task(visit, planned, room, granted=())
-    names = ("title", "commands", "body", "phase", "priority", "after")
+    names = ("title", "body", "phase", "priority", "after")
     return render(
         visit,
         "task_confirm.html",
         asked=shown,
         title=definition.title,
-        fields={name: getattr(form, name) for name in names if getattr(form, name) is not None},
+        fields=[(name, getattr(form, name)) for name in names if getattr(form, name) is not None]
+        + [("step", step) for step in form.step],
         digest=_digest(definition) if room.complete else "",
     )
 

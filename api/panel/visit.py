@@ -11,6 +11,7 @@ from api.deps import ApiDeps
 from api.live import Live
 from api.panel.engine import said, said_in_summary
 from api.panel.texts import say
+from api.panel.typed_form import Refusal, TypedForm
 from api.permissions import OPERATE, READ, Roles
 from api.text import Language
 from projections.board import Board
@@ -34,6 +35,7 @@ class Visit:
         self.caller = caller
         self.language = language_of(request)
         self.theme = theme_of(request)
+        self.form: TypedForm | None = None
 
     @property
     def board(self) -> Board:
@@ -66,8 +68,26 @@ class Visit:
         """A run's summary in the visitor's language, as far as the engine made it."""
         return said_in_summary(text, self.language)
 
+    def typed(self, action: str, name: str, default: object = "") -> str:
+        """What was typed into a field of the form that posts to `action`, when it is shown again; else the default."""
+        values = self.form.values(name) if self.form and self.form.action == action else []
+        return values[0] if values else str(default)
+
+    def typed_list(self, action: str, name: str) -> list[str] | None:
+        """Every value of a field, as `typed`; None where the form is shown for the first time."""
+        return self.form.values(name) if self.form and self.form.action == action else None
+
+    def refusal(self, action: str) -> Refusal | None:
+        """Why the form that posts to `action` was refused. Whoever asks displays it."""
+        if self.form is None or self.form.refusal is None or self.form.action != action or self.form.refusal.on_top:
+            return None
+        self.form.refusal.shown = True
+        return self.form.refusal
+
     def path(self) -> str:
         """The address of this page, with its filters."""
+        if self.form and self.form.page:
+            return self.form.page
         url = self.request.url
         return f"{url.path}?{url.query}" if url.query else url.path
 

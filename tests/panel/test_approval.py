@@ -155,7 +155,7 @@ async def test_a_long_validation_command_is_opened_first(database: str, monkeypa
 
 async def test_a_pasted_trap_is_shown_before_the_task_exists(api: Served) -> None:
     """A form with text that misleads is answered with what would run; only its digest creates the task."""
-    form = {"title": "T", "commands": "echo ok\u2028rm -rf ~", "body": "two\r\nlines"}
+    form = {"title": "T", "step": "echo ok\u2028rm -rf ~", "body": "two\r\nlines"}
     asked = await post(api, "/panel/tasks/new", form)
     assert 200 == asked.status_code
     assert ">U+2028</span>rm -rf ~" in asked.text
@@ -165,7 +165,7 @@ async def test_a_pasted_trap_is_shown_before_the_task_exists(api: Served) -> Non
     assert 303 == created.status_code
     [task] = await api.get("/ops/tasks")
     assert (["echo ok\u2028rm -rf ~"], "two\nlines") == ([step["cmd"] for step in task["steps"]], task["body"])
-    assert 303 == (await post(api, "/panel/tasks/new", {"title": "U", "commands": "make\r\n\r\nmake test"})).status_code
+    assert 303 == (await post(api, "/panel/tasks/new", {"title": "U", "step": ["make", "make test"]})).status_code
 
 
 async def test_a_task_says_where_it_is_cut(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ async def test_without_a_key_it_says_so(database: str) -> None:
         assert "The OpenAI key is missing." in await page(desk.api, "/panel/directives")
         answer: httpx.Response = await post(desk.api, "/panel/directives/run")
         assert 409 == answer.status_code
-        assert "openai_key_missing" in answer.text
+        assert "GPT has no key" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/panel/directives/none", "/panel/directives/prompt"])

@@ -26,7 +26,7 @@ CHANGES = ["/panel/pause", "/panel/resume", "/panel/tasks/new", "/panel/tasks/x/
 )
 async def test_a_form_of_another_site_is_refused(api: Served, path: str, headers: dict[str, str]) -> None:
     """403, and nothing changes; also when nobody says where it comes from."""
-    answer = await api.client.post(path, data={"title": "x", "commands": "y"}, headers=headers)
+    answer = await api.client.post(path, data={"title": "x", "step": "y"}, headers=headers)
     assert 403 == answer.status_code
     assert "cross_site" in answer.text
     assert [] == await api.get("/ops/events")

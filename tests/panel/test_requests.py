@@ -62,7 +62,7 @@ async def test_a_value_that_does_not_work_is_told(asked: Served) -> None:
 async def test_a_secret_in_another_form_is_refused(asked: Served, database: str) -> None:
     """A title that holds a stored value is not written down."""
     await store(asked, ("MAIL_USER", "ana-maria"), ("MAIL_KEY", "another-secret"))
-    form = {"title": "use another-secret", "commands": "true"}
+    form = {"title": "use another-secret", "step": "true"}
     refused = await post(asked, "/panel/tasks/new", form)
     assert (422, False) == (refused.status_code, "another-secret" in refused.text)
     connection = await asyncpg.connect(database)

@@ -4,6 +4,9 @@
 const words = (document.body.dataset.words || "").split("|");
 const [LIVE, LOST, OUT, COPIED] = words;
 
+// A form that was refused is answered under the address it was posted to: back to that of the page it stands on.
+if (document.body.dataset.page) history.replaceState(null, "", document.body.dataset.page);
+
 // ---------------------------------------------------------------------------------------------- old addresses
 
 const OLD = { runs: "runs", tasks: "tasks", runners: "runners", directives: "directives", requests: "requests", setup: "setup" };
@@ -89,7 +92,7 @@ function morphChildren(old, fresh) {
   }
   while (place) {
     const next = place.nextSibling;
-    place.remove();
+    if (!place.dataset?.stays) place.remove();
     place = next;
   }
 }

@@ -13,7 +13,15 @@ TEXTS = {
     "task.create": Text(es="Crear", en="Create"),
     "task.created": Text(es="Tarea creada.", en="Task created."),
     "task.title": Text(es="Título", en="Title"),
-    "task.commands": Text(es="Comandos, uno por línea", en="Commands, one per line"),
+    "task.steps": Text(es="Pasos", en="Steps"),
+    "task.steps_text": Text(
+        es="Cada paso es un script de bash, de una línea o de varias. El primer paso que falla termina la ejecución. "
+        "Dentro de un paso cuenta su última orden: pon set -e al principio para que pare en la primera que falle.",
+        en="Each step is one bash script, of one line or many. The first step that fails ends the run. Within a step "
+        "the last command counts: begin it with set -e to stop at the first one that fails.",
+    ),
+    "task.step": Text(es="Paso {number}", en="Step {number}"),
+    "task.add_step": Text(es="Añadir un paso", en="Add a step"),
     "task.prompt": Text(
         es="Descripción; sin comandos, es el encargo para el agente",
         en="Description; without commands it is the prompt for the agent",

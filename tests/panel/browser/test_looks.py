@@ -94,7 +94,7 @@ def test_it_works_without_a_script(browser: Browser, panel: Stage) -> None:
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     page.goto("/panel/tasks/new")
     page.get_by_label("Title").fill("Without a script")
-    page.get_by_label("Commands, one per line").fill("true")
+    page.get_by_label("Step 1").fill("true")
     page.get_by_role("button", name="Create").click()
     expect(page.locator(".notice")).to_have_text("Task created.")
     page.goto("/panel/tasks?status=ready")

@@ -29,7 +29,7 @@ def test_a_task_is_created_and_becomes_done_before_ones_eyes(page: Page, panel: 
     page.get_by_role("link", name="New task").click()
     page.get_by_label("Title").fill("Say hello")
     gate = panel.folder / "hello"
-    page.get_by_label("Commands, one per line").fill(f"while [ ! -e {gate} ]; do sleep 0.02; done")
+    page.get_by_label("Step 1").fill(f"while [ ! -e {gate} ]; do sleep 0.02; done")
     page.get_by_role("button", name="Create").click()
     expect(page.locator("#live-why")).to_contain_text("running")
     wait_until_live(page)
