@@ -21,6 +21,7 @@ The composition root: everything is built here and passed down; nobody imports i
     errors       a refusal the operator can act on
     printing     what handlers print by themselves, without secrets
     logs         structlog set-up: format, redaction, request ids
+    checks       what doctor examines
     postgres     the embedded server: initialise, start, share, stop
     backup       a database into one file, and back
     migrate      empty database -> schema.sql; else pending files of migrations/; then the views

@@ -25,7 +25,7 @@ from ops.commands.up import up
 from ops.commands.vault import vault
 from ops.config import environment_language
 from ops.engine import own_version
-from ops.errors import OperatorError
+from ops.errors import OperatorError, from_os_error
 from ops.inside_run import find_surrounding_run
 from ops.messages import Language
 from ops.terminal import LANGUAGE, Terminal, group, option, write_error, write_traceback
@@ -86,4 +86,8 @@ def _run(arguments: list[str] | None) -> int:
         return 1
     except ElRusoError as error:
         terminal.say("terminal.error", detail=error.detail)
+        return 1
+    except OSError as error:
+        refusal = from_os_error(error)
+        terminal.say("terminal.error", detail=terminal.text(refusal.key, **refusal.facts))
         return 1

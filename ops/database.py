@@ -20,12 +20,18 @@ NOT_THE_DRIVERS = {
 
 
 @contextmanager
-def use_database(config: Config, announce: Announce, application: str = "elruso") -> Iterator[Database]:
-    """The database for as long as the block lasts; blocking, for use at start-up. Raises OperatorError."""
+def use_database(
+    config: Config, announce: Announce, application: str = "elruso", *, watched: bool = False
+) -> Iterator[Database]:
+    """The database for as long as the block lasts; blocking, for use at start-up. Raises OperatorError.
+
+    `watched`: our own server is started again if it is killed meanwhile.
+    """
     if config.database_url:
         yield given_database(config, application)
         return
-    with control.use(embedded_folder(config), config.postgres_major, announce=announce) as server:
+    folder = embedded_folder(config)
+    with control.use(folder, config.postgres_major, announce=announce, watched=watched) as server:
         yield Database(url=server.url(), application=application)
 
 

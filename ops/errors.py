@@ -12,3 +12,9 @@ class OperatorError(Exception):
         super().__init__(translate(key, "en", **facts))
         self.key = key
         self.facts = facts
+
+
+def from_os_error(error: OSError) -> OperatorError:
+    """The refusal of a file system or a socket (a full disk, a missing right) as one the operator can act on."""
+    detail = error.strerror or str(error) or type(error).__name__
+    return OperatorError("terminal.system", detail=f"{error.filename}: {detail}" if error.filename else detail)

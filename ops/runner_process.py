@@ -50,7 +50,7 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
             become_identifiable()
         uvloop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))
         return
-    with use_database(config, announce, "elruso-runner") as database:
+    with use_database(config, announce, "elruso-runner", watched=True) as database:
         uvloop.run(_run_on_database(config, database, process))
 
 

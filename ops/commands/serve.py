@@ -20,7 +20,7 @@ def serve(terminal: Terminal, host: str | None, port: int | None) -> None:
     """Serve the API until SIGTERM or SIGINT."""
     config = addressed(terminal.config, host, port)
     configure_logs(config)
-    with use_database(config, terminal.say, "elruso-api") as database:
+    with use_database(config, terminal.say, "elruso-api", watched=True) as database:
         uvloop.run(_serve(terminal, config, database))
 
 

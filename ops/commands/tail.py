@@ -40,7 +40,10 @@ def tail(
             else:
                 terminal.show_line(_line(event))
 
-    with use_database(terminal.config, terminal.say, "elruso-tail") as database, suppress(KeyboardInterrupt):
+    with (
+        use_database(terminal.config, terminal.say, "elruso-tail", watched=True) as database,
+        suppress(KeyboardInterrupt),
+    ):
         asyncio.run(_follow(database, after, show, once=no_follow))
 
 

@@ -44,7 +44,7 @@ def up(
         concurrency=concurrency or config.concurrency,
     )
     configure_logs(config)
-    with use_database(config, terminal.say, "elruso-api") as database:
+    with use_database(config, terminal.say, "elruso-api", watched=True) as database:
         uvloop.run(_up(terminal, config, database))
 
 

@@ -10,8 +10,16 @@ import msgspec
 from ops.errors import OperatorError
 from ops.postgres.account import Account, choose_account, owner_of
 from ops.postgres.binaries import find_binaries
-from ops.postgres.place import clear_socket_folder, free_port, is_free, place_files, remove_files, socket_folder
-from ops.postgres.postmaster import clear_stale_pid_file, postmaster_pid, settled_state
+from ops.postgres.place import (
+    clear_socket_folder,
+    free_port,
+    is_free,
+    lead_to_socket,
+    place_files,
+    remove_files,
+    socket_folder,
+)
+from ops.postgres.postmaster import clear_remains, pid_state, postmaster_pid, settled_state
 from ops.postgres.server import DATABASE, ROLE, SUPERUSER, Server
 from ops.postgres.tuning import Listening, settings_text
 
@@ -55,9 +63,19 @@ class Cluster:
             return None
         return Server(self.major, memory.port, Path(memory.socket), memory.password, self.files)
 
+    def is_gone(self) -> bool:
+        """Whether a server that was complete runs no more, though nobody asked it to stop."""
+        try:
+            memory = self._recall()
+            complete = memory is not None and memory.complete and self.data.is_dir()
+            return complete and not self._stop_note.exists() and pid_state(self.data) in ("absent", "stale")
+        except (OperatorError, OSError):  # the folder itself is gone or unreadable: nothing to start there
+            return False
+
     def start(self) -> Server:
         """Create the cluster if it is missing or was left half made, start it, wait until it takes connections."""
         memory = self._recall() or self._first_memory()
+        self._stop_note.unlink(missing_ok=True)
         if not self.data.exists():
             self._initialise(memory)
         if settled_state(self.data, START_SECONDS) != "ready":
@@ -71,6 +89,7 @@ class Cluster:
         outcome = self._run("pg_ctl", "-D", self.data, "-m", "fast", "-w", "-t", str(START_SECONDS), "stop")
         if settled_state(self.data, START_SECONDS) == "ready":
             raise OperatorError("postgres.stop_failed", output=outcome[-1])
+        self._stop_note.touch(mode=0o600)
         memory = self._recall()
         if memory is not None:
             clear_socket_folder(Path(memory.socket), self.files)
@@ -81,8 +100,10 @@ class Cluster:
 
     def is_kept(self) -> bool:
         """Whether `keep` was called for this run of the server."""
-        note = self.folder / "kept"
-        return note.exists() and note.read_text() == str(postmaster_pid(self.data))
+        try:
+            return (self.folder / "kept").read_text() == str(postmaster_pid(self.data))
+        except (OSError, ValueError):
+            return False
 
     def clients(self) -> int:
         """How many client connections are open, beside the one that asks."""
@@ -103,6 +124,11 @@ class Cluster:
         """Delete the cluster with all it holds."""
         remove_files(self.folder)
 
+    @property
+    def _stop_note(self) -> Path:
+        """There from an orderly stop until the next start."""
+        return self.folder / "stopped"
+
     def _initialise(self, memory: Memory) -> None:
         """initdb into a draft that is renamed when it is whole, so that a killed initdb leaves no half cluster."""
         account = owner_of(self.files)
@@ -122,8 +148,8 @@ class Cluster:
     def _start(self, memory: Memory) -> Memory:
         """Start on the remembered port, or on another if that is taken; remember what was used."""
         account = owner_of(self.files)
-        clear_stale_pid_file(self.data)
-        socket = socket_folder(self.files, account)
+        socket = socket_folder(self.files, account, memory.socket)
+        clear_remains(self.data, socket)
         start_log = self.files / "start.log"
         port = memory.port if memory.port and is_free(memory.port) else free_port()
         for _attempt in range(PORT_ATTEMPTS):
@@ -132,6 +158,8 @@ class Cluster:
             start_log.unlink(missing_ok=True)
             status, output = self._run("pg_ctl", *command)
             if status == 0:
+                if memory.port and memory.port != port:
+                    lead_to_socket(socket, account, memory.port, port)
                 return self._remember(msgspec.structs.replace(memory, port=port, socket=str(socket)))
             output += "\n" + self._last_words(start_log)
             if "Address already in use" not in output:

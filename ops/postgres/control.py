@@ -4,18 +4,22 @@ Every user holds a shared lock on `users.lock` while it lives, and the kernel le
 process. A user that leaves tries for the exclusive lock: who gets it was the last, and stops the server, unless a
 client that is none of ours (psql, a report) is still connected, or the server was started to be left running.
 `start.lock` lets one process at a time decide.
+
+A server that is killed while it is used is started again: long-lived users watch it, and whoever gets `start.lock`
+first restarts it. Only a server that `stop` ended stays down, until somebody needs it.
 """
 
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from ops.errors import OperatorError
+from ops.errors import OperatorError, from_os_error
 from ops.postgres.cluster import Cluster
 from ops.postgres.server import Server
+from ops.postgres.watchdog import watch
 
 Announce = Callable[..., None]  # announce(key, **facts): a message of ops.messages for whoever is watching
 
@@ -25,10 +29,13 @@ def _silent(_key: str, **_facts: Any) -> None:
 
 
 @contextmanager
-def use(folder: Path, major: int = 18, *, unsafe: bool = False, announce: Announce = _silent) -> Iterator[Server]:
+def use(
+    folder: Path, major: int = 18, *, unsafe: bool = False, announce: Announce = _silent, watched: bool = False
+) -> Iterator[Server]:
     """A running server for as long as the block lasts, created and started if need be; blocking, for use at start-up.
 
-    Several processes may do this at once. Leaving stops the server if nobody else uses it. Raises OperatorError.
+    Several processes may do this at once. Leaving stops the server if nobody else uses it. `watched`: if the server is
+    killed meanwhile, it is started again, at the same addresses. Raises OperatorError.
     """
     cluster = Cluster(folder, major, unsafe=unsafe)
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -37,7 +44,8 @@ def use(folder: Path, major: int = 18, *, unsafe: bool = False, announce: Announ
             server = _ensure_running(cluster, announce)
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
-            yield server
+            with _watched(cluster, announce) if watched else nullcontext():
+                yield server
         finally:
             with _locked(folder):
                 _leave(cluster, users)
@@ -53,6 +61,14 @@ def start(folder: Path, major: int = 18, *, announce: Announce = _silent) -> Ser
             server = _ensure_running(cluster, announce)
             cluster.keep()
         return server
+
+
+def has_died(folder: Path, major: int = 18) -> bool:
+    """Whether processes use the server, and it runs no more though nobody stopped it."""
+    if not folder.is_dir() or not Cluster(folder, major).is_gone():
+        return False
+    with _opened(folder / "users.lock") as users:
+        return not _is_last(users)
 
 
 def find_running(folder: Path, major: int = 18) -> Server | None:
@@ -89,6 +105,32 @@ def remove_unused(folder: Path, major: int) -> bool:
             cluster.stop()
         cluster.remove()
         return True
+
+
+@contextmanager
+def _watched(cluster: Cluster, announce: Announce) -> Iterator[None]:
+    def restart() -> None:
+        with _locked(cluster.folder):
+            if not cluster.is_gone():  # another user was first
+                return
+            try:
+                _restart(cluster)
+            except (OperatorError, OSError) as error:
+                refusal = from_os_error(error) if isinstance(error, OSError) else error
+                announce("postgres.not_restarted")
+                announce(refusal.key, **refusal.facts)
+            else:
+                announce("postgres.restarted")
+
+    with watch(cluster.is_gone, restart):
+        yield
+
+
+def _restart(cluster: Cluster) -> None:
+    kept = cluster.is_kept()
+    cluster.start()
+    if kept:
+        cluster.keep()
 
 
 def _ensure_running(cluster: Cluster, announce: Announce) -> Server:

@@ -4,6 +4,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from ops.errors import OperatorError
@@ -42,13 +43,28 @@ def remove_files(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def socket_folder(files: Path, account: Account) -> Path:
-    """A folder for the unix socket: beside the data, or under the temporary folder where that path is too long."""
+def socket_folder(files: Path, account: Account, remembered: str = "") -> Path:
+    """A folder for the unix socket: beside the data, or under the temporary folder where that path is too long.
+
+    `remembered` is the one of the last start. Processes that have its address find the restarted server there.
+    """
     folder = files / "socket"
-    if len(str(folder / ".s.PGSQL.65535").encode()) > SOCKET_PATH_BYTES:
-        return account.own(Path(tempfile.mkdtemp(prefix="elruso-")))
-    account.make_folder(folder)
-    return folder
+    if len(str(folder / ".s.PGSQL.65535").encode()) <= SOCKET_PATH_BYTES:
+        account.make_folder(folder)
+        return folder
+    last = Path(remembered)
+    if remembered and files not in last.parents:
+        with suppress(OSError):  # it is still there, unless a clean stop or a cleaner of temporary files removed it
+            last.mkdir(mode=0o700)
+            account.own(last)
+        if last.is_dir() and not last.is_symlink() and last.stat().st_uid == account.uid:
+            return last
+    return account.own(Path(tempfile.mkdtemp(prefix="elruso-")))
+
+
+def lead_to_socket(folder: Path, account: Account, old_port: int, port: int) -> None:
+    """Let the socket's old address lead to the new one, for processes that used the server before it was restarted."""
+    account.run(["ln", "-sfn", f".s.PGSQL.{port}", folder / f".s.PGSQL.{old_port}"])
 
 
 def clear_socket_folder(folder: Path, files: Path) -> None:

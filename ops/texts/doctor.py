@@ -53,6 +53,70 @@ TEXTS = {
         es="ELRUSO_WORKSPACE={folder} no es una carpeta.",
         en="ELRUSO_WORKSPACE={folder} is no folder.",
     ),
+    "doctor.old_git": Text(
+        es="git es {version} y los runners necesitan {oldest} o más nuevo: actualízalo.",
+        en="git is {version} and runners need {oldest} or newer: update it.",
+    ),
+    "doctor.workspace": Text(es="El espacio de trabajo {folder} vale.", en="The workspace {folder} will do."),
+    "doctor.workspace_unset": Text(
+        es="Sin ELRUSO_WORKSPACE cada tarea trabaja en una carpeta vacía. Para que trabajen en un repositorio git: "
+        "elruso up --workspace CARPETA.",
+        en="Without ELRUSO_WORKSPACE each task works in an empty folder. To have them work in a git repository: "
+        "elruso up --workspace FOLDER.",
+    ),
+    "doctor.workspace_plain": Text(
+        es="{folder} no es un repositorio git y las tareas fallarían. Ejecuta allí: git init && git add -A && "
+        "git commit -m inicio; o elige otro en ELRUSO_WORKSPACE.",
+        en="{folder} is no git repository, and tasks would fail. Run there: git init && git add -A && "
+        "git commit -m start; or choose another in ELRUSO_WORKSPACE.",
+    ),
+    "doctor.workspace_empty": Text(
+        es="El repositorio {folder} no tiene ningún commit y las tareas fallarían. Ejecuta allí: git add -A && "
+        "git commit --allow-empty -m inicio.",
+        en="The repository {folder} has no commit, and tasks would fail. Run there: git add -A && "
+        "git commit --allow-empty -m start.",
+    ),
+    "doctor.workspace_foreign": Text(
+        es="{folder} es de otro usuario y git no lo lee. Ejecuta el runner con ese usuario, o permítelo: "
+        "git config --global --add safe.directory {folder}",
+        en="{folder} belongs to another user, and git does not read it. Run the runner as that user, or allow it: "
+        "git config --global --add safe.directory {folder}",
+    ),
+    "doctor.workspace_unreadable": Text(
+        es="git no puede usar {folder}; corrígelo o elige otro en ELRUSO_WORKSPACE. Dice: {detail}",
+        en="git cannot use {folder}; mend it or choose another in ELRUSO_WORKSPACE. It says: {detail}",
+    ),
+    "doctor.workspace_read_only": Text(
+        es="No se puede escribir en {folder}, donde las tareas dejan sus ramas. Da permiso a este usuario.",
+        en="{folder}, where tasks leave their branches, cannot be written to. Give this user the right to.",
+    ),
+    "doctor.no_agent": Text(
+        es="Sin ELRUSO_AGENT las tareas sin pasos fallan. Pon ahí la orden de un agente que lea el encargo de su "
+        "entrada estándar, y reinicia los runners.",
+        en="Without ELRUSO_AGENT tasks that have no steps fail. Set it to the command line of an agent that reads the "
+        "prompt on its standard input, and restart the runners.",
+    ),
+    "doctor.runners": Text(es="Runners en línea: {number}.", en="Runners online: {number}."),
+    "doctor.no_runner": Text(
+        es="No hay ningún runner en línea. Para arrancar uno: elruso runner start.",
+        en="No runner is online. To start one: elruso runner start.",
+    ),
+    "doctor.no_runner_for_work": Text(
+        es="No hay ningún runner en línea y esperan tareas: {number}. Arranca uno: elruso runner start.",
+        en="No runner is online, and tasks are waiting: {number}. Start one: elruso runner start.",
+    ),
+    "doctor.blocked": Text(
+        es="Tareas bloqueadas: {number}. Mira sus razones con elruso task list --status blocked; cuando estén "
+        "resueltas: elruso task requeue ID.",
+        en="Blocked tasks: {number}. See their reasons with elruso task list --status blocked; once these are mended: "
+        "elruso task requeue ID.",
+    ),
+    "doctor.server_died": Text(
+        es="El PostgreSQL propio ({folder}) terminó mientras se usaba. «up», «serve» y los runners lo arrancan otra "
+        "vez en segundos; si no vuelve, lo que escriben dice por qué, y elruso db migrate lo intenta a mano.",
+        en="Our own PostgreSQL ({folder}) has ended while it was used. `up`, `serve` and runners start it again within "
+        "seconds; if it does not come back, their output says why, and elruso db migrate tries it by hand.",
+    ),
     "doctor.vault": Text(
         es="El vault se abre; guarda {number} valores.", en="The vault opens; it holds {number} values."
     ),

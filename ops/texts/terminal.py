@@ -10,6 +10,10 @@ TEXTS = {
     ),
     "help.lang": Text(es="Idioma de los mensajes.", en="Language of the messages."),
     "terminal.error": Text(es="Error: {detail}", en="Error: {detail}"),
+    "terminal.system": Text(
+        es="El sistema lo impide: {detail}. Corrígelo (permisos, espacio en el disco, red) y repite la orden.",
+        en="The system does not allow it: {detail}. Mend that (rights, disk space, network) and repeat the command.",
+    ),
     "terminal.unreachable": Text(
         es="No se llega a la base de datos ({detail}). Comprueba DATABASE_URL y que el servidor esté en marcha.",
         en="The database cannot be reached ({detail}). Check DATABASE_URL and that the server runs.",

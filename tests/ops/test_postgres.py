@@ -171,12 +171,13 @@ def test_reused_pid_is_seen_through(folder: Path) -> None:
         assert server.port == again.port
 
 
-def test_taken_port_is_replaced(folder: Path) -> None:
-    """When somebody else took the remembered port, the server starts on another."""
+async def test_taken_port_is_replaced(folder: Path) -> None:
+    """When somebody else took the remembered port, the server starts on another; the old socket leads there."""
     with control.use(folder, MAJOR, unsafe=True) as server:
         pass
     with socket.create_server(("127.0.0.1", server.port)), control.use(folder, MAJOR, unsafe=True) as again:
         assert server.port != again.port
+        assert "elruso@elruso" == await answer(server.url())
 
 
 def test_half_made_cluster_is_completed(folder: Path) -> None:
@@ -217,6 +218,9 @@ def test_long_path_gets_a_short_socket(folder: Path) -> None:
     with control.use(deep, MAJOR, unsafe=True) as server:
         assert len(str(server.socket)) < 90
         assert "1" == Cluster(deep, MAJOR).ask("SELECT 1")
+        postmaster(server).kill()
+        with control.use(deep, MAJOR, unsafe=True) as again:
+            assert server.socket == again.socket  # processes that knew the old address find it there
     assert control.remove_unused(deep, MAJOR)
 
 
