@@ -51,5 +51,7 @@ class ApiDeps(Struct, frozen=True):
     """When the tasks of a directive are created: with it, or when somebody applies it."""
     known_requests: Callable[[], Definitions] = dict
     """The requests that are defined, as they are now."""
+    client_lease_seconds: float | None = None
+    """The lease of runners that send no heartbeats while they work. None: `lease_seconds`."""
     log_requests: Write = write_singly
     """Writes the log's lines about requests."""

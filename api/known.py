@@ -18,6 +18,14 @@ class KnownTask(Struct, frozen=True):
     run_id: str | None = None
     claimed_by: str | None = None
     last_error: str | None = None
+    next_run_at: str | None = None
+    attempts: int = 0
+    max_attempts: int = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether it has no attempt left: only an operator has it tried again."""
+        return self.attempts >= self.max_attempts
 
 
 class KnownSystem(Struct, frozen=True):

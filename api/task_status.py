@@ -1,13 +1,14 @@
 """PATCH /ops/tasks/{id}: the status somebody asks for, translated into the event it means.
 
-Old runners report a run and its task separately, and say what they think should come next. What follows from a failed
-run is decided when the run is reported (events/commands.sql, fail_runs), so what they say afterwards is often so
-already, and asking for that is no error.
+Runners of the first El Ruso report a run and its task separately, in either order, and say what they think comes next.
+Such an account of a failure (api/failure.py) ends the run as failed, if it has not ended, and the log's policy decides
+what follows; the second account changes nothing.
 """
 
 from datetime import UTC, datetime
 
 from api.call import Call
+from api.failure import Account, is_account, is_decided, take_account
 from api.holder import check_permission, check_runner, check_task
 from api.known import KnownTask
 from api.permissions import Permission
@@ -37,21 +38,26 @@ async def change_status(call: Call, task: KnownTask, change: TaskChange) -> None
         InvalidInput: the runner is not named where it must be.
     """
     check_permission(call, PERMISSIONS[change.status])
-    if task.status == change.status or _is_accounted_for(call, task, change):
+    account = is_account(call, change)
+    if task.status == change.status or is_decided(task, change.status, account):
         return
     if change.status != "running":
         await check_task(call, task)
     _check_holder(task, change)
+    if account and (change.status == "ready" or (task.run_id is not None and change.status in ("blocked", "failed"))):
+        rest = rest_until(change.next_run_at)
+        await take_account(call, task, Account(change.status, change.last_error, _actor(call, change), rest))
+    else:
+        await _append(call, task, change)
+
+
+async def _append(call: Call, task: KnownTask, change: TaskChange) -> None:
     commands, actor = call.deps.commands, _actor(call, change)
     match change.status:
         case "ready":
-            kept = None if _from_runner(call, change) else 0
+            attempts = 0 if change.attempts is None else change.attempts
             await commands.requeue(
-                task.id,
-                actor=actor,
-                backoff_seconds=_rest_until(change.next_run_at),
-                last_error=change.last_error,
-                attempts=kept if change.attempts is None else change.attempts,
+                task.id, actor=actor, backoff_seconds=rest_until(change.next_run_at), attempts=attempts
             )
         case "running":
             if change.runner is None:
@@ -77,16 +83,6 @@ async def _finish(call: Call, task: KnownTask, actor: str) -> None:
         raise refusal
 
 
-def _is_accounted_for(call: Call, task: KnownTask, change: TaskChange) -> bool:
-    """A runner says "failed" of a task whose failed run has been dealt with: it waits for its next try, or a human."""
-    return (
-        change.status == "failed"
-        and _from_runner(call, change)
-        and task.status in ("ready", "blocked")
-        and task.last_error is not None
-    )
-
-
 def _check_holder(task: KnownTask, change: TaskChange) -> None:
     if task.run_id is None:
         return
@@ -96,15 +92,12 @@ def _check_holder(task: KnownTask, change: TaskChange) -> None:
         raise LeaseLost(f"task {task.id} is {task.claimed_by}'s by now; {change.runner} lost it")
 
 
-def _from_runner(call: Call, change: TaskChange) -> bool:
-    return call.caller.role == "runner" or change.runner is not None
-
-
 def _actor(call: Call, change: TaskChange) -> str:
     return call.actor if change.runner is None else call.caller.acting_as(change.runner)
 
 
-def _rest_until(moment: datetime | None) -> float:
+def rest_until(moment: datetime | None) -> float:
+    """Seconds until `moment`, at least 0 and at most SECONDS_MAX; 0 for None."""
     if moment is None:
         return 0.0
     return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), SECONDS_MAX)

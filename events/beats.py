@@ -16,7 +16,8 @@ SQL = load_statements("events", "commands.sql")
 class Life(Struct, frozen=True):
     """A sign of life of a runner: the event (started, heartbeat or stopped) and how long its lease is.
 
-    `keeps_drain`: a RunnerStarted does not end a drain.
+    `keeps_drain`: a RunnerStarted does not end a drain. `client_lease_seconds`: the lease of runners that send no
+    heartbeats while they work; None: the same.
     """
 
     runner: str
@@ -24,6 +25,7 @@ class Life(Struct, frozen=True):
     actor: str
     lease_seconds: float
     keeps_drain: bool = False
+    client_lease_seconds: float | None = None
 
 
 class Beat(Struct, frozen=True):
@@ -57,7 +59,15 @@ class BeatDesk:
         keeps_drain = life.keeps_drain and isinstance(life.event, RunnerStarted)
         with self._looks.one(looks):
             [row] = await connection.fetch(
-                SQL["beat"], life.runner, event_type, data, life.actor, life.lease_seconds, looks, keeps_drain
+                SQL["beat"],
+                life.runner,
+                event_type,
+                data,
+                life.actor,
+                life.lease_seconds,
+                looks,
+                keeps_drain,
+                life.client_lease_seconds or life.lease_seconds,
             )
         return Beat(**row)
 

@@ -202,13 +202,14 @@ ORDER BY t.id
 RETURNING id, seq;
 
 -- name: requeue_task
--- $1 task id, $2 reason, $3 rest in seconds, $4 last error or null, $5 attempts to go on with or null, $6 actor
+-- $1 task id, $2 reason, $3 rest in seconds, $4 last error or null, $5 attempts to go on with, $6 actor
+-- $5 null: as many as before, if one is left.
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'task', t.id, t.version + 1, 'task.requeued', $6,
        json_strip_nulls(json_build_object('reason', $2::text, 'run_id', t.run_id, 'last_error', $4::text, 'attempts', $5::integer,
            'next_run_at', CASE WHEN $3::float8 > 0 THEN log.now() + $3::float8 * interval '1 second' END))
 FROM view.tasks t JOIN log.transitions m ON m.type = 'task.requeued' AND t.status = ANY (m.sources)
-WHERE t.id = $1
+WHERE t.id = $1 AND ($5::integer IS NOT NULL OR t.attempts < t.max_attempts)
 RETURNING seq;
 
 -- name: stop_task
@@ -272,14 +273,17 @@ SELECT e.id, e.seq, e.command_id, e.data FROM log.events e WHERE e.command_id = 
 
 -- name: sweep_stuck
 -- Takes tasks away from runners that have not been seen for $1 seconds, or that overran their own timeout by as much.
--- One sweeper at a time; at most $2 tasks.
+-- One sweeper at a time; at most $2 tasks. $3 seconds for a runner that does not promise heartbeats (`heartbeat_seconds`
+-- in its meta) and has sent none since its claim.
 WITH stuck AS MATERIALIZED (
     SELECT t.id, t.version, t.run_id, t.attempts, t.max_attempts,
-           CASE WHEN greatest(r.last_seen_at, t.claimed_at) < log.now() - $1::float8 * interval '1 second'
-                THEN format('runner %s has not been seen for %s s', g.runner, $1::float8)
+           CASE WHEN greatest(r.last_seen_at, t.claimed_at) < log.now() - l.seconds * interval '1 second'
+                THEN format('runner %s has not been seen for %s s', g.runner, l.seconds)
                 ELSE format('runner %s did not end the run within its %s s', g.runner, t.timeout_seconds) END AS reason
     FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
-    WHERE (greatest(r.last_seen_at, t.claimed_at) < log.now() - $1::float8 * interval '1 second'
+    CROSS JOIN LATERAL (SELECT CASE WHEN r.last_seen_at > t.claimed_at OR r.meta->>'heartbeat_seconds' IS NOT NULL THEN $1::float8
+                                    ELSE greatest($1::float8, $3::float8) END AS seconds) l
+    WHERE (greatest(r.last_seen_at, t.claimed_at) < log.now() - l.seconds * interval '1 second'
            OR t.started_at + (t.timeout_seconds + $1::float8) * interval '1 second' < log.now())
       AND (SELECT pg_try_advisory_xact_lock(hashtext('elruso'), hashtext('sweep')))
     ORDER BY t.id LIMIT $2
@@ -293,7 +297,7 @@ RETURNING seq, type;
 -- name: beat
 -- One heartbeat, and everything an idle runner needs to know, in one statement.
 -- $1 runner id, $2 type, $3 data, $4 actor, $5 lease in seconds, $6 false: without a look at what is ready and what runs,
--- $7 true: a runner.started does not end a drain, and is a runner.heartbeat then
+-- $7 true: a runner.started does not end a drain, and is a runner.heartbeat then; $8 as $3 of sweep_stuck
 WITH beat AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'runner', $1, coalesce(r.version, 0) + 1, CASE WHEN $7::boolean AND r.draining_since IS NOT NULL THEN 'runner.heartbeat' ELSE $2 END, $4, $3::json
@@ -308,6 +312,8 @@ SELECT b.seq,
        CASE WHEN $6 THEN ARRAY(SELECT g.run_id FROM view.running g WHERE g.runner = $1) END AS held,
        $6 AND EXISTS (SELECT FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
                WHERE g.runner <> $1 AND greatest(r.last_seen_at, t.claimed_at) < log.now() - $5::float8 * interval '1 second'
+                     AND (r.last_seen_at > t.claimed_at OR r.meta->>'heartbeat_seconds' IS NOT NULL
+                          OR t.claimed_at < log.now() - $8::float8 * interval '1 second')
                   OR t.started_at + (t.timeout_seconds + $5::float8) * interval '1 second' < log.now()) AS stuck
 FROM beat b;
 

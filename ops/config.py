@@ -92,6 +92,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: Annotated[Count, Meta(description="How many tasks a runner executes at once.")] = 4
     heartbeat_seconds: Annotated[Seconds, Meta(description="How often a runner says that it is alive.")] = 7.0
     lease_seconds: Annotated[Seconds, Meta(description="A runner unseen for this long loses its tasks.")] = 15.0
+    client_lease_seconds: Annotated[
+        Seconds, Meta(description="The same for a runner over HTTP that sends no heartbeats while it works.")
+    ] = 900.0
     step_seconds: Annotated[Seconds, Meta(description="How long a step may take that names no limit itself.")] = 3600.0
     drain_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="How long the tasks of a stopping runner may run on.")

@@ -74,6 +74,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             tokens=tokens,
             pool=pool,
             lease_seconds=config.lease_seconds,
+            client_lease_seconds=config.client_lease_seconds,
             version=own_version(),
             actions=LocalActions(config, database, keyring, notifier.wake),
             credentials=desk,

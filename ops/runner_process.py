@@ -128,6 +128,7 @@ def _settings(config: Config) -> Settings:
         concurrency=config.concurrency,
         heartbeat_seconds=config.heartbeat_seconds,
         lease_seconds=config.lease_seconds,
+        client_lease_seconds=config.client_lease_seconds,
         drain_seconds=config.drain_seconds,
         labels={"version": own_version()},
     )

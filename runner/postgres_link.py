@@ -108,7 +108,8 @@ class PostgresLink:
 
     async def sweep(self) -> None:
         """See Link."""
-        await self._commands.sweep(self._settings.lease_seconds)
+        settings = self._settings
+        await self._commands.sweep(settings.lease_seconds, client_lease_seconds=settings.client_lease_seconds)
 
 
 class PostgresPulse:
@@ -127,7 +128,9 @@ class PostgresPulse:
         """See Pulse."""
         mode = self._mode()
         meta = None if mode == self._told_mode else self._settings.meta(mode)
-        life = Life(self._settings.runner_id, RunnerHeartbeat(meta=meta), self._actor, self._settings.lease_seconds)
+        settings, event = self._settings, RunnerHeartbeat(meta=meta)
+        client_lease = settings.client_lease_seconds
+        life = Life(settings.runner_id, event, self._actor, settings.lease_seconds, client_lease_seconds=client_lease)
         if self._connection is None:
             self._connection = await self._database.connect()
         try:

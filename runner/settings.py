@@ -18,17 +18,19 @@ def new_runner_id() -> str:
 class Settings(Struct, frozen=True, kw_only=True):
     """Seconds, and how many tasks run at once. `labels` are shown beside the runner.
 
-    A lease must outlast two heartbeats. A stopping runner lets its runs go on for `drain_seconds`.
+    A lease must outlast two heartbeats; `client_lease_seconds` is that of runners over HTTP that send none while they
+    work (None: the same). A stopping runner lets its runs go on for `drain_seconds`.
     """
 
     runner_id: str = msgspec.field(default_factory=new_runner_id)
     concurrency: int = 4
     heartbeat_seconds: float = 7.0
     lease_seconds: float = 15.0
+    client_lease_seconds: float | None = None
     drain_seconds: float = 0.0
     labels: dict[str, Any] = msgspec.field(default_factory=dict)
 
     def meta(self, mode: str) -> dict[str, Any]:
         """What the runner says of itself."""
         own = {"host": platform.node(), "pid": os.getpid(), "concurrency": self.concurrency, "mode": mode}
-        return own | self.labels
+        return own | {"heartbeat_seconds": self.heartbeat_seconds} | self.labels

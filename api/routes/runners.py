@@ -9,7 +9,7 @@ from api.routes.health import listener_mode
 from api.wire.field import RunnerId
 from api.wire.runner import Drain, Heartbeat, Release, Resume
 from events.beats import Life
-from events.runner import RunnerStarted
+from events.runner import RunnerHeartbeat, RunnerStarted
 
 
 async def list_runners(call: Call) -> Response:
@@ -23,18 +23,15 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
     The runner id is the token's from its first use on. What an operator drained stays so, also through a "started".
     """
     await check_runner(call, body.runner_id)
-    commands, lease = call.deps.commands, call.deps.lease_seconds
+    commands, lease, client_lease = call.deps.commands, call.deps.lease_seconds, call.deps.client_lease_seconds
     actor = call.caller.acting_as(body.runner_id)
     if body.status == "stopped":
         await commands.runner_stopped(body.runner_id, None, actor, lease)
         return answer_value({"runner_id": body.runner_id, "status": "stopped"})
-    if body.status == "started":
-        event = RunnerStarted(body.meta or {})
-        beat = await commands.beat(Life(body.runner_id, event, actor, lease, keeps_drain=True))
-    else:
-        beat = await commands.heartbeat(body.runner_id, body.meta, actor, lease)
+    event = RunnerStarted(body.meta or {}) if body.status == "started" else RunnerHeartbeat(body.meta)
+    beat = await commands.beat(Life(body.runner_id, event, actor, lease, True, client_lease))
     if beat.stuck:
-        await commands.sweep(lease)
+        await commands.sweep(lease, client_lease_seconds=client_lease)
     return answer_value(
         {
             "runner_id": body.runner_id,

@@ -5,9 +5,10 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer
+from api.failure import Account, is_decided, take_account
 from api.holder import check_task
 from api.idempotency import command_id
-from api.known import know_task, read_task
+from api.known import KnownTask, know_task, read_task
 from api.task_status import change_status
 from api.wire.field import TaskId
 from api.wire.task import Cancel, NewTasks, Prioritize, Requeue, TaskChange, TaskFilter
@@ -63,23 +64,34 @@ async def change_task(call: Call, task_id: TaskId, body: TaskChange) -> Response
 
 
 async def requeue_task(call: Call, task_id: TaskId, body: Requeue) -> Response:
-    """Make a task ready again, at once or after a rest; or hand a run back."""
-    if call.caller.role == "runner":
-        await check_task(call, await know_task(call.live.tasks, task_id))
-    if body.run_id is None:
+    """Make a task ready again, at once or after a rest; or hand a run back.
+
+    From a runner, or with `last_error`, it is an account of a failure: that of the current run, which is decided by the
+    usual backoff. Then attempts are never reset, and a task that has none left stays as it is.
+    """
+    task = await know_task(call.live.tasks, task_id)
+    if call.caller.role == "runner" and not is_decided(task, "ready", account=True):
+        await check_task(call, task)
+    if body.run_id is not None:
+        await _hand_back(call, task, body)
+    elif call.caller.role == "runner" or body.last_error is not None:
+        actor = call.actor if task.run_id is None else call.caller.acting_as(task.claimed_by or "unknown")
+        await take_account(call, task, Account("ready", body.last_error, actor, body.backoff_seconds))
+    else:
         await call.deps.commands.requeue(
             task_id,
             actor=call.actor,
             backoff_seconds=body.backoff_seconds,
-            last_error=body.last_error,
             reason=body.reason or "requeued by hand",
         )
-        return await show_task(call, task_id)
-    task = await know_task(call.live.tasks, task_id)
-    actor = call.caller.acting_as(task.claimed_by or "unknown")
-    if not await call.deps.commands.hand_back([(task_id, int(body.run_id))], body.reason or "handed back", actor):
-        raise LeaseLost(f"run {body.run_id} is not the current run of task {task_id}")
     return await show_task(call, task_id)
+
+
+async def _hand_back(call: Call, task: KnownTask, body: Requeue) -> None:
+    actor = call.caller.acting_as(task.claimed_by or "unknown")
+    run_id = int(body.run_id or 0)
+    if not await call.deps.commands.hand_back([(task.id, run_id)], body.reason or "handed back", actor):
+        raise LeaseLost(f"run {body.run_id} is not the current run of task {task.id}")
 
 
 async def prioritize_task(call: Call, task_id: TaskId, body: Prioritize) -> Response:

@@ -215,8 +215,8 @@ class TestChange:
         assert ("failed", "broken") == (task["status"], task["last_error"])
 
     @pytest.mark.usefixtures("run_id")
-    async def test_ready_is_a_requeue(self, api: Served) -> None:
-        """The old runner's words for a retry: ready, with attempts, error and time."""
+    async def test_ready_with_an_error_is_a_failure(self, api: Served) -> None:
+        """The old runner's words for a retry: ready, with attempts, error and time. When it is tried again, we say."""
         task = data_of(
             await self.change(
                 api, status="ready", attempts=1, last_error="e", next_run_at="2999-01-01T00:00:00Z", worker_id="r1"
@@ -224,7 +224,8 @@ class TestChange:
         )
 
         assert ("ready", 1, "e") == (task["status"], task["attempts"], task["last_error"])
-        assert ("task.requeued", "runner:r1") == (await self.events(api))[-1]
+        assert [("task.failed", "runner:r1"), ("task.requeued", "system")] == (await self.events(api))[-2:]
+        assert task["next_run_at"] < "2999"
 
     @pytest.mark.usefixtures("run_id")
     async def test_blocked_and_cancelled(self, api: Served) -> None:

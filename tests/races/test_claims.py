@@ -121,7 +121,7 @@ async def test_finish_after_sweep(stage: Stage) -> None:
     await stage.create("a")
     run = await stage.claim("a")
     async with stage.first.transaction():
-        assert 1 == len(await stage.do(stage.first, "sweep_stuck", 0, 500))
+        assert 1 == len(await stage.do(stage.first, "sweep_stuck", 0, 500, 0))
         late = await stage.meanwhile(stage.commands.report([Report("a", run, TaskDone(run), "runner:r")]))
     [refusal] = await late
     assert isinstance(refusal, LeaseLost)

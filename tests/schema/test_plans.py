@@ -95,7 +95,10 @@ async def test_reports_find_their_tasks_by_key(writer: Connection, name: str) ->
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("beat", ("r", "runner.heartbeat", "{}", "runner:r", 15.0, True, False)), ("sweep_stuck", (0.0, 500))],
+    [
+        ("beat", ("r", "runner.heartbeat", "{}", "runner:r", 15.0, True, False, 900.0)),
+        ("sweep_stuck", (0.0, 500, 900.0)),
+    ],
 )
 async def test_upkeep_reads_what_is_in_flight(writer: Connection, name: str, arguments: tuple[Any, ...]) -> None:
     """A heartbeat and a sweep look at the tasks that are running, one by one, not at those that wait."""

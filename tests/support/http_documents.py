@@ -33,6 +33,13 @@ refused with `forbidden`. A `PATCH` asks for the role that the address of the sa
 seals its patch and diffstat: artifacts come before it, each once, and later ones are refused with `lease_lost`. When a
 token is revoked or expires, its event streams end and its waiting claims are refused.
 
+A failure is decided once, by the backoff of the log, however it is reported: by the run, by its task, or by both in
+either order. `PATCH /ops/tasks/{id}` to `ready`, `blocked` or `failed` counts as a runner's account of a failure if it
+comes with a runner's token, names its runner, or carries `last_error` (for `ready`) or `attempts` or `finished_at` (for
+the others); so does `requeue` with a runner's token or with `last_error`. It never resets attempts, and a task without
+attempts left stays blocked until an operator requeues it without `last_error`. A runner that sends no heartbeats while
+it works keeps what it claimed for `ELRUSO_CLIENT_LEASE_SECONDS`.
+
 `POST /ops/tasks` takes one task, an array, or `{"tasks": […]}`: all are created or none, in any order of their
 dependencies. The same id with the same content, or the same `Idempotency-Key` header, answers with what exists (200).
 
