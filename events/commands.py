@@ -247,12 +247,10 @@ class Commands:
         """Marks a running task as failed and leaves it so. No-op when it is. Raises NotFound, IllegalTransition."""
         await self._stop(task_id, "task.failed", "failed", error, actor)
 
-    async def sweep(self, lease_seconds: float, limit: int = 500, client_lease_seconds: float | None = None) -> Sweep:
-        """Takes stuck tasks back from runners not seen for `lease_seconds`. Any process may call it, at any time.
-
-        `client_lease_seconds`: the same for runners that send no heartbeats while they work; None: the same.
-        """
-        rows = await self._call("sweep_stuck", lease_seconds, limit, client_lease_seconds or lease_seconds)
+    async def sweep(self, lease_seconds: float, limit: int = 500, client_lease: float | None = None) -> Sweep:
+        """Takes stuck tasks back from runners not seen for `lease_seconds`; from those that send no heartbeats while
+        they work, for `client_lease` (None: the same). Any process may call it, at any time."""
+        rows = await self._call("sweep_stuck", lease_seconds, limit, client_lease or lease_seconds)
         self._made_ready(rows)
         requeued = sum(row["type"] == "task.requeued" for row in rows)
         return Sweep(requeued, len(rows) - requeued)
@@ -398,5 +396,5 @@ async def _carry_out(connection: Connection, calls: Sequence[Call], _resent: boo
 
 
 def batched(items: Sequence[str], size: int) -> list[list[str]]:
-    """The items in lists of at most so many."""
+    """The items in lists of at most `size`."""
     return [list(items[place : place + size]) for place in range(0, len(items), size)]

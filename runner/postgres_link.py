@@ -109,7 +109,7 @@ class PostgresLink:
     async def sweep(self) -> None:
         """See Link."""
         settings = self._settings
-        await self._commands.sweep(settings.lease_seconds, client_lease_seconds=settings.client_lease_seconds)
+        await self._commands.sweep(settings.lease_seconds, client_lease=settings.client_lease_seconds)
 
 
 class PostgresPulse:

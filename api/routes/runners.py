@@ -31,7 +31,7 @@ async def heartbeat(call: Call, body: Heartbeat) -> Response:
     event = RunnerStarted(body.meta or {}) if body.status == "started" else RunnerHeartbeat(body.meta)
     beat = await commands.beat(Life(body.runner_id, event, actor, lease, True, client_lease))
     if beat.stuck:
-        await commands.sweep(lease, client_lease_seconds=client_lease)
+        await commands.sweep(lease, client_lease=client_lease)
     return answer_value(
         {
             "runner_id": body.runner_id,

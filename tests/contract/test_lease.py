@@ -32,6 +32,6 @@ async def test_without_heartbeats_a_claim_lasts_longer(
 
     other = Life("other", RunnerHeartbeat(), "runner:other", AT_ONCE, client_lease_seconds=QUARTER_HOUR)
     assert stuck == (await api.commands.beat(other)).stuck
-    assert stuck == (await api.commands.sweep(AT_ONCE, client_lease_seconds=QUARTER_HOUR)).requeued
-    await api.commands.sweep(AT_ONCE, client_lease_seconds=AT_ONCE)
+    assert stuck == (await api.commands.sweep(AT_ONCE, client_lease=QUARTER_HOUR)).requeued
+    await api.commands.sweep(AT_ONCE, client_lease=AT_ONCE)
     assert "ready" == (await api.get("/ops/tasks/t"))["status"]
