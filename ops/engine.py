@@ -1,9 +1,7 @@
 """The engine in one process: database, wake-ups, commands, views, and the API over them."""
 
-import asyncio
-import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
@@ -22,17 +20,14 @@ from events.notifier import Notifier
 from ops.actions import LocalActions
 from ops.collector import spare_the_server
 from ops.config import Config
+from ops.errors import OperatorError
 from ops.logs import request_writer
-from ops.migrate import migrate
 from ops.planning import known_requests, make_planner
 from ops.vault.desk import Desk, definitions_of
 from ops.vault.keyring import Keyring
-from projections.rebuild import rebuild
 from projections.views import Views
 
 log = structlog.get_logger(__name__)
-
-Progress = Callable[[int, int], None]
 
 
 def own_version() -> str:
@@ -44,14 +39,13 @@ def own_version() -> str:
 
 
 @asynccontextmanager
-async def engine(config: Config, database: Database, progress: Progress) -> AsyncIterator[str]:
-    """Everything but runners, until the block is left; yields the API's address.
+async def engine(config: Config, database: Database) -> AsyncIterator[str]:
+    """Everything but runners, on a migrated database, until the block is left; yields the API's address.
 
     Raises:
         Forbidden: the address is not this machine's own and no token exists.
-        OSError: the address is taken.
+        OperatorError: the address cannot be listened on.
     """
-    await migrate(database.connect, rebuild=rebuild, progress=progress)
     notifier = Notifier(database)
     listener = Listener(database, notifier, Intervals(ping=config.ping_seconds, poll=config.deaf_poll_seconds))
     async with (
@@ -88,7 +82,7 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
         prepare_templates()  # a page that is the first of its kind is not slower than the next
         try:
             async with (
-                serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds) as address,
+                _serve(config, deps) as address,
                 planner,  # ends first, so that whoever waits for it is answered
             ):
                 spare_the_server()
@@ -98,18 +92,21 @@ async def engine(config: Config, database: Database, progress: Progress) -> Asyn
             await notifier.stop()
 
 
+@asynccontextmanager
+async def _serve(config: Config, deps: ApiDeps) -> AsyncIterator[str]:
+    async with AsyncExitStack() as stack:
+        serving = serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds)
+        try:
+            address = await stack.enter_async_context(serving)
+        except OSError as error:
+            detail = error.strerror or str(error)
+            raise OperatorError("serve.address_taken", host=config.host, port=config.port, detail=detail) from error
+        yield address
+
+
 async def settle(desk: Desk) -> None:
     """Note what was stored while no engine ran. A vault that does not open must not keep the engine from starting."""
     try:
         await desk.settle("system")
     except ElRusoError as refusal:
         log.warning("vault.unsettled", detail=refusal.detail)
-
-
-async def until_stopped() -> None:
-    """Returns at the first SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()

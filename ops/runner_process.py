@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -14,12 +16,11 @@ from ops.collector import spare_the_runner
 from ops.config import Config, inherited_environment
 from ops.database import use_database
 from ops.engine import own_version
-from ops.migrate import migrate
 from ops.postgres.control import Announce
 from ops.printing import redact_prints
 from ops.private_process import become_identifiable
+from ops.startup import migrate_when_reachable
 from ops.vault.keyring import Keyring
-from projections.rebuild import rebuild
 from runner.handlers import Handlers
 from runner.http_link import HttpLink
 from runner.orphans import kill_orphans
@@ -51,7 +52,8 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
         uvloop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))
         return
     with use_database(config, announce, "elruso-runner", watched=True) as database:
-        uvloop.run(_run_on_database(config, database, process))
+        link = _link_to(config, database, process.settings)
+        uvloop.run(process.run(link, migrate_when_reachable(database, announce)))
 
 
 def speaks_http(config: Config) -> bool:
@@ -64,10 +66,9 @@ def ready_file(home: Path) -> Path:
     return home / "run" / "runner.ready"
 
 
-async def _run_on_database(config: Config, database: Database, process: "RunnerProcess") -> None:
-    await migrate(database.connect, rebuild=rebuild)
+def _link_to(config: Config, database: Database, settings: Settings) -> PostgresLink:
     intervals = Intervals(ping=config.ping_seconds, poll=config.deaf_poll_seconds)
-    await process.run(PostgresLink(database, process.settings, intervals))
+    return PostgresLink(database, settings, intervals)
 
 
 class RunnerProcess:
@@ -77,45 +78,68 @@ class RunnerProcess:
         self.settings = settings
         self._context = context
         self._ready = ready
-        self._worker: Worker
+        self._starting: asyncio.Task[object] | None = None
+        self._worker: Worker | None = None
         self._signals = 0
+        self._ended = False
 
-    async def run(self, opening: PostgresLink | HttpLink) -> None:
-        """Run until stopped. Processes of dead runners are killed before their workspaces are cleaned up."""
+    async def run(
+        self, opening: PostgresLink | HttpLink, preparation: Coroutine[Any, Any, object] | None = None
+    ) -> None:
+        """Run until stopped, also while `preparation` still waits for the engine."""
+        self._watch_for_the_end()
+        self._starting = asyncio.current_task()
+        try:
+            if preparation is not None:
+                await preparation
+            await self._run(opening)
+        except asyncio.CancelledError:
+            if not self._ended:
+                raise
+
+    async def _run(self, opening: PostgresLink | HttpLink) -> None:
+        """Processes of dead runners are killed before their workspaces are cleaned up."""
         await asyncio.to_thread(kill_orphans)
         workspaces = self._context.workspaces
         async with opening as link:
             workspaces.set_run_lookup(link)
             await workspaces.recover()
             self._worker = Worker(link, self._context, self.settings)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._stop)
-            if self._ready is None:
-                spare_the_runner()
-                await self._worker.run()
-            else:
-                loop.add_reader(sys.stdin.fileno(), self._read_keeper)
-                telling = asyncio.create_task(self._tell_keeper(self._ready))
-                spare_the_runner()
-                await self._worker.run()
-                telling.cancel()
+            telling = asyncio.create_task(self._tell_keeper(self._worker))
+            spare_the_runner()
+            await self._worker.run()
+            telling.cancel()
+
+    def _watch_for_the_end(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        if self._ready is not None:
+            loop.add_reader(sys.stdin.fileno(), self._read_keeper)
 
     def _stop(self) -> None:
         self._signals += 1
-        self._worker.stop(hard=self._signals > 1)
+        self._end(hard=self._signals > 1)
         if self._signals > 1:
             asyncio.get_running_loop().call_later(HARD_STOP_SECONDS, os._exit, 128 + signal.SIGTERM)
 
     def _read_keeper(self) -> None:
-        """It never says a word; when it is gone, stdin ends."""
+        """It never writes; when it is gone, stdin ends."""
         if not os.read(sys.stdin.fileno(), 4096):
             asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-            self._worker.stop()
+            self._end()
 
-    async def _tell_keeper(self, ready: Path) -> None:
-        await self._worker.started.wait()
-        _write_pid(ready)
+    def _end(self, hard: bool = False) -> None:
+        self._ended = True
+        if self._worker is not None:
+            self._worker.stop(hard=hard)
+        elif self._starting is not None:
+            self._starting.cancel()
+
+    async def _tell_keeper(self, worker: Worker) -> None:
+        await worker.started.wait()
+        if self._ready is not None:
+            _write_pid(self._ready)
 
 
 def _write_pid(ready: Path) -> None:

@@ -109,7 +109,7 @@ class Terminal:
     def progress(self, key: str) -> Iterator[Callable[[int, int], None]]:
         """A bar on stderr while the block lasts; call what it yields with how much is done, of how much.
 
-        Silent in a pipe.
+        It appears with the first call that has something to do. Silent in a pipe.
         """
         console = Console(stderr=True)
         columns = (
@@ -118,9 +118,18 @@ class Terminal:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-            task = bar.add_task(visible_line(self.text(key)), total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+        task = bar.add_task(visible_line(self.text(key)), total=None)
+
+        def show(done: int, total: int) -> None:
+            if total > 0:
+                bar.start()
+                bar.update(task, completed=done, total=total)
+
+        try:
+            yield show
+        finally:
+            bar.stop()
 
     @contextmanager
     def status(self, key: str) -> Iterator[Callable[[str], None]]:

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,10 +15,10 @@ from msgspec.structs import replace
 from ops.client import Client
 from ops.config import Config, inherited_environment
 from ops.database import running_database
-from ops.engine import until_stopped
 from ops.errors import OperatorError
 from ops.logs import configure_logs
 from ops.runner_process import run_runner, speaks_http
+from ops.stopping import run_until_stopped
 from ops.supervisor import State, Supervisor, follow, last_lines
 from ops.terminal import Terminal, group, option
 from projections.views import Views
@@ -89,7 +88,9 @@ def start_command(terminal: Terminal, /, **chosen: Any) -> None:
 @click.pass_obj
 def supervise_command(terminal: Terminal) -> None:
     """Keep a runner running until SIGTERM."""
-    uvloop.run(_supervise(Supervisor(terminal.config.home)))
+    supervisor = Supervisor(terminal.config.home)
+    command = _elruso("runner", "run", "--tied")
+    uvloop.run(run_until_stopped(supervisor.run(command, inherited_environment())))
 
 
 @runner.command("status", help="help.runner.status")
@@ -179,16 +180,6 @@ def _as_variables(chosen: dict[str, Any]) -> dict[str, str]:
 
 def _elruso(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "ops", *arguments]
-
-
-async def _supervise(supervisor: Supervisor) -> None:
-    keeping = asyncio.ensure_future(supervisor.run(_elruso("runner", "run", "--tied"), inherited_environment()))
-    stopped = asyncio.ensure_future(until_stopped())
-    await asyncio.wait({keeping, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    keeping.cancel()
-    with suppress(asyncio.CancelledError):
-        await keeping
 
 
 def _online(terminal: Terminal, state: State) -> str:

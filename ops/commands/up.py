@@ -1,6 +1,5 @@
 """`elruso up`: everything on this machine, in the foreground."""
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -9,12 +8,13 @@ import uvloop
 from msgspec.structs import replace
 
 from events.connect import Database
-from ops.commands.serve import addressed
+from ops.commands.serve import addressed, migrate_with_progress
 from ops.config import OTHER_NAMES, Config, inherited_environment
 from ops.database import use_database
-from ops.engine import engine, until_stopped
+from ops.engine import engine
 from ops.keeper import keep_running
 from ops.logs import configure_logs
+from ops.stopping import run_until_stopped
 from ops.terminal import Terminal, command, option
 
 API_NAMES = OTHER_NAMES["api"]
@@ -45,19 +45,16 @@ def up(
     )
     configure_logs(config)
     with use_database(config, terminal.say, "elruso-api", watched=True) as database:
-        uvloop.run(_up(terminal, config, database))
+        uvloop.run(run_until_stopped(_up(terminal, config, database)))
+    terminal.say("serve.stopped")
 
 
 async def _up(terminal: Terminal, config: Config, database: Database) -> None:
-    with terminal.progress("db.rebuilding") as show:
-        async with engine(config, database, show) as address:
-            terminal.say("serve.ready", address=address)
-            runner = asyncio.create_task(_run_runner(terminal, config), name="runner")
-            terminal.say("up.hint", address=address)
-            await until_stopped()
-            runner.cancel()
-            await asyncio.wait([runner])
-    terminal.say("serve.stopped")
+    await migrate_with_progress(terminal, database)
+    async with engine(config, database) as address:
+        terminal.say("serve.ready", address=address)
+        terminal.say("up.hint", address=address)
+        await _run_runner(terminal, config)
 
 
 async def _run_runner(terminal: Terminal, config: Config) -> None:

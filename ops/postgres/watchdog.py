@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 
 from events.backoff import Backoff
 
@@ -28,7 +29,8 @@ def watch(is_gone: Callable[[], bool], restart: Callable[[], None]) -> Iterator[
                 backoff.reset()
                 delay = CHECK_SECONDS
 
-    thread = threading.Thread(target=run, name="postgres-watchdog", daemon=True)
+    # In a copy of the context, which knows the operator's language.
+    thread = threading.Thread(target=copy_context().run, args=(run,), name="postgres-watchdog", daemon=True)
     thread.start()
     try:
         yield

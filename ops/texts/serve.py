@@ -8,6 +8,10 @@ TEXTS = {
     "help.serve.port": Text(es="Puerto; 0 elige uno libre.", en="Port; 0 picks a free one."),
     "serve.ready": Text(es="API en {address}", en="API at {address}"),
     "serve.stopped": Text(es="API detenida.", en="API stopped."),
+    "serve.waiting_for_database": Text(
+        es="La base de datos no responde; se sigue intentando hasta que responda (Ctrl-C para terminar). {detail}",
+        en="The database does not answer; trying again until it does (Ctrl-C to end). {detail}",
+    ),
     "serve.address_taken": Text(
         es="No se puede escuchar en {host}:{port} ({detail}). Elige otro con --port, o para el proceso que lo usa.",
         en="Cannot listen on {host}:{port} ({detail}). Choose another with --port, or stop the process that uses it.",
