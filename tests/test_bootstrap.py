@@ -132,7 +132,7 @@ def test_ten_at_once_install_once(checkout: Checkout) -> None:
 def test_tests_need_the_test_tools_too(checkout: Checkout) -> None:
     """`test` installs the test tools, runs pytest on two workers, and serves as the ordinary installation."""
     status, out, _err = checkout.run("test", "-k", "two words")
-    assert (0, "ran -P -m pytest -n 2 --dist loadfile -k two words\n") == (status, out)
+    assert (0, "ran -P -m pytest -n 3 --dist loadfile -k two words\n") == (status, out)
     assert ".[test]" in checkout.notes.read_text()
     checkout.run("up")
     assert 1 == checkout.installations()

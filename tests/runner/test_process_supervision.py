@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runner import subreaper_client
 from runner.orphans import kill_orphans
 from runner.process import Command, Ended, run_command
 from runner.process_tree import SUBREAPER_NAME, list_descendants, read_process
@@ -187,8 +188,11 @@ async def test_both_levels_killed_at_once_leave_nothing_that_is_marked(tmp_path:
 
 
 @pytest.mark.parametrize("level", ["supervisor", "subreaper"])
-async def test_a_stopped_level_cannot_hold_a_run_up(tmp_path: Path, level: str) -> None:
+async def test_a_stopped_level_cannot_hold_a_run_up(
+    tmp_path: Path, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A command that stops its own supervisor or the subreaper is ended at its timeout all the same."""
+    monkeypatch.setattr(subreaper_client, "START_SECONDS", 5.0)  # the next command notices the stopped subreaper then
     whom = "$PPID" if level == "supervisor" else "$(ps -o ppid= -p $PPID)"
     script = f"{ESCAPES['setsid']}\n{SETTLED}; kill -STOP {whom}; exec sleep 600"
     ended = await run(script, tmp_path / "pid", timeout_seconds=0.5, grace_seconds=0.1)
