@@ -56,6 +56,10 @@ CREATE SCHEMA log;
 CREATE FUNCTION log.now() RETURNS timestamptz LANGUAGE sql VOLATILE
 RETURN coalesce(nullif(current_setting('elruso.now', true), '')::timestamptz, clock_timestamp());
 
+-- A time as answers show it, 2026-02-13T10:00:00.123Z: three digits of a second, as in JavaScript. The log keeps microseconds.
+CREATE FUNCTION log.rfc3339(moment timestamptz) RETURNS text LANGUAGE sql STABLE
+RETURN to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+
 -- How long a task rests after its n-th failed attempt: 10 s, 30 s, then 120 s, give or take 15 % so that failures spread.
 CREATE FUNCTION log.backoff(attempt integer) RETURNS interval LANGUAGE sql VOLATILE
 RETURN (ARRAY[10, 30, 120])[least(greatest(attempt, 1), 3)] * (0.85 + 0.3 * random()) * interval '1 second';
@@ -403,7 +407,7 @@ DECLARE
 BEGIN
     INSERT INTO log.events AS e (kind, id, version, type, actor, data, command_id)
     VALUES ('task', create_and_tell.id, 1, brings, create_and_tell.actor, create_and_tell.data, create_and_tell.command_id)
-    RETURNING e.seq, to_json(e.at) INTO create_and_tell.seq, create_and_tell.at;
+    RETURNING e.seq, to_json(log.rfc3339(e.at)) INTO create_and_tell.seq, create_and_tell.at;
     COMMIT;
     PERFORM pg_notify(channel, 'r:' || priority || ':' || create_and_tell.seq || ',e:' || create_and_tell.seq);
 END $$;
@@ -421,7 +425,7 @@ DECLARE
 BEGIN
     INSERT INTO log.events AS e (kind, id, version, type, actor, data, command_id)
     VALUES ('task', create_and_claim.id, 1, brings, create_and_claim.actor, create_and_claim.data, create_and_claim.command_id)
-    RETURNING e.seq, to_json(e.at) INTO create_and_claim.seq, create_and_claim.at;
+    RETURNING e.seq, to_json(log.rfc3339(e.at)) INTO create_and_claim.seq, create_and_claim.at;
     IF EXISTS (SELECT FROM view.ready r WHERE (r.priority, r.position) >= (from_priority, from_position)
                AND (r.priority, r.position) < (create_and_claim.priority, create_and_claim.seq))
        OR EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
@@ -432,7 +436,7 @@ BEGIN
     brings := set_config('elruso.brings', 'task.claimed', true);
     INSERT INTO log.events AS e (kind, id, version, type, actor, cause, data)
     VALUES ('task', create_and_claim.id, 2, brings, claimant, create_and_claim.seq, ('{"runner":' || runner || ',"attempt":1}')::json)
-    RETURNING e.seq, to_json(e.at) INTO create_and_claim.run_id, create_and_claim.claimed_at;
+    RETURNING e.seq, to_json(log.rfc3339(e.at)) INTO create_and_claim.run_id, create_and_claim.claimed_at;
 END $$;
 
 -- Stores an artifact of a run in flight, once: the event that ends the run carries its digest. The lock on the run's row

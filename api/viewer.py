@@ -5,16 +5,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-import msgspec
-
 from events.event import Event
-
-_encoder = msgspec.json.Encoder()
+from events.rfc3339 import encode_event
 
 
 def frame(event: Event) -> bytes:
     """An event as server-sent event: its seq is the id to resume at, its type the name."""
-    data = b"\ndata: ".join(_encoder.encode(event).splitlines())
+    data = b"\ndata: ".join(encode_event(event).splitlines())
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.seq, event.type.encode(), data)
 
 

@@ -80,8 +80,9 @@ CROSS JOIN LATERAL (
     SELECT t.id, w.phase, t.title, w.body, 'running' AS status, w.branch,
            coalesce(w.depends_on, '[]') AS depends_on, coalesce(w.blocked_by, '[]') AS blocked_by, t.directive_id, t.task_type,
            coalesce(w.steps, '[]') AS steps, coalesce(w.params, '{}') AS params, t.priority, (c.data->>'attempt')::integer AS attempts, t.max_attempts,
-           NULL AS next_run_at, t.last_error, c.data->>'runner' AS claimed_by, c.at AS claimed_at, NULL AS started_at, NULL AS finished_at,
-           t.created_at, t.ready_at, t.timeout_seconds, t.waiting_on, t.blocked_parent, c.seq::text AS run_id, w.acceptance,
+           NULL AS next_run_at, t.last_error, c.data->>'runner' AS claimed_by, log.rfc3339(c.at) AS claimed_at, NULL AS started_at, NULL AS finished_at,
+           log.rfc3339(t.created_at) AS created_at, log.rfc3339(t.ready_at) AS ready_at,
+           t.timeout_seconds, t.waiting_on, t.blocked_parent, c.seq::text AS run_id, w.acceptance,
            coalesce(w.allowed_scope, '[]') AS allowed_scope, c.version
     FROM view.tasks t CROSS JOIN LATERAL json_to_record(d.data) AS w (phase json, body text, branch text, depends_on json, blocked_by json,
         steps json, params json, acceptance json, allowed_scope json)

@@ -47,7 +47,7 @@ SELECT ROW(pg_current_snapshot()::text || ' ' || pg_postmaster_start_time()::tex
         'online', online.online, 'draining', online.draining,
         'total', (SELECT count(*) FROM (SELECT FROM view.runners ORDER BY id LIMIT $2) r)),
     'runs', json_build_object(
-        'last_run_at', (SELECT greatest(max(n.claimed_at), (SELECT max(g.claimed_at) FROM view.running g WHERE g.run_id > coalesce(min(n.id), 0)))
+        'last_run_at', (SELECT log.rfc3339(greatest(max(n.claimed_at), (SELECT max(g.claimed_at) FROM view.running g WHERE g.run_id > coalesce(min(n.id), 0))))
                         FROM (SELECT id, claimed_at FROM newest LIMIT 20) n),
         'fail_rate_last_20', (SELECT avg((n.status = 'failed')::integer)::float8 FROM (SELECT status FROM newest LIMIT 20) n),
         'avg_ready_to_done_seconds_last_20', (SELECT avg(s.seconds) FROM succeeded s),

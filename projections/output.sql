@@ -4,7 +4,7 @@
 -- $1 run, $2 step or null, $3 after this chunk, $4 limit
 SELECT o.chunk, row_to_json(piece)::text AS data
 FROM log.output o
-CROSS JOIN LATERAL (SELECT o.chunk AS number, o.step, o.stream, o.at, o.data) piece
+CROSS JOIN LATERAL (SELECT o.chunk AS number, o.step, o.stream, log.rfc3339(o.at) AS at, o.data) piece
 WHERE o.run_id = $1 AND o.chunk > $3 AND ($2::integer IS NULL OR o.step = $2)
 ORDER BY o.chunk LIMIT $4;
 

@@ -7,7 +7,7 @@ SELECT coalesce(json_agg(run ORDER BY run.seq DESC), '[]')::text FROM (
     SELECT r.id, r.status, r.outcome, r.error, r.model, r.environment,
            json_build_object('prompt_tokens', r.prompt_tokens, 'completion_tokens', r.completion_tokens,
                              'total_tokens', r.prompt_tokens + r.completion_tokens) AS usage,
-           r.cost, r.duration_ms, r.rounds, r.ended_at, r.started_by, r.directives AS directives_created, r.tasks AS tasks_created,
+           r.cost, r.duration_ms, r.rounds, log.rfc3339(r.ended_at) AS ended_at, r.started_by, r.directives AS directives_created, r.tasks AS tasks_created,
            d.prompt_hash, coalesce(d.directives, '[]') AS directives, coalesce(d.tasks, '[]') AS tasks, coalesce(d.requests, '[]') AS requests,
            coalesce(d.refused, '[]') AS refused, coalesce(d.notes, '[]') AS notes, r.seq
     FROM (SELECT k.* FROM unnest($2::text[]) AS s (status)
@@ -28,7 +28,7 @@ ORDER BY k.seq DESC LIMIT $3;
 -- A row of planner_progress counts only while its run holds the planner's lock.
 SELECT json_build_object(
     'running', (SELECT row_to_json(p) FROM (
-        SELECT g.run_id, g.stage, g.detail, g.model, g.environment, g.started_by, g.started_at, g.changed_at,
+        SELECT g.run_id, g.stage, g.detail, g.model, g.environment, g.started_by, log.rfc3339(g.started_at) AS started_at, log.rfc3339(g.changed_at) AS changed_at,
                extract(epoch FROM log.now() - g.started_at)::float8 AS seconds
         FROM log.planner_progress g
         WHERE EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
@@ -37,7 +37,7 @@ SELECT json_build_object(
                       AND l.objid::bigint = hashtext('planner')::bigint & 4294967295)
         ORDER BY g.started_at DESC LIMIT 1) p),
     'last', (SELECT row_to_json(r) FROM (
-        SELECT id AS run_id, status, outcome, error, cost, directives AS directives_created, tasks AS tasks_created, ended_at
+        SELECT id AS run_id, status, outcome, error, cost, directives AS directives_created, tasks AS tasks_created, log.rfc3339(ended_at) AS ended_at
         FROM view.planner_runs ORDER BY seq DESC LIMIT 1) r),
     'spent_today', (SELECT coalesce(sum(cost), 0)::float8 FROM view.planner_runs
                     WHERE ended_at >= (SELECT date_trunc('day', log.now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')

@@ -6,7 +6,8 @@
 SELECT coalesce(json_agg(runner ORDER BY runner.last_seen_at DESC, runner.id), '[]')::text FROM (
     SELECT r.id, r.id AS runner_id,
            CASE WHEN r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second' THEN 'online' ELSE 'offline' END AS status,
-           r.last_seen_at, r.started_at, r.stopped_at, r.draining_since, r.draining_by, left(r.draining_reason, 1000) AS draining_reason, r.meta,
+           log.rfc3339(r.last_seen_at) AS last_seen_at, log.rfc3339(r.started_at) AS started_at, log.rfc3339(r.stopped_at) AS stopped_at,
+           log.rfc3339(r.draining_since) AS draining_since, r.draining_by, left(r.draining_reason, 1000) AS draining_reason, r.meta,
            coalesce(held.running, 0) AS running
     FROM (SELECT * FROM view.runners ORDER BY seen_hour DESC, last_seen_at DESC LIMIT $2) r
     LEFT JOIN (SELECT g.runner, count(*) AS running FROM view.running g GROUP BY g.runner) held ON held.runner = r.id
@@ -17,7 +18,8 @@ SELECT coalesce(json_agg(runner ORDER BY runner.last_seen_at DESC, runner.id), '
 SELECT row_to_json(runner)::text FROM (
     SELECT r.id, r.id AS runner_id,
            CASE WHEN r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second' THEN 'online' ELSE 'offline' END AS status,
-           r.last_seen_at, r.started_at, r.stopped_at, r.draining_since, r.draining_by, left(r.draining_reason, 1000) AS draining_reason, r.meta,
+           log.rfc3339(r.last_seen_at) AS last_seen_at, log.rfc3339(r.started_at) AS started_at, log.rfc3339(r.stopped_at) AS stopped_at,
+           log.rfc3339(r.draining_since) AS draining_since, r.draining_by, left(r.draining_reason, 1000) AS draining_reason, r.meta,
            (SELECT count(*) FROM view.running g WHERE g.runner = r.id) AS running
     FROM view.runners r WHERE r.id = $2
 ) runner;
@@ -32,6 +34,6 @@ online AS MATERIALIZED (
 )
 SELECT json_build_object(
     'online', (SELECT coalesce(json_agg(first ORDER BY first.id), '[]') FROM (
-                   SELECT o.id, o.draining_since, coalesce(h.running, 0) AS running
+                   SELECT o.id, log.rfc3339(o.draining_since) AS draining_since, coalesce(h.running, 0) AS running
                    FROM (SELECT * FROM online ORDER BY id LIMIT $2) o LEFT JOIN held h ON h.runner = o.id) first),
     'lost', (SELECT count(*) FROM held h WHERE NOT EXISTS (SELECT FROM online o WHERE o.id = h.runner)))::text;

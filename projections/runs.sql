@@ -5,7 +5,9 @@
 SELECT coalesce(json_agg(run ORDER BY wanted.place), '[]')::text
 FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted (id, place)
 CROSS JOIN LATERAL (
-    SELECT r.id::text AS id, r.task_id, r.status, r.started_at, r.claimed_at, r.finished_at, r.branch, r.commit_hash, r.summary,
+    SELECT r.id::text AS id, r.task_id, r.status,
+           log.rfc3339(coalesce(r.started_at, CASE WHEN r.status <> 'running' THEN r.claimed_at END)) AS started_at,
+           log.rfc3339(r.claimed_at) AS claimed_at, log.rfc3339(r.finished_at) AS finished_at, r.branch, r.commit_hash, r.summary,
            r.runner, r.attempt, r.duration_ms, r.error
     FROM view.runs r WHERE r.id = wanted.id AND ($2::text IS NULL OR r.status = $2) OFFSET 0
 ) run;
@@ -14,11 +16,13 @@ CROSS JOIN LATERAL (
 -- One run with its last $2 steps, the first $3 files it changed (null: all), and the names of its artifacts.
 -- A step's event is written when the step has ended; when it began follows from how long it took.
 SELECT row_to_json(run)::text FROM (
-    SELECT r.id::text AS id, r.task_id, r.status, r.started_at, r.claimed_at, r.finished_at, r.branch, r.commit_hash, r.summary,
+    SELECT r.id::text AS id, r.task_id, r.status,
+           log.rfc3339(coalesce(r.started_at, CASE WHEN r.status <> 'running' THEN r.claimed_at END)) AS started_at,
+           log.rfc3339(r.claimed_at) AS claimed_at, log.rfc3339(r.finished_at) AS finished_at, r.branch, r.commit_hash, r.summary,
            r.runner, r.attempt, r.duration_ms, r.error,
            (SELECT coalesce(json_agg(step ORDER BY step.number), '[]') FROM (
                 SELECT s.number, s.name, s.name AS step_name, s.cmd, s.exit_code, s.output_excerpt, s.output_bytes, s.truncated, s.duration_ms,
-                       s.at - s.duration_ms * interval '1 millisecond' AS started_at, s.at AS finished_at, s.error
+                       log.rfc3339(s.at - s.duration_ms * interval '1 millisecond') AS started_at, log.rfc3339(s.at) AS finished_at, s.error
                 FROM view.steps s WHERE s.run_id = r.id ORDER BY s.number DESC LIMIT $2) step) AS steps,
            (SELECT coalesce(json_agg(changed ORDER BY changed.path), '[]') FROM (
                 SELECT c.path, c.change, c.change AS change_type, c.added, c.removed, c.renamed_from

@@ -10,6 +10,7 @@ from typing import Any
 from asyncpg import Pool, Record
 from msgspec import Struct, field
 
+from events.rfc3339 import rfc3339
 from events.statements import load_statements
 from projections.runners import ONLINE_SECONDS
 
@@ -85,7 +86,7 @@ def _why_waiting(task: Record) -> list[Reason]:
     if task["waiting_on"]:
         reasons.append(Reason.of("waiting", count=task["waiting_on"]))
     if task["paused"]:
-        facts = {"reason": task["pause_reason"], "since": task["paused_at"]}
+        facts = {"reason": task["pause_reason"], "since": _stamp(task["paused_at"])}
         reasons.append(Reason.of("paused", by=task["paused_by"], **facts))
     if task["rests"]:
         facts = {"attempts": task["attempts"], "max_attempts": task["max_attempts"], "error": task["last_error"]}
@@ -117,4 +118,4 @@ def _why_not_ready(task: Record) -> Reason:
 
 
 def _stamp(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
+    return rfc3339(at) if at else None

@@ -6,6 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from api.text import Language
+from events.rfc3339 import rfc3339
 
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -21,7 +22,7 @@ def clock(value: str | datetime | None, css: str = "") -> Markup:
     if at is None:
         return Markup("")
     utc = at.astimezone(UTC)
-    stamp, text = utc.isoformat(timespec="milliseconds"), utc.strftime("%Y-%m-%d %H:%M:%S")
+    stamp, text = rfc3339(utc), utc.strftime("%Y-%m-%d %H:%M:%S")
     return Markup('<time datetime="{}" class="{}" title="{} UTC">{}</time>').format(stamp, css, text, text)
 
 
@@ -33,9 +34,7 @@ def ago(value: str | datetime | None) -> Markup:
     utc = at.astimezone(UTC)
     seconds = (datetime.now(UTC) - utc).total_seconds()
     title = utc.strftime("%Y-%m-%d %H:%M:%S")
-    return Markup('<time datetime="{}" data-ago title="{} UTC">{}</time>').format(
-        utc.isoformat(timespec="milliseconds"), title, span(seconds)
-    )
+    return Markup('<time datetime="{}" data-ago title="{} UTC">{}</time>').format(rfc3339(utc), title, span(seconds))
 
 
 def span(seconds: float | None) -> str:

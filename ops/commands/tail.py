@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import click
-import msgspec
 
 from events.connect import Database
 from events.event import Event
@@ -13,6 +12,7 @@ from events.follower import Follower
 from events.listener import Listener
 from events.log import last_seq
 from events.notifier import Notifier
+from events.rfc3339 import encode_event
 from ops.database import use_database
 from ops.terminal import Terminal, command, option
 
@@ -36,7 +36,7 @@ def tail(
     def show(event: Event) -> None:
         if kind in (None, event.kind) and stream in (None, event.id):
             if as_json:
-                terminal.show_document(msgspec.json.encode(event).decode())
+                terminal.show_document(encode_event(event).decode())
             else:
                 terminal.show_line(_line(event))
 

@@ -14,6 +14,7 @@ from events.commands import Commands
 from events.connect import Database
 from events.errors import ElRusoError
 from events.notifier import Notifier
+from events.rfc3339 import rfc3339
 from ops.database import running_database
 from ops.errors import OperatorError
 from ops.terminal import Terminal, group, option
@@ -58,7 +59,7 @@ def list_command(terminal: Terminal, as_json: bool) -> None:
     """Print the names, since when each value is there, and which ones tasks may have."""
     entries = sorted(Keyring.of(terminal.config).vault.read().entries.items())
     if as_json:
-        rows = [{"name": name, "set_at": entry.set_at.isoformat(), "granted": entry.granted} for name, entry in entries]
+        rows = [{"name": name, "set_at": rfc3339(entry.set_at), "granted": entry.granted} for name, entry in entries]
         terminal.show_json(rows)
         return
     for name, entry in entries:

@@ -43,7 +43,7 @@ BEFORE_THE_FIRST_MIGRATION = """
     ALTER FUNCTION log.guard_append() RESET ALL;
     DROP TABLE log.runner_ids, log.sessions;
     DROP FUNCTION log.announce_credentials() CASCADE;
-    DROP FUNCTION log.store_artifact, log.seal_artifacts;
+    DROP FUNCTION log.store_artifact, log.seal_artifacts, log.rfc3339;
     ALTER TABLE log.artifacts DROP COLUMN sha256;
     ALTER TABLE log.tokens DROP COLUMN expires_at;
 """

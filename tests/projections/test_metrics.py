@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from asyncpg import Connection
 
+from events.rfc3339 import rfc3339
 from events.runner import RunnerHeartbeat, RunnerStopped
 from events.task import TaskCancelled, TaskDone, TaskFailed, TaskRequeued
 from projections.metrics import Metrics
@@ -70,7 +71,7 @@ async def test_the_numbers_are_those_counted_by_hand(connection: Connection, vie
     assert (3, 1) == (found["runs"]["last_24h"], found["runs"]["fails_last_24h"])
     assert 0.5 == found["runs"]["fail_rate_last_20"]  # old and parent, of old, done, parent and running's first
     assert 600 == pytest.approx(found["runs"]["avg_ready_to_done_seconds_last_20"])
-    assert now - timedelta(minutes=50) == datetime.fromisoformat(found["runs"]["last_run_at"])
+    assert rfc3339(now - timedelta(minutes=50)) == found["runs"]["last_run_at"]
     assert 3600 == pytest.approx(found["backlog"]["oldest_ready_age_seconds"], abs=60)
 
 

@@ -57,6 +57,8 @@ plan. Texts are as they were proposed: whoever prints them makes them visible fi
 Who asks again and again sends the `ETag` of the last answer as `If-None-Match` and is answered 304, without a body,
 while nothing has changed. Long answers are compressed for those who accept gzip.
 
+Times are UTC with three digits of a second, `2026-02-13T10:00:00.123Z`; the `data` of an event stays as it was written.
+
 `GET /ops/events/stream` sends every event of the log in order (server-sent events; `id` is its seq), from now on, or
 behind `after`, or behind the `Last-Event-ID` that a browser sends when it comes back. Nothing is left out.
 
