@@ -195,8 +195,8 @@ class Commands:
         last_error: str | None = None,
         attempts: int | None = 0,
         reason: str = "requeued by hand",
-    ) -> None:
-        """Makes a task ready again, with `attempts` behind it (None: as many as before). No-op when it is ready.
+    ) -> bool:
+        """Makes a task ready again, with `attempts` behind it (None: as many as before). False: it is ready already.
 
         Raises NotFound; IllegalTransition when it is done.
         """
@@ -204,6 +204,7 @@ class Commands:
         if not rows:
             await self._settle(task_id, "ready", "task.requeued")
         self._made_ready(rows)
+        return bool(rows)
 
     async def requeue_many(self, task_ids: Sequence[str], reason: str, actor: str) -> list[str]:
         """Makes many tasks ready again, each with all its attempts, a few hundred at a time. Returns which it could."""

@@ -4,9 +4,11 @@ from typing import Any
 
 import httpx
 
+from api.panel.engine import said_of_refusal
 from ops.config import Config
 from ops.errors import OperatorError
 from ops.private_process import become_identifiable
+from ops.terminal import LANGUAGE
 
 TIMEOUT_SECONDS = 30.0
 
@@ -20,6 +22,7 @@ class Client:
         if not config.token:
             become_identifiable()
         self._address = config.api_url
+        self._has_token = bool(config.token)
         self._http = httpx.Client(base_url=config.api_url, headers=headers, timeout=timeout)
 
     def ask(self, method: str, path: str, *, query: dict[str, Any] | None = None, body: Any = None) -> Any:
@@ -34,5 +37,14 @@ class Client:
         except ValueError as error:
             raise OperatorError("client.not_ours", address=self._address, status=answer.status_code) from error
         if not envelope.get("ok"):
-            raise OperatorError("client.refused", code=envelope.get("error"), detail=envelope.get("detail"))
+            raise self._refusal(envelope)
         return envelope["data"]
+
+    def _refusal(self, envelope: dict[str, Any]) -> OperatorError:
+        """The API's words, or where the command line has a next step of its own, that."""
+        code, detail = str(envelope.get("error")), str(envelope.get("detail"))
+        if code == "unauthorized":
+            return OperatorError("client.wrong_token" if self._has_token else "client.no_token")
+        if code == "openai_key_missing":
+            return OperatorError("client.no_model_key", address=self._address)
+        return OperatorError("client.refused", code=code, detail=said_of_refusal(detail, LANGUAGE.get()))

@@ -54,4 +54,4 @@ def translate(key: str, language: Language, **facts: Any) -> str:
     An unknown key or a missing fact is a KeyError.
     """
     said = {name: fact.to(language) if isinstance(fact, Text) else fact for name, fact in facts.items()}
-    return MESSAGES[key].to(language).format(**said)
+    return MESSAGES[key].fill(language, said)

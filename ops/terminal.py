@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 import click
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -80,14 +81,26 @@ class Terminal:
         """The same for a value that is JSON already."""
         click.echo(escape_json(document))
 
-    def show_table(self, columns: Iterable[tuple[str, Overflow]], rows: Iterable[Sequence[Any]]) -> None:
-        """Print a table; each column has a name, and what becomes of its values that are too long."""
+    def show_table(self, columns: Sequence[tuple[str, Overflow]], rows: Iterable[Sequence[Any]]) -> None:
+        """Print a table; each column has a name, and what becomes of its values that are too long for the terminal.
+
+        In a pipe nothing is cut or wrapped: one line a row.
+        """
+        shown = [["" if cell is None else visible_line(str(cell)) for cell in row] for row in rows]
+        if not sys.stdout.isatty():
+            self._show_rows([[name for name, _ in columns], *shown])
+            return
         table = Table(box=None, pad_edge=False)
         for name, overflow in columns:
-            table.add_column(name, overflow=overflow)
-        for row in rows:
-            table.add_row(*("" if cell is None else visible_line(str(cell)) for cell in row))
+            table.add_column(name, overflow=overflow, no_wrap=overflow == "ellipsis")
+        for row in shown:
+            table.add_row(*row)
         Console(markup=False, highlight=False).print(table)
+
+    def _show_rows(self, rows: Sequence[Sequence[str]]) -> None:
+        widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            click.echo("  ".join(map(set_cell_size, row, widths)).rstrip())
 
     def show_verbatim(self, answer: str) -> None:
         """Print data for another program, byte for byte; made visible where a person reads it instead of a program."""

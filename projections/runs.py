@@ -43,7 +43,8 @@ async def runs_by_id(pool: Pool, ids: Sequence[int], status: str | None = None) 
 
 
 async def find_run(pool: Pool, run_id: int, steps: int | None = None, changes: int | None = None) -> bytes | None:
-    """One run with its (last `steps`) steps, its (first `changes`) file changes and its artifacts' kinds, or None."""
+    """One run with its (last `steps`) steps, its (first `changes`) file changes, artifacts' kinds and result, "
+    "or None."""
     return await ask(pool, _sql["run_with_steps"], run_id, steps, changes) or None
 
 

@@ -13,7 +13,8 @@ CROSS JOIN LATERAL (
 ) run;
 
 -- name: run_with_steps
--- One run with its last $2 steps, the first $3 files it changed (null: all), and the names of its artifacts.
+-- One run with its last $2 steps, the first $3 files it changed (null: all), the names of its artifacts, and its result, which
+-- only its last event has: a task is done once.
 -- A step's event is written when the step has ended; when it began follows from how long it took.
 SELECT row_to_json(run)::text FROM (
     SELECT r.id::text AS id, r.task_id, r.status,
@@ -27,7 +28,10 @@ SELECT row_to_json(run)::text FROM (
            (SELECT coalesce(json_agg(changed ORDER BY changed.path), '[]') FROM (
                 SELECT c.path, c.change, c.change AS change_type, c.added, c.removed, c.renamed_from
                 FROM view.file_changes c WHERE c.run_id = r.id ORDER BY c.path LIMIT $3) changed) AS file_changes,
-           (SELECT coalesce(json_agg(a.kind ORDER BY a.kind), '[]') FROM log.artifacts a WHERE a.run_id = r.id) AS artifacts
+           (SELECT coalesce(json_agg(a.kind ORDER BY a.kind), '[]') FROM log.artifacts a WHERE a.run_id = r.id) AS artifacts,
+           CASE WHEN r.status = 'done' THEN
+                (SELECT CASE WHEN e.data->>'run_id' = r.id::text THEN e.data->'result' END FROM log.events e
+                 WHERE e.kind = 'task' AND e.id = r.task_id AND e.type = 'task.done' ORDER BY e.version DESC LIMIT 1) END AS result
     FROM view.runs r WHERE r.id = $1
 ) run;
 

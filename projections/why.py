@@ -22,7 +22,8 @@ _sql = load_statements("projections", "why.sql")
 SENTENCES = {
     "paused": "the system was paused by {by}; resume it with POST /ops/system/resume",
     "waiting": "it waits for {count} task(s) that are not done",
-    "resting": "it rests until {until} after attempt {attempts} of {max_attempts}",
+    "scheduled": "it is scheduled: it does not start before {until}",
+    "resting": "attempt {attempts} of {max_attempts} failed; the next one is due at {until}",
     "no_runner": "no runner is online; start one with `elruso runner start`",
     "draining": "all runners online ({count}) are draining; resume one (POST /runners/{{id}}/resume) or start another",
     "ahead": "{count} task(s) are ahead of it",
@@ -89,8 +90,7 @@ def _why_waiting(task: Record) -> list[Reason]:
         facts = {"reason": task["pause_reason"], "since": _stamp(task["paused_at"])}
         reasons.append(Reason.of("paused", by=task["paused_by"], **facts))
     if task["rests"]:
-        facts = {"attempts": task["attempts"], "max_attempts": task["max_attempts"], "error": task["last_error"]}
-        reasons.append(Reason.of("resting", until=_stamp(task["next_run_at"]), **facts))
+        reasons.append(_why_not_due(task))
     if not task["online"]:
         reasons.append(Reason.of("no_runner"))
     elif task["online"] == task["draining"]:
@@ -98,6 +98,15 @@ def _why_waiting(task: Record) -> list[Reason]:
     if not task["waiting_on"] and not task["rests"] and task["ahead"]:
         reasons.append(Reason.of("ahead", count=task["ahead"], or_more=task["ahead"] >= AHEAD_MAX))
     return reasons or [Reason.of("next")]
+
+
+def _why_not_due(task: Record) -> Reason:
+    """After a failed attempt a task rests; without one, somebody wanted it to start later."""
+    until = _stamp(task["next_run_at"])
+    if not task["attempts"]:
+        return Reason.of("scheduled", until=until)
+    facts = {"attempts": task["attempts"], "max_attempts": task["max_attempts"], "error": task["last_error"]}
+    return Reason.of("resting", until=until, **facts)
 
 
 def _why_not_ready(task: Record) -> Reason:

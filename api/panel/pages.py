@@ -50,6 +50,7 @@ PAGES = (
     Page("GET", "/panel/runs/{run_id}/output", "read", run.show_output),
     Page("GET", "/panel/runs/{run_id}/output.log", "read", run.download_output),
     Page("GET", "/panel/runs/{run_id}/changes.patch", "read", run.download_patch),
+    Page("GET", "/panel/runs/{run_id}/result.json", "read", run.download_result),
     Page("GET", "/panel/runs/{run_id}/steps", "read", traces.show_steps),
     Page("GET", "/panel/runs/{run_id}/changes", "read", traces.show_changes),
     Page("GET", "/panel/runs/{run_id}/patch", "read", traces.show_patch),

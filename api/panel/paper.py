@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from api.panel import moments
@@ -75,6 +76,11 @@ def static_bytes(name: str) -> bytes:
 def static_address(name: str) -> str:
     """The address of a static file, which changes with its content."""
     return f"/panel/static/{name}?v={sha256(static_bytes(name)).hexdigest()[:12]}"
+
+
+def localize_markup(visit: Visit, key: str, facts: dict[str, Any]) -> Markup:
+    """A message as HTML: facts that are markup stay so, text is made harmless. Messages themselves hold no markup."""
+    return Markup(visit.text(key, **{name: escape(show(fact)) for name, fact in facts.items()}))
 
 
 def address(path: str, **parameters: Any) -> str:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
+import msgspec
 from markupsafe import Markup, escape
 from msgspec import Meta, Struct
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -24,6 +25,7 @@ ALL = 1 << 26
 STEPS_MAX = 100  # the last ones: there a run goes on, or has failed
 CHANGES_MAX = 100
 PATCH_LINES = 400
+RESULT_CHARACTERS = 20_000
 
 
 class RunView(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +79,8 @@ async def show_run(visit: Visit, run_id: RunId, query: RunView) -> Response:
         files=patch.files if patch else [],
         patch_goes_on=patch is not None and patch.next is not None,
         live=run["status"] == "running",
+        result=None if run["result"] is None else _pretty(run["result"])[: RESULT_CHARACTERS + 1],
+        result_characters=RESULT_CHARACTERS,
     )
 
 
@@ -111,13 +115,26 @@ async def download_patch(visit: Visit, run_id: RunId) -> Response:
     return _file(_once(patch.content), f"run-{run_id}.patch")
 
 
+async def download_result(visit: Visit, run_id: RunId) -> Response:
+    """What the handler of a run returned, as JSON in a file."""
+    run = await visit.board.run(int(run_id), 0, 0)
+    if run is None or run["result"] is None:
+        raise NotFound(f"run {run_id} has no result")
+    return _file(_once(_pretty(run["result"])), f"run-{run_id}.json")
+
+
+def _pretty(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value)).decode()
+
+
 async def retry(visit: Visit, run_id: RunId) -> Response:
     """Make the task of a run ready again."""
     run = await visit.board.run_brief(int(run_id))
     if run is None:
         raise NotFound(f"there is no run {run_id}")
-    await visit.deps.commands.requeue(run.task_id, actor=visit.actor, reason=f"run {run_id} is to be tried again")
-    return visit.go(f"/panel/tasks/{part(run.task_id)}", visit.text("task.requeued"))
+    reason = f"run {run_id} is to be tried again"
+    changed = await visit.deps.commands.requeue(run.task_id, actor=visit.actor, reason=reason)
+    return visit.go(f"/panel/tasks/{part(run.task_id)}", visit.text("task.requeued" if changed else "task.was_ready"))
 
 
 def dress(visit: Visit, pieces: list[Piece], state: State) -> Shown:

@@ -5,12 +5,14 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
+from markupsafe import Markup
 from msgspec import Meta, Struct, field
 from starlette.responses import Response
 
 from api.panel.command_text import Room
 from api.panel.dag import Node, Picture, draw, layer
-from api.panel.paper import address, part, render
+from api.panel.moments import clock
+from api.panel.paper import address, localize_markup, part, render
 from api.panel.planned_task import show_planned_task
 from api.panel.story import tell
 from api.panel.visit import Visit
@@ -142,14 +144,18 @@ async def show_task(visit: Visit, task_id: TaskId, query: TaskView) -> Response:
     )
 
 
-def reasons(visit: Visit, why: Why) -> list[str]:
-    """The reasons as sentences in the visitor's language."""
-    return [visit.text(f"why.{reason.code}", **_facts(visit, reason.facts)) for reason in why.reasons]
+def reasons(visit: Visit, why: Why) -> list[Markup]:
+    """The reasons as sentences in the visitor's language, with times as the page shows them."""
+    return [localize_markup(visit, f"why.{reason.code}", _facts(visit, reason.facts)) for reason in why.reasons]
 
 
 def _facts(visit: Visit, facts: dict[str, Any]) -> dict[str, Any]:
-    shown = facts | ({"error": visit.said(facts["error"])} if facts.get("error") else {})
-    return {name: "–" if fact is None else fact for name, fact in shown.items()}
+    shown = {name: "–" if fact is None else fact for name, fact in facts.items()}
+    if facts.get("error"):
+        shown["error"] = visit.said(facts["error"])
+    if facts.get("until"):
+        shown["until"] = clock(facts["until"])
+    return shown
 
 
 async def _picture(visit: Visit, task: TaskBrief) -> tuple[Picture, bool] | None:
@@ -177,8 +183,8 @@ class CancelForm(Struct, frozen=True, forbid_unknown_fields=True):
 
 async def requeue(visit: Visit, task_id: TaskId, form: RequeueForm) -> Response:
     """Make a task ready again."""
-    await visit.deps.commands.requeue(task_id, actor=visit.actor)
-    return visit.go(f"/panel/tasks/{part(task_id)}", visit.text("task.requeued"))
+    changed = await visit.deps.commands.requeue(task_id, actor=visit.actor)
+    return visit.go(f"/panel/tasks/{part(task_id)}", visit.text("task.requeued" if changed else "task.was_ready"))
 
 
 async def cancel(visit: Visit, task_id: TaskId, form: CancelForm) -> Response:

@@ -26,7 +26,7 @@ async def list_runs(call: Call, query: RunFilter) -> Response:
 
 
 async def show_run(call: Call, run_id: RunId) -> Response:
-    """One run, with its steps and the files it changed."""
+    """One run, with its steps, the files it changed, and the `result` that its Python handler returned."""
     return answer(await read_run(call.deps.views, run_id))
 
 

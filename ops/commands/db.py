@@ -11,6 +11,7 @@ from events.connect import Database
 from ops.backup import back_up, restore
 from ops.config import inherited_environment
 from ops.database import embedded_folder, use_database
+from ops.errors import OperatorError
 from ops.migrate import migrate, read_schema, report
 from ops.postgres import control
 from ops.postgres.clients import address_for_libpq, find_program
@@ -51,9 +52,12 @@ def rebuild_command(terminal: Terminal) -> None:
 
 @db.command("backup", help="help.db.backup")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@option("--force", is_flag=True, help="help.db.backup.force")
 @click.pass_obj
-def backup_command(terminal: Terminal, file: Path) -> None:
+def backup_command(terminal: Terminal, file: Path, force: bool) -> None:
     """Write everything in the database into one file."""
+    if file.exists() and not force:
+        raise OperatorError("backup.exists", file=file)
     with use_database(terminal.config, terminal.say, "elruso-backup") as database:
         asyncio.run(back_up(database, file))
     terminal.say("db.backed_up", file=file, megabytes=file.stat().st_size / 1e6)

@@ -1,14 +1,17 @@
 """`elruso runner`: executes tasks, in the foreground or as a daemon."""
 
 import asyncio
+import platform
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
 import msgspec
+import psutil
 import uvloop
 from msgspec.structs import replace
 
@@ -100,8 +103,7 @@ def status_command(terminal: Terminal) -> int:
     supervisor = Supervisor(terminal.config.home)
     state = supervisor.find()
     if state is None:
-        terminal.show(terminal.text("runner.not_running"))
-        return NOT_RUNNING
+        return _tell_foreground(terminal)
     terminal.show(
         terminal.text(
             "runner.running",
@@ -137,7 +139,7 @@ def stop_command(terminal: Terminal) -> int:
     """End the runner and its supervisor; nothing else is ever signalled."""
     politely = Supervisor(terminal.config.home).stop()
     if politely is None:
-        terminal.show(terminal.text("runner.not_running"))
+        _tell_foreground(terminal)
         return NOT_RUNNING
     terminal.show(terminal.text("runner.stopped"))
     return 0
@@ -182,6 +184,30 @@ def _elruso(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "ops", *arguments]
 
 
+def _tell_foreground(terminal: Terminal) -> int:
+    """No runner was left in the background: name those that others keep on this machine, `elruso up` among them."""
+    try:
+        here = [one for one in _ask_runners(terminal.config) if one["status"] == "online" and _is_here(one["meta"])]
+    except OperatorError:
+        here = []
+    for one in here:
+        facts = {"id": one["id"], "pid": one["meta"]["pid"], "seen": _local(one["last_seen_at"])}
+        terminal.show(terminal.text("runner.foreground", **facts))
+    if not here:
+        terminal.show(terminal.text("runner.not_running"))
+    return 0 if here else NOT_RUNNING
+
+
+def _is_here(meta: dict[str, Any]) -> bool:
+    """Whether the runner that says this of itself is a living process of this machine."""
+    pid = meta.get("pid")
+    return meta.get("host") == platform.node() and isinstance(pid, int) and psutil.pid_exists(pid)
+
+
+def _local(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp).astimezone()
+
+
 def _online(terminal: Terminal, state: State) -> str:
     """Whether the engine has seen this very runner of late."""
     try:
@@ -193,7 +219,7 @@ def _online(terminal: Terminal, state: State) -> str:
     if mine is None or mine["status"] != "online":
         return terminal.text("runner.offline")
     key = "runner.online" if mine["draining_since"] is None else "runner.online_draining"
-    return terminal.text(key, id=mine["id"], seen=mine["last_seen_at"])
+    return terminal.text(key, id=mine["id"], seen=_local(mine["last_seen_at"]))
 
 
 def _ask_runners(config: Config) -> list[dict[str, Any]]:

@@ -3,16 +3,19 @@
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import click
 
+from events.execution import ExecutorName
 from ops.client import Client
 from ops.errors import OperatorError
 from ops.terminal import Overflow, Terminal, group, option
 
+TYPES = get_args(ExecutorName)
 STATUSES = ("ready", "running", "done", "failed", "blocked", "cancelled")
 COLUMNS: tuple[tuple[str, Overflow], ...] = (
     *((name, "ellipsis") for name in ("id", "status", "phase", "priority", "attempts")),
@@ -29,7 +32,7 @@ def task() -> None:
 @click.argument("title", required=False)
 @option("--id", "task_id", help="help.task.add.id")
 @option("--step", "steps", multiple=True, help="help.task.add.step")
-@option("--type", "task_type", help="help.task.add.type")
+@option("--type", "task_type", type=click.Choice(TYPES), help="help.task.add.type")
 @option("--after", "depends_on", multiple=True, help="help.task.add.after")
 @option("--priority", type=int, help="help.task.add.priority")
 @option("--phase", help="help.task.add.phase")
@@ -71,10 +74,13 @@ def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
 @click.argument("task_id")
 @click.pass_obj
 def show(terminal: Terminal, task_id: str) -> None:
-    """Print a task and its runs as JSON."""
+    """Print a task and its runs as JSON, with the result of the one that is done."""
     client = Client(terminal.config)
     found = client.ask("GET", _path(task_id))
     runs = client.ask("GET", "/runs", query={"task_id": task_id})
+    for run in runs:
+        if run["status"] == "done":
+            run["result"] = client.ask("GET", f"/runs/{run['id']}")["result"]
     terminal.show_json(found | {"runs": runs})
 
 
@@ -83,9 +89,18 @@ def show(terminal: Terminal, task_id: str) -> None:
 @option("--backoff", type=float, default=0.0, help="help.task.requeue.backoff")
 @click.pass_obj
 def requeue(terminal: Terminal, task_id: str, backoff: float) -> None:
-    """Make a task ready again."""
-    Client(terminal.config).ask("POST", f"{_path(task_id)}/requeue", body={"backoff_seconds": backoff})
-    terminal.say("task.requeued", id=task_id)
+    """Make a task ready again; say so if it was."""
+    client = Client(terminal.config)
+    before = client.ask("GET", _path(task_id))
+    after = client.ask("POST", f"{_path(task_id)}/requeue", body={"backoff_seconds": backoff})
+    if before["status"] != "ready":
+        terminal.say("task.requeued", id=task_id)
+        return
+    until = after["next_run_at"] and datetime.fromisoformat(after["next_run_at"])
+    if until and until > datetime.now(UTC):
+        terminal.say("task.was_ready_later", id=task_id, until=until.astimezone())
+    else:
+        terminal.say("task.was_ready", id=task_id)
 
 
 @task.command("cancel", help="help.task.cancel")
@@ -119,6 +134,12 @@ def _definition(
     depends_on: Sequence[str],
     **rest: Any,
 ) -> dict[str, Any]:
+    if rest["task_type"] == "shell" and not steps:
+        raise OperatorError("task.add.no_steps")
+    if wrong := next((param for param in params if "=" not in param), None):
+        raise OperatorError("task.add.no_value", param=wrong)
+    if rest["task_type"] == "python" and not any(param.startswith("handler=") for param in params):
+        raise OperatorError("task.add.no_handler")
     body: dict[str, Any] = {"title": title, "id": task_id, "depends_on": list(depends_on), **rest}
     body["steps"] = [{"name": f"step {number}", "cmd": cmd} for number, cmd in enumerate(steps, start=1)]
     body["params"] = dict(param.partition("=")[::2] for param in params)

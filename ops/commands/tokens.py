@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from api.tokens import ROLES, Token, TokenStore
+from api.tokens import ROLES, Role, Token, TokenStore
 from events.connect import Database
 from ops.database import use_database
 from ops.messages import translate
@@ -48,8 +48,17 @@ def token() -> None:
 @click.pass_obj
 def create(terminal: Terminal, name: str, role: str, expires: timedelta | None) -> None:
     """Make a token and print it, this once."""
-    terminal.show(_ask(terminal, lambda store: store.create_token(name, role, expires)))  # type: ignore[arg-type]
+    made, first = _ask(terminal, lambda store: _create(store, name, role, expires))  # type: ignore[arg-type]
+    terminal.show(made)
     terminal.say("token.created", name=name, role=role)
+    if first:
+        terminal.say("token.first")
+
+
+async def _create(store: TokenStore, name: str, role: Role, expires: timedelta | None) -> tuple[str, bool]:
+    """The token, and whether it is the first."""
+    first = not await store.any_tokens()
+    return await store.create_token(name, role, expires), first
 
 
 @token.command("revoke", help="help.token.revoke")

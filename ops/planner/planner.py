@@ -259,8 +259,8 @@ class Planner:
         await self._world.commands.requests.open([wanted], actor, again=True)
         raise KeyMissing(
             f"there is no {KEY_NAME}: store it with POST /ops/requests/{KEY_REQUEST}/value "
-            f'{{"values": {{"{KEY_NAME}": "…"}}}}, with `elruso vault set {KEY_NAME}`, or in the panel under #/setup; '
-            "no restart is needed",
+            f'{{"values": {{"{KEY_NAME}": "…"}}}}, with `elruso vault set {KEY_NAME}`, or in the panel '
+            "under /panel/setup; no restart is needed",
             request_id=KEY_REQUEST,
         )
 

@@ -14,13 +14,16 @@ TEXTS = {
         en="  ✗ {where}: the log says {log!r}, the view {view!r}",
     ),
     "audit.identical": Text(
-        es="Idéntico: {events:,} eventos plegados, {rows:,} filas comparadas ({seconds:.1f} s).",
-        en="Identical: {events:,} events folded, {rows:,} rows compared ({seconds:.1f} s).",
+        es="Idéntico: {events:,} {events:evento plegado|eventos plegados}, {rows:,} "
+        "{rows:fila comparada|filas comparadas} ({seconds:.1f} s).",
+        en="Identical: {events:,} {events:event|events} folded, {rows:,} {rows:row|rows} compared ({seconds:.1f} s).",
     ),
     "audit.differs": Text(
-        es="DIFIERE: {differing:,} diferencias en {rows:,} filas ({events:,} eventos, {seconds:.1f} s). "
+        es="DIFIERE: {differing:,} {differing:diferencia|diferencias} en {rows:,} {rows:fila|filas} ({events:,} "
+        "{events:evento|eventos}, {seconds:.1f} s). "
         "`elruso db rebuild` rehace las vistas a partir del registro.",
-        en="DIFFERS: {differing:,} differences in {rows:,} rows ({events:,} events, {seconds:.1f} s). "
+        en="DIFFERS: {differing:,} {differing:difference|differences} in {rows:,} {rows:row|rows} ({events:,} "
+        "{events:event|events}, {seconds:.1f} s). "
         "`elruso db rebuild` makes the views anew from the log.",
     ),
     "help.tail": Text(es="Muestra el registro a medida que crece.", en="Show the log as it grows."),
@@ -38,7 +41,9 @@ TEXTS = {
     ),
     "db.rebuilding": Text(es="Plegando el registro", en="Folding the log"),
     "db.rebuild_done": Text(
-        es="{events:,} eventos plegados en {seconds:.1f} s ({rate:,.0f} por segundo); se esperó {held:.3f} s.",
-        en="{events:,} events folded in {seconds:.1f} s ({rate:,.0f} a second); writers waited {held:.3f} s.",
+        es="{events:,} {events:evento plegado|eventos plegados} en {seconds:.1f} s ({rate:,.0f} por segundo); se "
+        "esperó {held:.3f} s.",
+        en="{events:,} {events:event|events} folded in {seconds:.1f} s ({rate:,.0f} a second); writers waited "
+        "{held:.3f} s.",
     ),
 }

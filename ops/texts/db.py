@@ -12,6 +12,11 @@ TEXTS = {
         es="Guarda toda la base de datos en un archivo, mientras todo sigue trabajando.",
         en="Write the whole database into one file, while everything goes on working.",
     ),
+    "help.db.backup.force": Text(es="Aunque el archivo exista.", en="Even if the file exists."),
+    "backup.exists": Text(
+        es="{file} ya existe y no se toca. Da otro nombre, o --force para reemplazarlo.",
+        en="{file} exists and stays as it is. Give another name, or --force to replace it.",
+    ),
     "help.db.psql": Text(
         es="El psql que viene incluido, sobre esta base de datos: elruso db psql -c 'SELECT 1'",
         en="The psql that comes along, on this database: elruso db psql -c 'SELECT 1'",

@@ -118,7 +118,8 @@ TEXTS = {
         "seconds; if it does not come back, their output says why, and elruso db migrate tries it by hand.",
     ),
     "doctor.vault": Text(
-        es="El vault se abre; guarda {number} valores.", en="The vault opens; it holds {number} values."
+        es="El vault se abre; guarda {number} {number:valor|valores}.",
+        en="The vault opens; it holds {number} {number:value|values}.",
     ),
     "doctor.vault_missing": Text(
         es="Sin valor en el vault: {names}. Si hacen falta: elruso vault set NOMBRE.",

@@ -19,7 +19,9 @@ TEXTS = {
     "gpt.stage.storing": Text(es="guardando", en="storing"),
     "gpt.refused": Text(es="Rechazada: {title}: {reason}", en="Refused: {title}: {reason}"),
     "gpt.done": Text(
-        es="{directives} directivas, {tasks} tareas · {model}, {tokens} tokens, ${cost:.4f}, {seconds:.1f} s",
-        en="{directives} directives, {tasks} tasks · {model}, {tokens} tokens, ${cost:.4f}, {seconds:.1f} s",
+        es="{directives} {directives:directiva|directivas}, {tasks} {tasks:tarea|tareas} · {model}, {tokens} "
+        "tokens, ${cost:.4f}, {seconds:.1f} s",
+        en="{directives} {directives:directive|directives}, {tasks} {tasks:task|tasks} · {model}, {tokens} "
+        "tokens, ${cost:.4f}, {seconds:.1f} s",
     ),
 }

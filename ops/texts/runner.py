@@ -66,20 +66,28 @@ TEXTS = {
         es="El runner no está en marcha. Para arrancarlo: elruso runner start",
         en="The runner is not running. To start it: elruso runner start",
     ),
+    "runner.foreground": Text(
+        es="Runner en marcha en primer plano, con `elruso up` o `runner run` (PID {pid})\n"
+        "  Online: sí, {id}, visto {seen:%Y-%m-%d %H:%M:%S %Z}\n  Termina con Ctrl-C en su terminal.",
+        en="Runner is running in the foreground, by `elruso up` or `runner run` (PID {pid})\n"
+        "  Online: yes, {id}, seen {seen:%Y-%m-%d %H:%M:%S %Z}\n  It ends by Ctrl-C in its terminal.",
+    ),
     "runner.running": Text(
         es="Runner en marcha (PID {pid})\n  Desde: {since:%Y-%m-%d %H:%M:%S %Z}\n  Reinicios: {restarts}\n"
         "  Online: {online}\n  API: {api}\n  Logs: {logs}",
         en="Runner is running (PID {pid})\n  Since: {since:%Y-%m-%d %H:%M:%S %Z}\n  Restarts: {restarts}\n"
         "  Online: {online}\n  API: {api}\n  Logs: {logs}",
     ),
-    "runner.online": Text(es="sí, {id}, visto {seen}", en="yes, {id}, seen {seen}"),
+    "runner.online": Text(
+        es="sí, {id}, visto {seen:%Y-%m-%d %H:%M:%S %Z}", en="yes, {id}, seen {seen:%Y-%m-%d %H:%M:%S %Z}"
+    ),
     "runner.online_draining": Text(
-        es="sí, {id}, visto {seen}; vaciándose: no toma nada más (elruso runner resume {id})",
-        en="yes, {id}, seen {seen}; draining: it takes nothing more (elruso runner resume {id})",
+        es="sí, {id}, visto {seen:%Y-%m-%d %H:%M:%S %Z}; vaciándose: no toma nada más (elruso runner resume {id})",
+        en="yes, {id}, seen {seen:%Y-%m-%d %H:%M:%S %Z}; draining: it takes nothing more (elruso runner resume {id})",
     ),
     "runner.drains": Text(
-        es="El runner {id} no toma nada más; le quedan {held} tareas.",
-        en="Runner {id} takes nothing more; it still holds {held} tasks.",
+        es="El runner {id} no toma nada más; le {held:queda|quedan} {held} {held:tarea|tareas}.",
+        en="Runner {id} takes nothing more; it still holds {held} {held:task|tasks}.",
     ),
     "runner.resumed": Text(es="El runner {id} vuelve a tomar tareas.", en="Runner {id} takes tasks again."),
     "runner.offline": Text(es="no", en="no"),

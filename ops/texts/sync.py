@@ -96,7 +96,7 @@ TEXTS = {
     ),
     "sync.pushed": Text(
         es="Tareas: {new} nuevas, {moved} con otro estado, {kept} diferencias sin aplicar, {same} iguales.",
-        en="Tasks: {new} new, {moved} with another status, {kept} differences not applied, {same} as they were.",
+        en="Tasks: {new} new, {moved} with another status, {kept} differences not applied, {same} unchanged.",
     ),
     "sync.new_request": Text(es="+ {id}  {status}  {service}", en="+ {id}  {status}  {service}"),
     "sync.added_request": Text(es="+ {id}  {status}  {service}", en="+ {id}  {status}  {service}"),
@@ -108,27 +108,31 @@ TEXTS = {
         en="  {id} is `PROVIDED` in the file, but values do not travel with it. Missing: {names} (elruso vault set).",
     ),
     "sync.pushed_requests": Text(
-        es="Solicitudes: {new} nuevas, {changed} cambiadas, {same} iguales.",
-        en="Requests: {new} new, {changed} changed, {same} as they were.",
+        es="Solicitudes: {new} {new:nueva|nuevas}, {changed} {changed:cambiada|cambiadas}, {same} "
+        "{same:igual|iguales}.",
+        en="Requests: {new} new, {changed} changed, {same} unchanged.",
     ),
     "sync.pulled_requests": Text(
-        es="Solicitudes: {added} añadidas, {changed} cambiadas, {same} iguales.",
-        en="Requests: {added} added, {changed} changed, {same} as they were.",
+        es="Solicitudes: {added} {added:añadida|añadidas}, {changed} {changed:cambiada|cambiadas}, {same} "
+        "{same:igual|iguales}.",
+        en="Requests: {added} added, {changed} changed, {same} unchanged.",
     ),
     "sync.behind": Text(
-        es="  {count} han avanzado en el registro desde que se escribió el archivo; sync pull lo pone al día.",
+        es="  {count} {count:ha|han} avanzado en el registro desde que se escribió el archivo; sync pull lo pone "
+        "al día.",
         en="  {count} went on in the log since the file was written; sync pull brings it up to date.",
     ),
     "sync.elsewhere": Text(
-        es="  {count} más están solo en el registro; sync pull las trae.",
-        en="  {count} more are in the log only; sync pull fetches them.",
+        es="  {count} más {count:está|están} solo en el registro; sync pull {count:la|las} trae.",
+        en="  {count} more {count:is|are} in the log only; sync pull fetches {count:it|them}.",
     ),
     "sync.dry_run": Text(es="Ensayo: no se escribió nada.", en="A rehearsal: nothing was written."),
     "sync.rewritten": Text(es="~ {id}.{field}: {before} → {after}", en="~ {id}.{field}: {before} → {after}"),
     "sync.added": Text(es="+ {id}  {status}  {title}", en="+ {id}  {status}  {title}"),
     "sync.pulled": Text(
-        es="Tareas: {added} añadidas, {changed} cambiadas, {same} iguales.",
-        en="Tasks: {added} added, {changed} changed, {same} as they were.",
+        es="Tareas: {added} {added:añadida|añadidas}, {changed} {changed:cambiada|cambiadas}, {same} "
+        "{same:igual|iguales}.",
+        en="Tasks: {added} added, {changed} changed, {same} unchanged.",
     ),
     "sync.written": Text(es="Escrito: {file}", en="Written: {file}"),
     "sync.current": Text(es="{file} ya está al día.", en="{file} is up to date."),

@@ -12,7 +12,10 @@ TEXTS = {
     "help.task.add.step": Text(
         es="Un comando; se puede repetir, en orden.", en="A command; may be repeated, in order."
     ),
-    "help.task.add.type": Text(es="shell, agent, python o echo.", en="shell, agent, python or echo."),
+    "help.task.add.type": Text(
+        es="Quién la ejecuta; sin él, shell si hay pasos, y si no, agent.",
+        en="What executes it; without it, shell if there are steps, else agent.",
+    ),
     "help.task.add.after": Text(
         es="Id de una tarea que debe terminar antes; se puede repetir.",
         en="Id of a task that must be done before; may be repeated.",
@@ -41,6 +44,22 @@ TEXTS = {
         en="Give a title or --file, one of the two: elruso task add 'title' --step 'make test'",
     ),
     "task.add.not_json": Text(es="{file} no es JSON: {detail}", en="{file} is not JSON: {detail}"),
+    "task.add.no_steps": Text(
+        es="Una tarea shell necesita pasos: --step 'make test'", en="A shell task needs steps: --step 'make test'"
+    ),
+    "task.add.no_handler": Text(
+        es="Una tarea python nombra su función: --param handler=NOMBRE",
+        en="A python task names its handler: --param handler=NAME",
+    ),
+    "task.add.no_value": Text(es="--param {param}: falta el =", en="--param {param}: the = is missing"),
+    "task.was_ready": Text(
+        es="No ha cambiado nada: la tarea {id} ya estaba lista.",
+        en="Nothing has changed: task {id} was ready already.",
+    ),
+    "task.was_ready_later": Text(
+        es="No ha cambiado nada: la tarea {id} ya estaba lista y espera hasta {until:%Y-%m-%d %H:%M:%S}.",
+        en="Nothing has changed: task {id} was ready already and waits until {until:%Y-%m-%d %H:%M:%S}.",
+    ),
     "task.requeued": Text(es="La tarea {id} vuelve a estar lista.", en="Task {id} is ready again."),
     "task.cancelled": Text(es="Tarea {id} cancelada.", en="Task {id} cancelled."),
     "client.unreachable": Text(
@@ -50,6 +69,24 @@ TEXTS = {
     "client.not_ours": Text(
         es="Lo que responde en {address} (estado {status}) no es la API de El Ruso. Revisa ELRUSO_API.",
         en="What answers at {address} (status {status}) is not El Ruso's API. Check ELRUSO_API.",
+    ),
+    "client.no_token": Text(
+        es="La API pide un token desde que existe el primero. Dale uno a esta shell: export ELRUSO_TOKEN=elr_…\n"
+        "Para crear otro: elruso token create NOMBRE --role operator",
+        en="The API asks for a token since the first one was made. Give this shell one: export ELRUSO_TOKEN=elr_…\n"
+        "To make another: elruso token create NAME --role operator",
+    ),
+    "client.wrong_token": Text(
+        es="La API no conoce el token de ELRUSO_TOKEN: no existe, fue revocado o venció. "
+        "Crea otro: elruso token create NOMBRE --role operator",
+        en="The API does not know the token in ELRUSO_TOKEN: it is unknown, revoked or expired. "
+        "Make another: elruso token create NAME --role operator",
+    ),
+    "client.no_model_key": Text(
+        es="El planificador no tiene clave para su modelo. Guárdala: elruso vault set OPENAI_API_KEY, "
+        "o en el panel: {address}/panel/setup",
+        en="The planner has no key for its model. Store it: elruso vault set OPENAI_API_KEY, "
+        "or in the panel: {address}/panel/setup",
     ),
     "client.refused": Text(es="{code}: {detail}", en="{code}: {detail}"),
 }

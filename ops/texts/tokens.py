@@ -21,6 +21,18 @@ TEXTS = {
         es="Token de {name} ({role}) creado. Guárdalo ahora: no se puede volver a ver.",
         en="Token of {name} ({role}) made. Keep it now: it cannot be seen again.",
     ),
+    "token.first": Text(
+        es="Es el primero: desde ahora la API y el panel piden un token.\n"
+        "  task, directive, gpt: export ELRUSO_TOKEN=elr_…\n"
+        "  curl: -H 'Authorization: Bearer elr_…'\n"
+        "  panel: pégalo al entrar\n"
+        "No lo necesitan los runners con base de datos, ni db, audit, tail, token, vault y doctor.",
+        en="It is the first: from now on the API and the panel ask for a token.\n"
+        "  task, directive, gpt: export ELRUSO_TOKEN=elr_…\n"
+        "  curl: -H 'Authorization: Bearer elr_…'\n"
+        "  panel: paste it when you sign in\n"
+        "Runners with a database need none, nor do db, audit, tail, token, vault and doctor.",
+    ),
     "token.revoked": Text(es="El token de {name} ya no vale.", en="The token of {name} is void."),
     "token.valid": Text(es="válido", en="valid"),
     "token.lifetime": Text(

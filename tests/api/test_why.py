@@ -47,6 +47,15 @@ async def test_a_task_that_waits(api: Served) -> None:
     assert ["resting"] == await codes(api, "parent")
 
 
+async def test_a_task_that_is_to_start_later(api: Served) -> None:
+    """By wish it is scheduled: no attempt, no error. After a failure it rests."""
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r1"})
+    await api.post("/ops/tasks", {"id": "wish", "title": "W", "next_run_at": "2126-05-04T03:02:01Z"})
+    [reason] = (await api.get("/ops/tasks/wish/why"))["reasons"]
+    assert ("scheduled", ["until"]) == (reason["code"], list(reason["facts"]))
+    assert reason["detail"].startswith("it is scheduled: it does not start before 2126-05-04T03:02:01")
+
+
 async def test_a_task_that_is_stopped(api: Served) -> None:
     """Blocked with its error, blocked by its parent with the parent's name, cancelled; and one that is done."""
     await create(api, "parent")

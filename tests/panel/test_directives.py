@@ -91,7 +91,7 @@ async def test_gpt_is_run_from_the_panel(database: str) -> None:
 
         await eventually(shown)
         ended = await page(desk.api, "/panel/directives")
-        assert "1 directives, 3 tasks" in ended
+        assert "1 directive, 3 tasks" in ended
         assert "1,200 tokens" in ended
         assert "staging" not in await page(desk.api, "/panel/directives/prompt")
         assert 1 == len(model.asked), "looking at the prompt asks nothing"

@@ -70,7 +70,7 @@ async def test_reasons_that_were_typed_stay(api: Served) -> None:
     many = {"deed": "priority", "all": "1", "status": "ready", "priority": "5000"}
     asked = await refused(api, "/panel/tasks/bulk", many)
     assert 'value="5000"' in asked
-    assert "Change the priority of one task?" in asked
+    assert "Change the priority of 1 task?" in asked
     assert 'data-page="/panel/tasks/bulk?deed=priority&amp;all=1&amp;status=ready"' in asked
 
 

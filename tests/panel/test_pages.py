@@ -1,5 +1,6 @@
 """The panel without a browser: pages, forms, filters, and what is refused."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -39,7 +40,7 @@ async def run_once(api: Served, task_id: str) -> int:
     claimed = await api.commands.claim_task("r1", task_id, "runner:r1")
     run = claimed.run_id
     step = TaskStep(run, 1, "one", "echo", 0, 12, "hello", 5)
-    for event in (TaskStarted(run), step, TaskDone(run, 15, "1 step")):
+    for event in (TaskStarted(run), step, TaskDone(run, 15, "1 step", {"ok": True})):
         if isinstance(event, TaskDone):
             pieces = [{"number": 1, "step": 1, "stream": "stdout", "data": "\x1b[32mhel"}]
             pieces += [{"number": 2, "step": 1, "stream": "stdout", "data": "lo\x1b[0m <b>\n"}]
@@ -137,7 +138,10 @@ async def test_a_task_is_created_requeued_and_cancelled_by_forms(api: Served) ->
     assert "Task created." not in await page(api, path)
     await post(api, f"{path}/cancel", {"reason": "no"})
     assert "Task cancelled." in await page(api, path)
-    await post(api, f"{path}/requeue")
+    assert "The task is ready again." in await page(api, (await post(api, f"{path}/requeue")).headers["location"])
+    assert "Nothing has changed: the task was ready already." in await page(
+        api, (await post(api, f"{path}/requeue")).headers["location"]
+    )
     assert "ready" == (await api.get(path.replace("/panel/tasks", "/ops/tasks")))["status"]
 
 
@@ -147,7 +151,7 @@ async def test_pause_and_resume(api: Served) -> None:
     await post(api, "/panel/pause", {"reason": "deploy <now>"})
     home = await page(api, "/panel")
     assert "deploy &lt;now&gt;" in home
-    assert "The system is paused, and 1 tasks wait." in home
+    assert "The system is paused, and 1 task waits." in home
     assert "The system is paused, by human:local. Reason: deploy" in await page(api, "/panel/tasks/a")
     await post(api, "/panel/resume")
     assert "active" == (await api.get("/ops/system/status"))["status"]
@@ -214,6 +218,33 @@ async def test_output_is_coloured_found_and_downloaded(api: Served) -> None:
     assert "0" == (await api.client.get(f"/panel/runs/{run}/output", params={"after": 2})).headers["x-running"]
     assert (await page(api, f"/panel/runs/{run}/changes.patch")).endswith("+b\n")
     assert 'class="line-added"' in shown
+
+
+async def test_what_a_handler_returned_is_shown(api: Served) -> None:
+    """On the page of its run, harmless and as far as there is room; whole as a file, and over HTTP."""
+    result = {"hello": HOSTILE.replace("\x1b[31m", ""), "list": ["x" * 50] * 800, "z": "THE-END"}
+    await api.post("/ops/tasks", {"id": "t", "title": "T"})
+    run = (await api.claim("r"))["run_id"]
+    assert 'id="result"' not in await page(api, f"/panel/runs/{run}")
+    await page(api, f"/panel/runs/{run}/result.json", 404)
+    await api.patch(f"/runs/{run}", {"status": "done", "result": result})
+    assert result == (await api.get(f"/runs/{run}"))["result"]
+    shown = await page(api, f"/panel/runs/{run}")
+    assert "&lt;script&gt;alert" in shown
+    assert ("It is longer" in shown, "THE-END" in shown) == (True, False)
+    assert result == json.loads(await page(api, f"/panel/runs/{run}/result.json"))
+    assert "result" not in (await api.get("/runs"))[0], "a list has no room for it"
+
+
+async def test_times_of_reasons_are_the_readers(api: Served) -> None:
+    """A task that starts later says when, in an element that the script shows in the reader's zone; and no error."""
+    await api.post("/ops/tasks", {"id": "t", "title": "T", "next_run_at": "2126-05-04T03:02:01Z"})
+    english, spanish = [await page(api, "/panel/tasks/t", headers={"Accept-Language": each}) for each in ("en", "es")]
+    time = '<time datetime="2126-05-04T03:02:01.000+00:00" class="" title="2126-05-04 03:02:01 UTC">'
+    assert f"It is scheduled: it does not start before {time}" in english
+    assert f"Está programada: no empieza antes de {time}" in spanish
+    assert "Error:" not in english
+    assert "not before <time" in await page(api, "/panel/tasks")
 
 
 async def test_an_event_leads_to_its_cause_and_its_effects(api: Served) -> None:

@@ -36,6 +36,7 @@ TWINS = {
     ("GET", "/panel/runs/{run_id}/output"): [("GET", "/runs/{run_id}/output")],
     ("GET", "/panel/runs/{run_id}/output.log"): [("GET", "/runs/{run_id}/output")],
     ("GET", "/panel/runs/{run_id}/changes.patch"): [("GET", "/runs/{run_id}/artifacts/{kind}")],
+    ("GET", "/panel/runs/{run_id}/result.json"): [("GET", "/runs/{run_id}")],
     ("GET", "/panel/runs/{run_id}/steps"): [("GET", "/runs/{run_id}")],
     ("GET", "/panel/runs/{run_id}/changes"): [("GET", "/runs/{run_id}")],
     ("GET", "/panel/runs/{run_id}/patch"): [("GET", "/runs/{run_id}/artifacts/{kind}")],

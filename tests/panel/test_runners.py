@@ -22,7 +22,7 @@ async def test_a_runner_is_drained_by_a_form(api: Served) -> None:
     assert 'class="pill is-drained"' in shown
     assert "Told to drain by human:local at" in shown
     assert "new &lt;disk&gt;" in shown
-    assert "Every runner that is online is draining (1), and 1 tasks wait." in await page(api, "/panel")
+    assert "Every runner that is online is draining (1), and 1 task waits." in await page(api, "/panel")
     assert "Every runner that is online is draining (1)." in await page(api, "/panel/tasks/t")
     assert "Todos los runners" in await page(api, "/panel", headers={"Accept-Language": "es"})
     assert 303 == (await post(api, "/panel/runners/r/%C3%BC/resume")).status_code

@@ -22,4 +22,4 @@ MESSAGES: dict[str, Text] = {
 
 def say(key: str, language: Language, **facts: Any) -> str:
     """The message in that language with its facts filled in. An unknown key or a missing fact is a KeyError."""
-    return MESSAGES[key].to(language).format(**facts)
+    return MESSAGES[key].fill(language, facts)

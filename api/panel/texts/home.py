@@ -5,16 +5,22 @@ from api.text import Text
 TEXTS = {
     "home.calm": Text(es="Todo en orden", en="All is well"),
     "home.calm_text": Text(
-        es="Nada te necesita ahora. {running} en marcha, {online} runners en línea.",
-        en="Nothing needs you now. {running} running, {online} runners online.",
+        es="Nada te necesita ahora. {running} en marcha, {online} {online:runner|runners} en línea.",
+        en="Nothing needs you now. {running} running, {online} {online:runner|runners} online.",
     ),
     "home.need": Text(es="Una cosa te necesita", en="One thing needs you"),
     "home.needs": Text(es="{count} cosas te necesitan", en="{count} things need you"),
     "home.counts": Text(es="Tareas por estado", en="Tasks by status"),
     "home.day": Text(es="Últimas 24 horas", en="Last 24 hours"),
-    "home.day_text": Text(es="{ended} ejecuciones, {failed} fallidas", en="{ended} runs, {failed} failed"),
+    "home.day_text": Text(
+        es="{ended} {ended:ejecución|ejecuciones}, {failed} {failed:fallida|fallidas}",
+        en="{ended} {ended:run|runs}, {failed} failed",
+    ),
     "home.now": Text(es="ahora", en="now"),
-    "home.bar": Text(es="{ended} terminadas, {failed} fallidas", en="{ended} ended, {failed} failed"),
+    "home.bar": Text(
+        es="{ended} {ended:terminada|terminadas}, {failed} {failed:fallida|fallidas}",
+        en="{ended} ended, {failed} failed",
+    ),
     "home.fail_rate": Text(es="Fallan, de las últimas 20", en="Failing, of the last 20"),
     "home.ready_to_done": Text(es="De lista a hecha", en="From ready to done"),
     "home.oldest": Text(es="La que más espera", en="Longest wait"),
@@ -27,19 +33,21 @@ TEXTS = {
     ),
     "home.latest": Text(es="Últimas ejecuciones", en="Latest runs"),
     "need.no_runner": Text(
-        es="No hay ningún runner en línea y {count} tareas esperan. Arranca uno: elruso runner start",
-        en="No runner is online, and {count} tasks wait. Start one: elruso runner start",
+        es="No hay ningún runner en línea y {count} {count:tarea espera|tareas esperan}. Arranca uno: elruso "
+        "runner start",
+        en="No runner is online, and {count} {count:task waits|tasks wait}. Start one: elruso runner start",
     ),
     "need.draining": Text(
-        es="Todos los runners en línea se están vaciando ({online}) y {count} tareas esperan.",
-        en="Every runner that is online is draining ({online}), and {count} tasks wait.",
+        es="Todos los runners en línea se están vaciando ({online}) y {count} {count:tarea espera|tareas esperan}.",
+        en="Every runner that is online is draining ({online}), and {count} {count:task waits|tasks wait}.",
     ),
     "need.lost_runner": Text(
-        es="{count} runners desaparecieron con tareas en la mano; pronto vuelven a la cola.",
-        en="{count} runners vanished while they held tasks; those go back to the queue soon.",
+        es="{count} {count:runner desapareció|runners desaparecieron} con tareas en curso; pronto vuelven a la cola.",
+        en="{count} {count:runner|runners} vanished with running tasks; those go back to the queue soon.",
     ),
     "need.paused": Text(
-        es="El sistema está en pausa y {count} tareas esperan.", en="The system is paused, and {count} tasks wait."
+        es="El sistema está en pausa y {count} {count:tarea espera|tareas esperan}.",
+        en="The system is paused, and {count} {count:task waits|tasks wait}.",
     ),
     "need.blocked": Text(
         es="Tareas bloqueadas: {count}. Mira por qué, arréglalo y reencólalas.",

@@ -31,6 +31,7 @@ TEXTS = READ | {
         es="esto no es un formulario, o tiene demasiados campos", en="this is not a form, or has too many fields"
     ),
     "refused.no_patch": Text(es="la ejecución {number} no tiene parche", en="run {number} has no patch"),
+    "refused.no_result": Text(es="la ejecución {number} no tiene resultado", en="run {number} has no result"),
     "refused.no_request": Text(
         es="no hay ninguna credencial {id}", en="there is no request {id}; GET /ops/requests lists them"
     ),

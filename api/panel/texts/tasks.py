@@ -32,7 +32,8 @@ TEXTS = {
     "task.attempts": Text(es="Intentos", en="Attempts"),
     "task.when": Text(es="Último cambio", en="Last change"),
     "task.waits": Text(es="espera a {count}", en="waits for {count}"),
-    "task.rests": Text(es="descansa hasta", en="rests until"),
+    "task.rests": Text(es="se repite a partir de", en="tried again at"),
+    "task.scheduled": Text(es="no antes de", en="not before"),
     "task.none": Text(es="Ninguna tarea", en="No tasks"),
     "task.none_text": Text(
         es="Crea una aquí, con «elruso task add», o deja que GPT proponga una directiva.",
@@ -43,6 +44,9 @@ TEXTS = {
     "task.requeue": Text(es="Reencolar", en="Requeue"),
     "task.cancel": Text(es="Cancelar", en="Cancel"),
     "task.requeued": Text(es="La tarea vuelve a estar lista.", en="The task is ready again."),
+    "task.was_ready": Text(
+        es="No ha cambiado nada: la tarea ya estaba lista.", en="Nothing has changed: the task was ready already."
+    ),
     "task.cancelled": Text(es="Tarea cancelada.", en="Task cancelled."),
     "task.story": Text(es="Su historia", en="Its story"),
     "task.in_log": Text(es="En el registro", en="In the log"),
@@ -68,8 +72,11 @@ TEXTS = {
         es="Espera a que terminen otras tareas ({count}).", en="It waits for other tasks to be done ({count})."
     ),
     "why.resting": Text(
-        es="Descansa hasta {until} tras el intento {attempts} de {max_attempts}. Error: {error}",
-        en="It rests until {until} after attempt {attempts} of {max_attempts}. Error: {error}",
+        es="Falló el intento {attempts} de {max_attempts}; el siguiente será a partir de {until}. Error: {error}",
+        en="Attempt {attempts} of {max_attempts} failed; the next one is due at {until}. Error: {error}",
+    ),
+    "why.scheduled": Text(
+        es="Está programada: no empieza antes de {until}.", en="It is scheduled: it does not start before {until}."
     ),
     "why.no_runner": Text(
         es="Ningún runner está en línea. Arranca uno: elruso runner start",
@@ -79,7 +86,7 @@ TEXTS = {
         es="Todos los runners en línea se están vaciando ({count}). Reanuda uno, o arranca otro.",
         en="Every runner that is online is draining ({count}). Resume one, or start another.",
     ),
-    "why.ahead": Text(es="Tiene {count} delante en la cola.", en="{count} are ahead of it in the queue."),
+    "why.ahead": Text(es="Tiene {count} delante en la cola.", en="{count} {count:is|are} ahead of it in the queue."),
     "why.next": Text(
         es="Nada la retiene: la toma el próximo runner libre.",
         en="Nothing holds it back: the next free runner takes it.",
@@ -114,16 +121,14 @@ TEXTS = {
     "bulk.priority": Text(es="Prioridad", en="Priority"),
     "bulk.priority_text": Text(es="Prioridad; 0 es lo más urgente", en="Priority; 0 is the most urgent"),
     "bulk.ask.priority": Text(
-        es="¿Cambiar la prioridad de {count} tareas?", en="Change the priority of {count} tasks?"
+        es="¿Cambiar la prioridad de {count} {count:tarea|tareas}?",
+        en="Change the priority of {count} {count:task|tasks}?",
     ),
-    "bulk.ask_one.priority": Text(es="¿Cambiar la prioridad de una tarea?", en="Change the priority of one task?"),
     "bulk.priority.done": Text(
         es="Con otra prioridad: {count}. Sin cambios: {left}.", en="Given another priority: {count}. Left: {left}."
     ),
-    "bulk.ask.requeue": Text(es="¿Reencolar {count} tareas?", en="Requeue {count} tasks?"),
-    "bulk.ask.cancel": Text(es="¿Cancelar {count} tareas?", en="Cancel {count} tasks?"),
-    "bulk.ask_one.requeue": Text(es="¿Reencolar una tarea?", en="Requeue one task?"),
-    "bulk.ask_one.cancel": Text(es="¿Cancelar una tarea?", en="Cancel one task?"),
+    "bulk.ask.requeue": Text(es="¿Reencolar {count} {count:tarea|tareas}?", en="Requeue {count} {count:task|tasks}?"),
+    "bulk.ask.cancel": Text(es="¿Cancelar {count} {count:tarea|tareas}?", en="Cancel {count} {count:task|tasks}?"),
     "bulk.more": Text(
         es="El filtro encuentra más; se toman {most} de una vez.",
         en="The filter finds more; {most} are taken at a time.",
@@ -134,8 +139,8 @@ TEXTS = {
     ),
     "bulk.next": Text(es="Ver las siguientes", en="See those that come next"),
     "bulk.left": Text(
-        es="{count} se quedan como están: su estado no lo permite.",
-        en="{count} stay as they are: their status does not allow it.",
+        es="{count} {count:se queda como está|se quedan como están}: su estado no lo permite.",
+        en="{count} {count:stays as it is: its|stay as they are: their} status does not allow it.",
     ),
     "bulk.and_more": Text(es="y {count} más", en="and {count} more"),
     "bulk.reason": Text(es="Motivo (opcional)", en="Reason (optional)"),
