@@ -196,10 +196,9 @@ class Commands:
         attempts: int | None = 0,
         reason: str = "requeued by hand",
     ) -> bool:
-        """Makes a task ready again, with `attempts` behind it (None: as many as before). False: it is ready already.
+        """Makes a task ready again, with `attempts` behind it (None keeps them); False: it is ready already.
 
-        Raises NotFound; IllegalTransition when it is done.
-        """
+        Raises NotFound; IllegalTransition when it is done."""
         rows = await self._call("requeue_task", task_id, reason, backoff_seconds, last_error, attempts, actor)
         if not rows:
             await self._settle(task_id, "ready", "task.requeued")
