@@ -70,6 +70,8 @@ def shows(shown: str, printed: str) -> bool:
 class Terminal:
     """Where the blocks are typed: each sees the folder and the variables that the one before it left."""
 
+    document = "RUNBOOK.md"
+
     def __init__(self, checkout: Path, home: Path, environment: dict[str, str], replaced: dict[str, str]) -> None:
         self._state = home / "terminal"
         self._state.write_text("")
@@ -90,6 +92,10 @@ class Terminal:
         else:
             self._expect(block, lambda: self._run(block), 0.0)
 
+    def is_as_shown(self, block: Block, status: int, printed: str) -> bool:
+        """Whether a block ended well and printed what is shown."""
+        return status == 0 and (block.shown is None or shows(self._worded(block.shown), printed))
+
     def close(self) -> None:
         """End what was left running, as Ctrl-C does; it must end well."""
         for server in self._servers:
@@ -97,6 +103,7 @@ class Terminal:
         for reader in self._readers:
             reader.join(SECONDS)  # it ends with what its server prints
         statuses = [server.wait(SECONDS) for server in self._servers]
+        self._servers, self._readers = [], []
         assert [0] * len(statuses) == statuses
 
     def _expect(self, block: Block, look: Callable[[], tuple[int, str]], seconds: float) -> None:
@@ -105,12 +112,12 @@ class Terminal:
         def fits() -> bool:
             nonlocal status, printed
             status, printed = look()
-            return status == 0 and (block.shown is None or shows(self._worded(block.shown), printed))
+            return self.is_as_shown(block, status, printed)
 
         try:
             eventually_now(fits, seconds)
         except AssertionError:
-            place = f"RUNBOOK.md, line {block.line}:\n{block.commands}"
+            place = f"{self.document}, line {block.line}:\n{block.commands}"
             instead = f"ended with {status} and printed:\n{printed}\ninstead of:\n{self._worded(block.shown or '')}"
             raise AssertionError(f"{place}\n{instead}") from None
 
