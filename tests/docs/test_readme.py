@@ -24,6 +24,7 @@ VARIES = ((r"runner:\S+", "runner:…"), (r'"runner":"[^"]*"', '"runner":"…"')
 
 def read_tour(text: str) -> Iterator[Block]:
     """The commands of the indented blocks, each with what is shown below it."""
+    text = re.sub("```.*?```", lambda block: "\n" * block[0].count("\n"), text, flags=re.DOTALL)
     lines = [(number, line[4:]) for number, line in enumerate(text.splitlines(), 1) if line.startswith("    ")]
     while lines:
         number, line = lines.pop(0)

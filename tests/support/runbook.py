@@ -129,7 +129,7 @@ class Terminal:
         return done.returncode, done.stdout
 
     def _leave_running(self, block: Block, printed: list[str]) -> None:
-        script = f". {self._state}\nexec {self._worded(block.commands).strip()}"
+        script = f". {self._state}\nexec env {self._worded(block.commands).strip()}"
         server = subprocess.Popen(["bash", "-ae", "-c", script], **self._surroundings, stdout=subprocess.PIPE)
         reader = threading.Thread(target=_read_into, args=(server, printed))
         reader.start()
