@@ -135,6 +135,8 @@ CREATE TABLE log.artifacts (
     at      timestamptz NOT NULL DEFAULT log.now(),
     content text NOT NULL,
     sha256  bytea,                                 -- of the content in UTF-8; null: stored before ends sealed artifacts
+    before_sha text,                               -- the commits between which it lies, as its runner names them
+    after_sha  text,
     PRIMARY KEY (run_id, kind)
 );
 
@@ -446,7 +448,8 @@ END $$;
 --     taken    the run has another content of this kind
 --     ended    the run takes no more artifacts
 --     unknown  there is no such run
-CREATE FUNCTION log.store_artifact(run bigint, artifact_kind text, artifact text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION log.store_artifact(run bigint, artifact_kind text, artifact text, before_commit text DEFAULT NULL, after_commit text DEFAULT NULL)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = log, pg_temp AS $$
 DECLARE
     digest CONSTANT bytea := sha256(convert_to(artifact, 'UTF8'));
@@ -456,7 +459,8 @@ BEGIN
     PERFORM FROM view.running g WHERE g.run_id = run FOR KEY SHARE;
     in_flight := FOUND;
     IF in_flight THEN
-        INSERT INTO artifacts (run_id, kind, content, sha256) VALUES (run, artifact_kind, artifact, digest) ON CONFLICT DO NOTHING;
+        INSERT INTO artifacts (run_id, kind, content, sha256, before_sha, after_sha)
+        VALUES (run, artifact_kind, artifact, digest, before_commit, after_commit) ON CONFLICT DO NOTHING;
         IF FOUND THEN
             RETURN 'stored';
         END IF;
@@ -579,7 +583,8 @@ CREATE TABLE running (
     attempt    integer NOT NULL,
     claimed_at timestamptz NOT NULL,
     started_at timestamptz,
-    branch     text
+    branch      text,
+    commit_hash text
 ) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 CREATE TABLE ended_runs (
     id          bigint PRIMARY KEY,
@@ -600,7 +605,7 @@ CREATE VIEW runs AS
     SELECT id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary, error
     FROM ended_runs
   UNION ALL
-    SELECT run_id, id, runner, attempt, 'running', claimed_at, started_at, NULL, NULL, branch, NULL, NULL, NULL FROM running;
+    SELECT run_id, id, runner, attempt, 'running', claimed_at, started_at, NULL, NULL, branch, commit_hash, NULL, NULL FROM running;
 
 CREATE TABLE steps (
     run_id         bigint NOT NULL,
@@ -889,6 +894,7 @@ BEGIN
     ), net AS MATERIALIZED (
         SELECT s.id, min(s.version) AS first_version, max(s.version) AS version, max(s.at) FILTER (WHERE NOT s.ends) AS started_at,
                max(s.at) FILTER (WHERE s.ends) AS ended_at, max((s.d).branch) FILTER (WHERE NOT s.ends) AS first_branch,
+               max((s.d).commit_hash) FILTER (WHERE NOT s.ends) AS first_commit,
                min((s.d).run_id) AS run_id, max((s.d).duration_ms) FILTER (WHERE s.ends) AS duration_ms,
                max((s.d).branch) FILTER (WHERE s.ends) AS branch, max((s.d).commit_hash) FILTER (WHERE s.ends) AS commit_hash,
                max((s.d).summary) FILTER (WHERE s.ends) AS summary,
@@ -899,7 +905,7 @@ BEGIN
     ), matched AS MATERIALIZED (
         SELECT n.*, (SELECT t.ctid FROM tasks t WHERE t.id = n.id) AS place, g.*
         FROM net n LEFT JOIN LATERAL (
-            SELECT k.ctid AS run_place, k.runner, k.attempt, k.claimed_at, k.started_at AS begun_at, k.branch AS begun_branch
+            SELECT k.ctid AS run_place, k.runner, k.attempt, k.claimed_at, k.started_at AS begun_at, k.branch AS begun_branch, k.commit_hash AS begun_commit
             FROM running k WHERE k.run_id = n.run_id AND live OFFSET 0) g ON true  -- a rebuild leaves the runs to fold_runs
         WHERE (SELECT bool_and(k.simple) FROM net k)
         ORDER BY n.id
@@ -911,14 +917,14 @@ BEGIN
         WHERE t.ctid = m.place AND t.version = m.first_version - 1 AND t.status = 'running' AND t.run_id = m.run_id AND m.legal
         RETURNING t.status
     ), started AS (
-        UPDATE running g SET started_at = m.started_at, branch = coalesce(m.first_branch, g.branch)
+        UPDATE running g SET started_at = m.started_at, branch = coalesce(m.first_branch, g.branch), commit_hash = coalesce(m.first_commit, g.commit_hash)
         FROM matched m WHERE m.ended_at IS NULL AND g.ctid = m.run_place
     ), left_running AS (
         DELETE FROM running WHERE ctid = ANY (ARRAY(SELECT m.run_place FROM matched m WHERE m.ended_at IS NOT NULL))
     ), ended AS (
         INSERT INTO ended_runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary)
         SELECT m.run_id, m.id, m.runner, m.attempt, 'done', m.claimed_at, coalesce(m.started_at, m.begun_at), m.ended_at, m.duration_ms,
-               coalesce(m.branch, m.first_branch, m.begun_branch), m.commit_hash, m.summary
+               coalesce(m.branch, m.first_branch, m.begun_branch), coalesce(m.commit_hash, m.first_commit, m.begun_commit), m.summary
         FROM matched m WHERE m.ended_at IS NOT NULL AND m.run_place IS NOT NULL
     ), tallied AS (
         INSERT INTO run_counts AS c (bucket, shard, ended, failed)
@@ -1221,6 +1227,7 @@ BEGIN
                max(s.data::text) FILTER (WHERE s.begins)::json AS claim,
                (array_agg(s.at ORDER BY s.version DESC) FILTER (WHERE s.starts))[1] AS started_at,
                (array_agg(s.data->>'branch' ORDER BY s.version DESC) FILTER (WHERE s.starts AND s.data->>'branch' IS NOT NULL))[1] AS branch,
+               (array_agg(s.data->>'commit_hash' ORDER BY s.version DESC) FILTER (WHERE s.starts AND s.data->>'commit_hash' IS NOT NULL))[1] AS commit_hash,
                max(s.at) FILTER (WHERE s.ends) AS finished_at, coalesce(substr(max(s.type) FILTER (WHERE s.ends), 6), 'running') AS status,
                max(s.data::text) FILTER (WHERE s.ends)::json AS result
         FROM said s WHERE s.run_id IS NOT NULL GROUP BY s.run_id ORDER BY s.run_id
@@ -1228,16 +1235,16 @@ BEGIN
         SELECT n.run_id, coalesce(g.id, n.task_id) AS task_id, coalesce(g.runner, n.claim->>'runner') AS runner,
                coalesce(g.attempt, (n.claim->>'attempt')::integer) AS attempt, coalesce(g.claimed_at, n.claimed_at) AS claimed_at,
                coalesce(n.started_at, g.started_at) AS started_at, n.finished_at, n.status, coalesce(d.branch, n.branch, g.branch) AS branch,
-               d.duration_ms, d.commit_hash, d.summary, coalesce(d.error, d.reason) AS error, g.place
+               d.duration_ms, coalesce(d.commit_hash, n.commit_hash, g.commit_hash) AS commit_hash, d.summary, coalesce(d.error, d.reason) AS error, g.place
         FROM net n LEFT JOIN LATERAL json_to_record(n.result)
             AS d (duration_ms bigint, branch text, commit_hash text, summary text, error text, reason text) ON true
         LEFT JOIN LATERAL (SELECT k.ctid AS place, k.* FROM running k WHERE k.run_id = n.run_id AND n.claimed_at IS NULL OFFSET 0) g ON true
     ), began AS (
-        INSERT INTO running (run_id, id, runner, attempt, claimed_at, started_at, branch)
-        SELECT t.run_id, t.task_id, t.runner, t.attempt, t.claimed_at, t.started_at, t.branch
+        INSERT INTO running (run_id, id, runner, attempt, claimed_at, started_at, branch, commit_hash)
+        SELECT t.run_id, t.task_id, t.runner, t.attempt, t.claimed_at, t.started_at, t.branch, t.commit_hash
         FROM told t WHERE t.place IS NULL AND t.finished_at IS NULL
     ), went_on AS (
-        UPDATE running g SET started_at = t.started_at, branch = t.branch FROM told t WHERE t.finished_at IS NULL AND g.ctid = t.place
+        UPDATE running g SET started_at = t.started_at, branch = t.branch, commit_hash = t.commit_hash FROM told t WHERE t.finished_at IS NULL AND g.ctid = t.place
     ), left_running AS (
         DELETE FROM running WHERE ctid = ANY (ARRAY(SELECT t.place FROM told t WHERE t.finished_at IS NOT NULL))
     ), ended AS (
@@ -1267,7 +1274,7 @@ BEGIN
         FROM log.events e WHERE e.kind = 'task' AND e.id > after AND e.id <= up_to AND e.seq <= horizon GROUP BY e.id
     ), told AS (
         SELECT l.id, l.length, l.seqs, l.times, json_populate_record(NULL::definition, l.data[1]) AS definition,
-               l.data[2]->>'runner' AS runner, (l.data[2]->>'attempt')::integer AS attempt, l.data[3]->>'branch' AS first_branch,
+               l.data[2]->>'runner' AS runner, (l.data[2]->>'attempt')::integer AS attempt, l.data[3]->>'branch' AS first_branch, l.data[3]->>'commit_hash' AS first_commit,
                json_populate_record(NULL::result, l.data[length]) AS result, (l.data[3]->>'run_id')::bigint = l.seqs[2]
                    AND (l.length = 4 OR (SELECT bool_and((d.step->>'run_id')::bigint = l.seqs[2]) FROM unnest(l.data[4:length - 1]) AS d (step))) AS is_one_run
         FROM life l
@@ -1286,7 +1293,7 @@ BEGIN
     ), ran AS (
         INSERT INTO ended_runs (id, task_id, runner, attempt, status, claimed_at, started_at, finished_at, duration_ms, branch, commit_hash, summary)
         SELECT s.seqs[2], s.id, s.runner, s.attempt, 'done', s.times[2], s.times[3], s.times[length], (s.result).duration_ms,
-               coalesce((s.result).branch, s.first_branch), (s.result).commit_hash, (s.result).summary
+               coalesce((s.result).branch, s.first_branch), coalesce((s.result).commit_hash, s.first_commit), (s.result).summary
         FROM straight s
     ), tallied AS (
         INSERT INTO run_counts AS c (bucket, shard, ended, failed)

@@ -21,6 +21,7 @@ class KnownTask(Struct, frozen=True):
     next_run_at: str | None = None
     attempts: int = 0
     max_attempts: int = 0
+    branch: str | None = None
 
     @property
     def is_exhausted(self) -> bool:

@@ -5,6 +5,9 @@ from typing import Any
 
 from events.errors import Conflict, LeaseLost, NotFound
 
+Commits = tuple[str | None, str | None]
+"""The commits before an artifact and with it, as its runner names them."""
+
 
 def check_stored(rows: Sequence[Any], run_id: int, kind: str) -> None:
     """Check the result of log.store_artifact. Storing the same content again is no error.

@@ -16,7 +16,7 @@ from asyncpg import Connection
 from msgspec import Struct
 
 from events import catalog
-from events.artifacts import check_stored
+from events.artifacts import Commits, check_stored
 from events.beats import Beat, BeatDesk, Life
 from events.claims import ClaimAnswer, ClaimDesk, Claimed, Wish
 from events.committer import Answered, Batch, Committer
@@ -262,9 +262,9 @@ class Commands:
         columns = [[getattr(chunk, name) for chunk in chunks] for name in OutputChunk.__struct_fields__]
         await self._call("append_output", *columns)
 
-    async def save_artifact(self, run_id: int, kind: str, content: str) -> None:
+    async def save_artifact(self, run_id: int, kind: str, content: str, commits: Commits = (None, None)) -> None:
         """Stores the "patch" or "diffstat" of a run in flight, once. Raises what check_stored does."""
-        check_stored(await self._call("save_artifact", run_id, kind, content), run_id, kind)
+        check_stored(await self._call("save_artifact", run_id, kind, content, *commits), run_id, kind)
 
     # ------------------------------------------------------------------ runners and the system
 

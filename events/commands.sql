@@ -80,7 +80,8 @@ CROSS JOIN LATERAL (
     SELECT t.id, w.phase, t.title, w.body, 'running' AS status, w.branch,
            coalesce(w.depends_on, '[]') AS depends_on, coalesce(w.blocked_by, '[]') AS blocked_by, t.directive_id, t.task_type,
            coalesce(w.steps, '[]') AS steps, coalesce(w.params, '{}') AS params, t.priority, (c.data->>'attempt')::integer AS attempts, t.max_attempts,
-           NULL AS next_run_at, t.last_error, c.data->>'runner' AS claimed_by, log.rfc3339(c.at) AS claimed_at, NULL AS started_at, NULL AS finished_at,
+           NULL AS next_run_at, t.last_error, c.data->>'runner' AS claimed_by, c.data->>'runner' AS worker_id,
+           log.rfc3339(c.at) AS claimed_at, NULL AS started_at, NULL AS finished_at,
            log.rfc3339(t.created_at) AS created_at, log.rfc3339(t.ready_at) AS ready_at,
            t.timeout_seconds, t.waiting_on, t.blocked_parent, c.seq::text AS run_id, w.acceptance,
            coalesce(w.allowed_scope, '[]') AS allowed_scope, c.version
@@ -336,5 +337,5 @@ CROSS JOIN LATERAL (SELECT FROM view.tasks k WHERE k.id = o.id AND k.run_id = o.
 ON CONFLICT DO NOTHING;
 
 -- name: save_artifact
--- $1 run id, $2 kind, $3 content
-SELECT log.store_artifact($1, $2, $3) AS outcome;
+-- $1 run id, $2 kind, $3 content, $4 commit before it, $5 commit with it, or null
+SELECT log.store_artifact($1, $2, $3, $4, $5) AS outcome;

@@ -56,6 +56,15 @@ class Proposed(Struct, frozen=True):
     again: bool = False
 
 
+class Applied(Struct, frozen=True):
+    """What applying a directive did: ids of the tasks that it created, and how many of its tasks it did not create,
+    because they existed or were left out. `again`: it was applied already."""
+
+    created: list[str]
+    skipped: int
+    again: bool = False
+
+
 class Decision(Struct, frozen=True):
     """Somebody applies a directive without the tasks in `left_out`, or rejects it, for a reason or none."""
 
@@ -76,7 +85,7 @@ class Directives:
         self._writes = writes
         self._made_ready = made_ready
         self._proposing: Batch[Proposals, tuple[Proposed, Rows]] = Batch("propose", _propose, items_max=1)
-        self._applying: Batch[Decision, Rows | RequestsMissing] = Batch("apply", _apply, items_max=1)
+        self._applying: Batch[Decision, tuple[Applied, Rows] | RequestsMissing] = Batch("apply", _apply, items_max=1)
         self._rejecting: Batch[Decision, Rows] = Batch("reject", _reject, items_max=1)
         self._recording: Batch[tuple[str, PlannerFailed, str], Rows] = Batch("record", _record, items_max=1)
 
@@ -93,7 +102,7 @@ class Directives:
         self._made_ready(rows)
         return proposed
 
-    async def apply(self, decision: Decision) -> None:
+    async def apply(self, decision: Decision) -> Applied:
         """Applies a directive, in one statement; the tasks that do not exist yet are created. No-op when it is so.
 
         Raises:
@@ -104,7 +113,9 @@ class Directives:
         answer = await self._writes.submit(self._applying, decision)
         if isinstance(answer, RequestsMissing):
             raise answer
-        self._made_ready(answer)
+        applied, rows = answer
+        self._made_ready(rows)
+        return applied
 
     async def reject(self, decision: Decision) -> None:
         """Rejects a directive and cancels its tasks that have not started. No-op when it is so.
@@ -210,15 +221,17 @@ async def _record(connection: Connection, asked: Sequence[tuple[str, PlannerFail
     return [await _begin(connection, run_id, failure, actor, None)]
 
 
-async def _apply(connection: Connection, asked: Sequence[Decision], _resent: bool) -> list[Rows | RequestsMissing]:
+async def _apply(
+    connection: Connection, asked: Sequence[Decision], _resent: bool
+) -> list[tuple[Applied, Rows] | RequestsMissing]:
     [decision] = asked
     async with connection.transaction():
         state = await _state(connection, decision.directive_id)
+        event: DirectiveProposed = catalog.decode("directive.proposed", state["data"])
         if state["status"] == "APPLIED":
-            return [[]]
+            return [(Applied([], len(event.tasks_to_create), again=True), [])]
         if state["status"] != "PENDING":
             raise IllegalTransition(f"directive {decision.directive_id} was rejected; propose it anew")
-        event: DirectiveProposed = catalog.decode("directive.proposed", state["data"])
         _check_left_out(decision, event, state["begun"])
         missing = await _missing(connection, event.required_requests)
         if missing:  # an answer, not an exception: that they are asked for stays
@@ -236,7 +249,7 @@ async def _apply(connection: Connection, asked: Sequence[Decision], _resent: boo
             catalog.encode(applied).decode(),
             f"left out of directive {decision.directive_id}",
         )
-    return [rows]
+    return [(Applied(created, len(event.tasks_to_create) - len(created)), rows)]
 
 
 async def _reject(connection: Connection, asked: Sequence[Decision], _resent: bool) -> list[Rows]:
@@ -307,4 +320,5 @@ def _refuse_without(directive_id: str, missing: Mapping[str, str | None]) -> Req
     return RequestsMissing(
         f"directive {directive_id} waits for {told}; store the values with POST /ops/requests/ID/value and apply again",
         requests=[{"request_id": request_id, "reason": reason} for request_id, reason in missing.items()],
+        blocked_by_requests=list(missing),
     )

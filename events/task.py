@@ -95,10 +95,11 @@ class TaskClaimed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 class TaskStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The run began to execute."""
+    """The run began to execute, on this branch and at this commit."""
 
     run_id: int
     branch: str | None = None
+    commit_hash: str | None = None
 
 
 class TaskStep(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -120,7 +121,8 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     """The run succeeded and so did the task.
 
     `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
-    `artifacts`: the digests of its patch and diffstat, sealed by this event.
+    `artifacts`: the digests of its patch and diffstat, sealed by this event. `artifact_path`: a place of more, as a
+    runner of the first El Ruso names it.
     """
 
     run_id: int
@@ -134,6 +136,7 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     kept_path: str | None = None
     kept_until: datetime | None = None
     artifacts: list[Artifact] = field(default_factory=list)
+    artifact_path: str | None = None
 
 
 class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -154,6 +157,7 @@ class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     kept_path: str | None = None
     kept_until: datetime | None = None
     artifacts: list[Artifact] = field(default_factory=list)
+    artifact_path: str | None = None
 
 
 class TaskRequeued(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

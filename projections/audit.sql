@@ -20,7 +20,7 @@ UNION ALL
 SELECT id, priority, position, due_at FROM view.scheduled;
 
 -- name: audit_running
-SELECT run_id, id, runner, attempt, claimed_at, started_at, branch FROM view.running;
+SELECT run_id, id, runner, attempt, claimed_at, started_at, branch, commit_hash FROM view.running;
 
 -- name: audit_aside
 SELECT id, why, created_seq FROM view.aside;

@@ -114,9 +114,9 @@ class Fold:
                 self._runs[event.seq] = RunRow(event.seq, event.id, data.runner, data.attempt, "running", event.at)
             case task.TaskStarted():
                 run = self._runs[data.run_id]
-                self._runs[run.id] = replace(
-                    run, started_at=event.at, branch=run.branch if data.branch is None else data.branch
-                )
+                branch = run.branch if data.branch is None else data.branch
+                commit = run.commit_hash if data.commit_hash is None else data.commit_hash
+                self._runs[run.id] = replace(run, started_at=event.at, branch=branch, commit_hash=commit)
             case task.TaskStep():
                 self._steps[data.run_id, data.number] = _step(data, event.at)
             case _ if before.run_id is not None:
@@ -145,7 +145,7 @@ class Fold:
             finished_at=event.at,
             duration_ms=data.duration_ms if reported else None,
             branch=data.branch if reported and data.branch is not None else run.branch,
-            commit_hash=data.commit_hash if reported else None,
+            commit_hash=data.commit_hash if reported and data.commit_hash is not None else run.commit_hash,
             summary=brief(data.summary) if reported else None,
             error=brief(data.error if isinstance(data, task.TaskFailed) else getattr(data, "reason", None)),
         )
@@ -218,7 +218,8 @@ class Fold:
         for id, state in self._tasks.items():  # noqa: A001
             if state.run_id is not None:
                 run = self._runs[state.run_id]
-                yield RunningRow(run.id, id, run.runner, run.attempt, run.claimed_at, run.started_at, run.branch)
+                times = (run.claimed_at, run.started_at)
+                yield RunningRow(run.id, id, run.runner, run.attempt, *times, run.branch, run.commit_hash)
 
     def aside(self) -> Iterator[AsideRow]:
         """What is neither in the queue nor in flight nor done."""

@@ -35,6 +35,7 @@ class NewTask(Struct, frozen=True):
     next_run_at: None
     last_error: None
     claimed_by: str | None
+    worker_id: str | None
     claimed_at: Raw | None
     started_at: None
     finished_at: None
@@ -65,6 +66,7 @@ def show_handed(handed: Handed) -> Claimed:
         status="running",
         attempts=task.attempt,
         claimed_by=handed.runner,
+        worker_id=handed.runner,
         claimed_at=handed.claimed_at,
         run_id=str(task.run_id),
         version=task.version,
@@ -92,6 +94,7 @@ def _new(task_id: str, asked: TaskCreated, at: Raw) -> NewTask:
         next_run_at=None,
         last_error=None,
         claimed_by=None,
+        worker_id=None,
         claimed_at=None,
         started_at=None,
         finished_at=None,

@@ -27,6 +27,14 @@ class Artifact(Struct, frozen=True):
     characters: int
 
 
+class WholeArtifact(Struct, frozen=True):
+    """A patch or diffstat, and the commits before it and with it, as its runner named them."""
+
+    content: str
+    before_sha: str | None
+    after_sha: str | None
+
+
 async def list_output(pool: Pool, run_id: int, step: int | None, after: int, limit: int) -> Page:
     """The pieces `{number, step, stream, at, data}` after the piece `after`; `next` is the number to go on after."""
     rows = await pool.fetch(_sql["list_output"], run_id, step, after, limit + 1)
@@ -34,10 +42,10 @@ async def list_output(pool: Pool, run_id: int, step: int | None, after: int, lim
     return Page(f"[{data}]".encode(), next=str(rows[limit - 1]["chunk"]) if len(rows) > limit else None)
 
 
-async def find_artifact(pool: Pool, run_id: int, kind: str) -> str | None:
+async def find_artifact(pool: Pool, run_id: int, kind: str) -> WholeArtifact | None:
     """A run's "patch" or "diffstat", or None."""
-    content: str | None = await pool.fetchval(_sql["find_artifact"], run_id, kind)
-    return content
+    row = await pool.fetchrow(_sql["find_artifact"], run_id, kind)
+    return None if row is None else WholeArtifact(*row.values())
 
 
 async def tail_output(pool: Pool, run_id: int, characters: int) -> tuple[list[Piece], bool]:

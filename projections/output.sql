@@ -10,7 +10,7 @@ ORDER BY o.chunk LIMIT $4;
 
 -- name: find_artifact
 -- $1 run, $2 kind
-SELECT content FROM log.artifacts WHERE run_id = $1 AND kind = $2;
+SELECT content, before_sha, after_sha FROM log.artifacts WHERE run_id = $1 AND kind = $2;
 
 -- name: tail_output
 -- The newest pieces, oldest first, as many as fit into $2 characters (of one piece at most as many), of the newest $3.

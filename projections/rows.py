@@ -67,6 +67,7 @@ class RunningRow(Struct, frozen=True, gc=False):
     claimed_at: datetime
     started_at: datetime | None
     branch: str | None
+    commit_hash: str | None
 
 
 class AsideRow(Struct, frozen=True, gc=False):

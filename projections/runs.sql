@@ -8,7 +8,7 @@ CROSS JOIN LATERAL (
     SELECT r.id::text AS id, r.task_id, r.status,
            log.rfc3339(coalesce(r.started_at, CASE WHEN r.status <> 'running' THEN r.claimed_at END)) AS started_at,
            log.rfc3339(r.claimed_at) AS claimed_at, log.rfc3339(r.finished_at) AS finished_at, r.branch, r.commit_hash, r.summary,
-           r.runner, r.attempt, r.duration_ms, r.error
+           r.runner, r.runner AS worker_id, r.attempt, r.duration_ms, r.error
     FROM view.runs r WHERE r.id = wanted.id AND ($2::text IS NULL OR r.status = $2) OFFSET 0
 ) run;
 
@@ -21,17 +21,19 @@ SELECT row_to_json(run)::text FROM (
            log.rfc3339(coalesce(r.started_at, CASE WHEN r.status <> 'running' THEN r.claimed_at END)) AS started_at,
            log.rfc3339(r.claimed_at) AS claimed_at, log.rfc3339(r.finished_at) AS finished_at, r.branch, r.commit_hash, r.summary,
            r.runner, r.attempt, r.duration_ms, r.error,
+           r.runner AS worker_id,
            (SELECT coalesce(json_agg(step ORDER BY step.number), '[]') FROM (
-                SELECT s.number, s.name, s.name AS step_name, s.cmd, s.exit_code, s.output_excerpt, s.output_bytes, s.truncated, s.duration_ms,
+                SELECT s.run_id || '-' || s.number AS id, s.run_id::text AS run_id, s.number, s.name, s.name AS step_name, s.cmd, s.exit_code, s.output_excerpt, s.output_bytes, s.truncated, s.duration_ms,
                        log.rfc3339(s.at - s.duration_ms * interval '1 millisecond') AS started_at, log.rfc3339(s.at) AS finished_at, s.error
                 FROM view.steps s WHERE s.run_id = r.id ORDER BY s.number DESC LIMIT $2) step) AS steps,
            (SELECT coalesce(json_agg(changed ORDER BY changed.path), '[]') FROM (
-                SELECT c.path, c.change, c.change AS change_type, c.added, c.removed, c.renamed_from
+                SELECT c.run_id || ':' || c.path AS id, c.run_id::text AS run_id, c.path, c.change, c.change AS change_type, c.added, c.removed, c.renamed_from
                 FROM view.file_changes c WHERE c.run_id = r.id ORDER BY c.path LIMIT $3) changed) AS file_changes,
            (SELECT coalesce(json_agg(a.kind ORDER BY a.kind), '[]') FROM log.artifacts a WHERE a.run_id = r.id) AS artifacts,
            CASE WHEN r.status = 'done' THEN
                 (SELECT CASE WHEN e.data->>'run_id' = r.id::text THEN e.data->'result' END FROM log.events e
-                 WHERE e.kind = 'task' AND e.id = r.task_id AND e.type = 'task.done' ORDER BY e.version DESC LIMIT 1) END AS result
+                 WHERE e.kind = 'task' AND e.id = r.task_id AND e.type = 'task.done' ORDER BY e.version DESC LIMIT 1) END AS result,
+           (SELECT '/runs/' || r.id || '/artifacts/' || min(a.kind) FROM log.artifacts a WHERE a.run_id = r.id HAVING count(*) > 0) AS artifact_path
     FROM view.runs r WHERE r.id = $1
 ) run;
 

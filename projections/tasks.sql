@@ -9,7 +9,7 @@ CROSS JOIN LATERAL (
     SELECT t.id, d.phase, t.title, d.body, t.status, d.branch,
            coalesce(d.depends_on, '[]') AS depends_on, coalesce(d.blocked_by, '[]') AS blocked_by, t.directive_id, t.task_type,
            coalesce(d.steps, '[]') AS steps, coalesce(d.params, '{}') AS params, t.priority, t.attempts, t.max_attempts,
-           log.rfc3339(t.next_run_at) AS next_run_at, t.last_error, t.claimed_by, log.rfc3339(t.claimed_at) AS claimed_at,
+           log.rfc3339(t.next_run_at) AS next_run_at, t.last_error, t.claimed_by, t.claimed_by AS worker_id, log.rfc3339(t.claimed_at) AS claimed_at,
            log.rfc3339(t.started_at) AS started_at, log.rfc3339(t.finished_at) AS finished_at,
            log.rfc3339(t.created_at) AS created_at, log.rfc3339(t.ready_at) AS ready_at,
            t.timeout_seconds, t.waiting_on, t.blocked_parent, t.run_id::text AS run_id, d.acceptance,

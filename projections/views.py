@@ -6,6 +6,7 @@ from asyncpg import Pool
 
 from projections import directives, metrics, output, planner_runs, requests, runners, runs, system, tasks
 from projections.hot_connection import HotConnection
+from projections.output import WholeArtifact
 from projections.page import Page
 from projections.runs import RunQuery
 from projections.tasks import TaskQuery
@@ -107,6 +108,6 @@ class Views:
         """A run's output in pieces: {number, step, stream, at, data}."""
         return await output.list_output(self._pool, run_id, step, after, limit)
 
-    async def artifact(self, run_id: int, kind: str) -> str | None:
+    async def artifact(self, run_id: int, kind: str) -> WholeArtifact | None:
         """A run's "patch" or "diffstat"."""
         return await output.find_artifact(self._pool, run_id, kind)

@@ -1,7 +1,5 @@
 """The patch a run made, and its diffstat."""
 
-from typing import Literal
-
 from starlette.responses import PlainTextResponse, Response
 
 from api.call import Call
@@ -11,29 +9,26 @@ from api.known import know_run
 from api.wire.field import RunId
 from api.wire.run import NewArtifact
 from events.errors import InvalidInput, NotFound
-
-ArtifactKind = Literal["patch", "diffstat"]
+from events.task import ArtifactKind
 
 
 async def show_artifact(call: Call, run_id: RunId, kind: ArtifactKind) -> Response:
     """A run's patch or diffstat, redacted by its runner; as plain text if that is what is asked for."""
-    content = await call.deps.views.artifact(int(run_id), kind)
-    if content is None:
+    found = await call.deps.views.artifact(int(run_id), kind)
+    if found is None:
         raise NotFound(f"run {run_id} has no {kind}")
     if "text/plain" in (call.header("accept") or ""):
-        return PlainTextResponse(content)
-    return answer_value({"run_id": run_id, "kind": kind, "content": content})
+        return PlainTextResponse(found.content)
+    commits = {"before_sha": found.before_sha, "after_sha": found.after_sha}
+    return answer_value({"run_id": run_id, "kind": kind, "content": found.content, kind: found.content} | commits)
 
 
 async def add_artifact(call: Call, run_id: RunId, body: NewArtifact) -> Response:
     """Store a run's patch or diffstat, or both, once and before the run's end, which seals them."""
-    given = {"patch": body.patch, "diffstat": body.diffstat}
-    if body.kind is not None:
-        given[body.kind] = body.content
-    contents = {kind: content for kind, content in given.items() if content is not None}
+    contents = body.contents
     if not contents:
         raise InvalidInput("say what to store: `kind` and `content`, or `patch`, or `diffstat`")
     await check_run(call, await know_run(call.deps.views, run_id))
     for kind, content in contents.items():
-        await call.deps.commands.save_artifact(int(run_id), kind, content)
+        await call.deps.commands.save_artifact(int(run_id), kind, content, (body.before_sha, body.after_sha))
     return answer_value({"run_id": run_id, "stored": sorted(contents)}, status=201)

@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid5
 
+import msgspec
 from msgspec.structs import replace
 from starlette.responses import Response
 
@@ -9,16 +10,17 @@ from api.call import Call
 from api.envelope import answer
 from api.idempotency import command_id
 from api.routes.tasks import answer_page
-from api.wire.directive import ApplyDirective, DirectiveChange, DirectiveFilter, DirectiveId, NewDirectives
-from events.directives import Decision, Proposals
+from api.wire.directive import OLDER, ApplyDirective, DirectiveChange, DirectiveFilter, DirectiveId, NewDirectives
+from events.directives import Applied, Decision, Proposals
 from events.draft import Draft
-from events.errors import DirectiveRefused, InvalidInput, NotFound
+from events.errors import DirectiveRefused, IllegalTransition, InvalidInput, NotFound
 from events.guardrails import check
 
 
 async def list_directives(call: Call, query: DirectiveFilter) -> Response:
     """Directives, newest first, each with its tasks and how far they are."""
-    page = await call.deps.views.directives(status=query.status, limit=query.limit, cursor=query.cursor)
+    status = OLDER.get(query.status or "", query.status)
+    page = await call.deps.views.directives(status=status, limit=query.limit, cursor=query.cursor)
     return answer_page(page)
 
 
@@ -50,23 +52,42 @@ async def apply_directive(call: Call, directive_id: DirectiveId, body: ApplyDire
 
     When credentials that it requires are not provided it is refused with their list, and they are asked for.
     """
-    await _apply(call, directive_id, body.leave_out, body.reason)
-    return await show_directive(call, directive_id)
+    applied = await _apply(call, directive_id, body.leave_out, body.reason)
+    shown = _found(await call.deps.views.directive(directive_id), directive_id)
+    counts = msgspec.json.encode(
+        {
+            "directive_id": directive_id,
+            "tasks_created": len(applied.created),
+            "tasks_skipped": applied.skipped,
+            "idempotent": applied.again,
+        }
+    )
+    return answer(shown[:-1] + b"," + counts[1:])
 
 
 async def change_directive(call: Call, directive_id: DirectiveId, body: DirectiveChange) -> Response:
     """Apply or reject it. Rejecting cancels its tasks that have not started. What is so already is left as it is."""
-    if body.status == "APPLIED":
+    status = OLDER.get(body.status, body.status)
+    if status == "APPLIED":
         await _apply(call, directive_id, body.leave_out, body.reason)
+    elif status == "PENDING":
+        await _check_pending(call, directive_id)
     else:
         reason = body.rejection_reason or body.reason
         await call.deps.commands.directives.reject(Decision(directive_id, call.actor, reason))
     return await show_directive(call, directive_id)
 
 
-async def _apply(call: Call, directive_id: str, leave_out: list[str], reason: str | None) -> None:
+async def _apply(call: Call, directive_id: str, leave_out: list[str], reason: str | None) -> Applied:
     decision = Decision(directive_id, call.actor, reason, tuple(dict.fromkeys(leave_out)), call.deps.known_requests())
-    await call.deps.commands.directives.apply(decision)
+    return await call.deps.commands.directives.apply(decision)
+
+
+async def _check_pending(call: Call, directive_id: str) -> None:
+    """Raises IllegalTransition unless it waits for a decision: a decision is final."""
+    shown = msgspec.json.decode(_found(await call.deps.views.directive(directive_id), directive_id))
+    if shown["status"] != "PENDING":
+        raise IllegalTransition(f"directive {directive_id} is {shown['status']}, which is final; propose it again")
 
 
 def _draft(call: Call, body: NewDirectives) -> list[Draft]:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from api.call import Call
 from api.envelope import answer, answer_value
+from api.failure import NO_REASON
 from api.holder import check_run, check_task
 from api.known import KnownRun, know_run, know_task, read_run
 from api.routes.tasks import answer_page
@@ -36,11 +37,11 @@ async def start_run(call: Call, body: NewRun) -> Response:
     if task.run_id is None:
         raise NotEligible(f"task {task.id} is {task.status}; claim it first with POST /ops/tasks/claim")
     await check_task(call, task)
-    if body.runner_id not in (None, task.claimed_by):
-        raise LeaseLost(f"task {task.id} is {task.claimed_by}'s by now; {body.runner_id} lost it")
+    if body.runner not in (None, task.claimed_by):
+        raise LeaseLost(f"task {task.id} is {task.claimed_by}'s by now; {body.runner} lost it")
     run = await know_run(call.deps.views, task.run_id)
     if run.started_at is None:
-        await report(call, run, TaskStarted(int(run.id), body.branch))
+        await report(call, run, TaskStarted(int(run.id), body.branch or task.branch, body.commit_hash or None))
     return answer(await read_run(call.deps.views, run.id), status=201)
 
 
@@ -61,7 +62,8 @@ async def add_step(call: Call, run_id: RunId, body: NewRunStep) -> Response:
         error=body.error,
     )
     await report(call, run, step)
-    return answer_value({"run_id": run.id, "number": step.number, "name": step.name}, status=201)
+    named = {"id": f"{run.id}-{step.number}", "run_id": run.id, "number": step.number}
+    return answer_value(named | {"name": step.name, "step_name": step.name}, status=201)
 
 
 async def finish_run(call: Call, run_id: RunId, body: RunChange) -> Response:
@@ -86,6 +88,6 @@ def _end(run: KnownRun, body: RunChange) -> TaskDone | TaskFailed:
     changes = [change.event() for change in body.file_changes]
     end = (body.branch, body.commit_hash, changes, body.unrecorded, body.kept_path, body.kept_until)
     if ENDS[body.status] == "done":
-        return TaskDone(run_id, body.duration_ms, body.summary, body.result, *end)
-    error = body.error or body.summary or "the runner gave no reason"
-    return TaskFailed(run_id, error, body.duration_ms, body.summary, *end)
+        return TaskDone(run_id, body.duration_ms, body.summary, body.result, *end, artifact_path=body.artifact_path)
+    error = body.error or body.summary or NO_REASON
+    return TaskFailed(run_id, error, body.duration_ms, body.summary, *end, artifact_path=body.artifact_path)

@@ -11,10 +11,15 @@ DirectiveId = TaskId
 Cursor = Annotated[str, Meta(max_length=100)]
 
 
+DirectiveStatus = Literal["PENDING", "APPLIED", "REJECTED", "PENDING_REVIEW", "APPROVED"]
+"""As the first El Ruso said it, too: PENDING_REVIEW is PENDING, APPROVED is APPLIED."""
+OLDER = {"PENDING_REVIEW": "PENDING", "APPROVED": "APPLIED"}
+
+
 class DirectiveFilter(Struct, frozen=True, forbid_unknown_fields=True):
     """Which directives to list, newest first."""
 
-    status: Literal["PENDING", "APPLIED", "REJECTED"] | None = None
+    status: DirectiveStatus | None = None
     limit: Limit = 1000
     cursor: Cursor | None = None
 
@@ -50,7 +55,7 @@ class ApplyDirective(Struct, frozen=True, forbid_unknown_fields=True):
 class DirectiveChange(Struct, frozen=True, forbid_unknown_fields=True):
     """The status a directive shall have."""
 
-    status: Literal["APPLIED", "REJECTED"]
+    status: DirectiveStatus
     rejection_reason: Text | None = None
     reason: Text | None = None
     leave_out: Annotated[list[TaskId], Meta(max_length=1000)] = field(default_factory=list)

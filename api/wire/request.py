@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from api.wire.field import Line, Text
+from api.wire.field import Line, Moment, Text
 from events.errors import InvalidInput
 from events.request import RequestDefinition
 from events.requests import Wanted
@@ -13,13 +13,15 @@ from events.requests import Wanted
 RequestId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$(?!\n)", description="Like REQ-009.")]
 VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$(?!\n)", description="Of a shell variable.")]
 Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
+OlderStatus = Literal["WAITING", "PROVIDED", "WITHDRAWN", "REJECTED"]
+"""As the first El Ruso said it, too: REJECTED is WITHDRAWN."""
 MANY = 1000
 
 
 class RequestFilter(Struct, frozen=True, forbid_unknown_fields=True):
     """Which requests."""
 
-    status: Status | None = None
+    status: OlderStatus | None = None
 
 
 class NewRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +35,9 @@ class NewRequest(Struct, frozen=True, forbid_unknown_fields=True):
     where_to_set: Text | None = None
     validation_cmd: Text | None = None
     reason: Text | None = None
+    status: OlderStatus = "WAITING"
+    """What it is to be at once. `provided_at` is when its client says so; the log has its own clock."""
+    provided_at: Moment | None = None
 
     @property
     def wanted(self) -> Wanted:
@@ -66,9 +71,10 @@ class NewRequests:
 class RequestChange(Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be so. `granted`: whether tasks that name its variables in params.secrets get them."""
 
-    status: Status | None = None
+    status: OlderStatus | None = None
     reason: Text | None = None
     granted: bool | None = None
+    provided_at: Moment | None = None
 
 
 class Values(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +83,11 @@ class Values(Struct, frozen=True, forbid_unknown_fields=True):
     values: Annotated[dict[str, str], Meta(min_length=1, max_length=100)]
     granted: bool | None = None
     """Whether tasks that name them in params.secrets get them; left out: as before, at first not."""
+
+
+def status_of(said: OlderStatus | None) -> Status | None:
+    """The status that is meant."""
+    return "WITHDRAWN" if said == "REJECTED" else said
 
 
 class Nothing(Struct, frozen=True):

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from api.wire.field import Count, Limit, Line, Milliseconds, RunnerId, TaskId, Text
-from events.task import FileChange, Unrecorded
+from events.task import ArtifactKind, FileChange, Unrecorded
 
 Change = Literal["added", "modified", "deleted", "renamed"]
+Sha = Annotated[str, Meta(max_length=200, description="A commit; may be empty.")]
 
 # Words of older runners for the same two ends.
 ENDS: dict[str, Literal["done", "failed"]] = {
@@ -31,13 +32,20 @@ class RunFilter(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewRun(Struct, frozen=True, forbid_unknown_fields=True):
-    """A runner begins the run of a task that it has claimed."""
+    """A runner begins the run of a task that it has claimed. Without a `branch` it is the task's."""
 
     task_id: TaskId
-    branch: Line | None = None
-    commit_hash: Line | None = None
+    branch: Annotated[str, Meta(max_length=1000)] | None = None
+    commit_hash: Annotated[str, Meta(max_length=1000)] | None = None
     status: str | None = None
     runner_id: RunnerId | None = None
+    worker_id: RunnerId | None = None
+    started_at: str | None = None
+
+    @property
+    def runner(self) -> str | None:
+        """The runner that speaks, if it names itself."""
+        return self.runner_id or self.worker_id
 
 
 class NewRunStep(Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,15 +109,30 @@ class RunChange(Struct, frozen=True, forbid_unknown_fields=True):
     kept_until: datetime | None = None
     retry: bool = True
     finished_at: str | None = None
+    artifact_path: Annotated[str, Meta(max_length=4096)] | None = None
 
 
 class NewArtifact(Struct, frozen=True, forbid_unknown_fields=True):
-    """A patch or diffstat of a run, redacted by its runner."""
+    """A patch or diffstat of a run, redacted by its runner, and the commits between which it lies."""
 
-    kind: Literal["patch", "diffstat"] | None = None
+    kind: ArtifactKind | None = None
     content: str | None = None
     patch: str | None = None
     diffstat: str | None = None
+    patch_redacted: str | None = None
+    before_sha: Sha | None = None
+    after_sha: Sha | None = None
+
+    @property
+    def contents(self) -> dict[ArtifactKind, str]:
+        """What is to be stored, by its kind."""
+        given: dict[ArtifactKind, str | None] = {
+            "patch": self.patch_redacted if self.patch is None else self.patch,
+            "diffstat": self.diffstat,
+        }
+        if self.kind is not None:
+            given[self.kind] = self.content
+        return {kind: content for kind, content in given.items() if content is not None}
 
 
 class OutputPiece(Struct, frozen=True, forbid_unknown_fields=True):

@@ -49,6 +49,8 @@ class NewTask(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     acceptance: NewAcceptance | None = None
     allowed_scope: list[Line] = field(default_factory=list)
     next_run_at: Moment | None = None
+    status: Literal["ready"] = "ready"
+    """What it is once it is created; clients of the first El Ruso say so."""
 
     def definition(self) -> TaskCreated:
         """The event that creates it."""
@@ -154,3 +156,5 @@ class Claim(Struct, frozen=True, forbid_unknown_fields=True):
     task_id: TaskId | None = None
     limit: Limit | None = None
     wait_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.0
+    worker_id: RunnerId | None = None
+    """The first El Ruso's name for the runner, beside `runner_id`."""

@@ -125,7 +125,7 @@ class Chance:
     def _reports(self, run: int, attempts: int) -> Sequence[Struct]:
         pick = self._random
         branch = pick.choice([None, "task/branch"])
-        started = task.TaskStarted(run, branch)
+        started = task.TaskStarted(run, branch, "0123abc" if branch else None)
         step = task.TaskStep(
             run, pick.randrange(1, 4), "test", "make test", 0, 12, "x" * pick.choice([5, 500]), 5, error=None
         )

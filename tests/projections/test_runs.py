@@ -8,6 +8,7 @@ from events.errors import InvalidInput
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
 from events.system import SystemPaused, SystemResumed
 from events.task import FileChange, TaskDone, TaskRequeued, TaskStep
+from projections.output import WholeArtifact
 from projections.views import Views
 from tests.projections.history import append, claim, create, execute, ids
 
@@ -153,5 +154,5 @@ async def test_artifacts_are_named_by_the_run_and_read_one_by_one(connection: Co
     await connection.execute("INSERT INTO log.artifacts (run_id, kind, content) VALUES ($1, 'patch', '+ñ')", run)
 
     assert ["patch"] == msgspec.json.decode(await views.run(run) or b"")["artifacts"]
-    assert "+ñ" == await views.artifact(run, "patch")
+    assert WholeArtifact("+ñ", None, None) == await views.artifact(run, "patch")
     assert await views.artifact(run, "diffstat") is None

@@ -98,7 +98,7 @@ def report_event(turn: Turn, run: int) -> RunEvent:
             return task.TaskDone(run, turn.place, "fine", file_changes=[task.FileChange("a.py", added=turn.place)])
         case task.TaskFailed:
             return task.TaskFailed(run, "boom", turn.place)
-    return task.TaskStarted(run, "task/branch" if turn.retry else None)
+    return task.TaskStarted(run, "task/branch" if turn.retry else None, None if turn.retry else "0123abc")
 
 
 def raw_event(kind: type[Struct], link: Turn, run: int | None, known: Sequence[str], now: datetime) -> Struct:

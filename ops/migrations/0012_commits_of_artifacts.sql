@@ -1,0 +1,32 @@
+-- An artifact says between which commits it lies.
+ALTER TABLE log.artifacts ADD COLUMN before_sha text, ADD COLUMN after_sha text;
+
+DROP FUNCTION log.store_artifact(bigint, text, text);
+-- Stores an artifact of a run in flight, once: the event that ends the run carries its digest. The lock on the run's row
+-- waits for an end under way, and an end waits for it, so nothing is stored after the end. Answers
+--
+--     stored   it is there, now or from before with the same content
+--     taken    the run has another content of this kind
+--     ended    the run takes no more artifacts
+--     unknown  there is no such run
+CREATE FUNCTION log.store_artifact(run bigint, artifact_kind text, artifact text, before_commit text DEFAULT NULL, after_commit text DEFAULT NULL)
+RETURNS text LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = log, pg_temp AS $$
+DECLARE
+    digest CONSTANT bytea := sha256(convert_to(artifact, 'UTF8'));
+    in_flight boolean;
+    known     bytea;
+BEGIN
+    PERFORM FROM view.running g WHERE g.run_id = run FOR KEY SHARE;
+    in_flight := FOUND;
+    IF in_flight THEN
+        INSERT INTO artifacts (run_id, kind, content, sha256, before_sha, after_sha)
+        VALUES (run, artifact_kind, artifact, digest, before_commit, after_commit) ON CONFLICT DO NOTHING;
+        IF FOUND THEN
+            RETURN 'stored';
+        END IF;
+    END IF;
+    SELECT coalesce(a.sha256, sha256(convert_to(a.content, 'UTF8'))) INTO known FROM artifacts a WHERE a.run_id = run AND a.kind = artifact_kind;
+    RETURN CASE WHEN known = digest THEN 'stored' WHEN in_flight THEN 'taken'
+                WHEN EXISTS (SELECT FROM view.ended_runs e WHERE e.id = run) THEN 'ended' ELSE 'unknown' END;
+END $$;
