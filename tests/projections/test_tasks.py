@@ -15,7 +15,7 @@ from tests.projections.history import append, claim, create, execute, ids
 FIELDS = """
     id phase title body status branch depends_on blocked_by directive_id task_type steps params priority attempts
     max_attempts next_run_at last_error claimed_by claimed_at started_at finished_at created_at timeout_seconds
-    waiting_on run_id acceptance allowed_scope version blocked_parent ready_at
+    waiting_on run_id acceptance allowed_scope version blocked_parent ready_at worker_id
 """
 
 
