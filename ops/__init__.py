@@ -4,6 +4,8 @@ The composition root: everything is built here and passed down; nobody imports i
 
     strangers    refuses to start among other people's packages of our names
     private_process, environment_transfer   settings that no other process finds in /proc
+    standard_streams   open, and able to write every character
+    text_encoding      UTF-8 for files, whatever the locale
     inside_run   was this command typed inside a run?
     cli          the command line: language, errors, exit codes
     commands     one module per noun of the command line
@@ -21,6 +23,7 @@ The composition root: everything is built here and passed down; nobody imports i
     errors       a refusal the operator can act on
     printing     what handlers print by themselves, without secrets
     logs         structlog set-up: format, redaction, request ids
+    home         ELRUSO_HOME, for its owner only
     checks       what doctor examines
     postgres     the embedded server: initialise, start, share, stop
     backup       a database into one file, and back

@@ -4,8 +4,11 @@ Exit status 0: done. 1: refused or failed; the text on stderr says what to do. 2
 130: interrupted.
 """
 
+import os
+import signal
 import sys
 
+import asyncpg
 import click
 
 from events.errors import ElRusoError
@@ -87,6 +90,12 @@ def _run(arguments: list[str] | None) -> int:
     except ElRusoError as error:
         terminal.say("terminal.error", detail=error.detail)
         return 1
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        terminal.say("terminal.error", detail=terminal.text("terminal.database", detail=str(error)))
+        return 1
+    except BrokenPipeError:  # whoever read what we print has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:
         refusal = from_os_error(error)
         terminal.say("terminal.error", detail=terminal.text(refusal.key, **refusal.facts))

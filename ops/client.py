@@ -5,10 +5,12 @@ from typing import Any
 import httpx
 
 from api.panel.engine import said_of_refusal
+from events.errors import InvalidInput
 from ops.config import Config
 from ops.errors import OperatorError
 from ops.private_process import become_identifiable
 from ops.terminal import LANGUAGE
+from runner.http_environment import client_options, environment_explained
 
 TIMEOUT_SECONDS = 30.0
 
@@ -23,7 +25,12 @@ class Client:
             become_identifiable()
         self._address = config.api_url
         self._has_token = bool(config.token)
-        self._http = httpx.Client(base_url=config.api_url, headers=headers, timeout=timeout)
+        options = {"headers": headers, "timeout": timeout, **client_options(config.api_url)}
+        try:
+            with environment_explained():
+                self._http = httpx.Client(base_url=config.api_url, **options)
+        except InvalidInput as error:
+            raise OperatorError("client.environment", detail=str(error.__cause__)) from error
 
     def ask(self, method: str, path: str, *, query: dict[str, Any] | None = None, body: Any = None) -> Any:
         """The answer's `data`. Raises OperatorError with the API's own detail when it refuses."""

@@ -208,7 +208,27 @@ def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, 
 
 def inherited_environment() -> dict[str, str]:
     """A copy of this process's environment, for those who make one for a child."""
-    return dict(os.environ)
+    return _set_aside | os.environ
+
+
+def set_libpq_variables_aside() -> None:
+    """Where our own server is used, hide PGHOST, PGSSLMODE, PGSERVICE and the like from the driver of this process.
+
+    They are about other servers, and would be mixed into its address. Children still inherit them. With DATABASE_URL
+    they fill in what the address leaves open, as for every client of PostgreSQL.
+    """
+    if os.environ.get("DATABASE_URL", "").strip():
+        return
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        _set_aside[name] = os.environ.pop(name)
+
+
+def client_environment() -> dict[str, str]:
+    """What PostgreSQL's client programs get: our environment without settings and what concerns other libraries."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("ELRUSO_", "LD_", "DYLD_"))}
+
+
+_set_aside: dict[str, str] = {}
 
 
 def adopt_environment(variables: Mapping[str, str], without: str | None = None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from events.connect import Database
 from ops.config import Config
+from ops.home import make_home_private
 from ops.postgres import control
 from ops.postgres.control import Announce
 
@@ -30,6 +31,7 @@ def use_database(
     if config.database_url:
         yield given_database(config, application)
         return
+    make_home_private(config.home)
     folder = embedded_folder(config)
     with control.use(folder, config.postgres_major, announce=announce, watched=watched) as server:
         yield Database(url=server.url(), application=application)

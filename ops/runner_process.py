@@ -16,6 +16,7 @@ from ops.collector import spare_the_runner
 from ops.config import Config, inherited_environment
 from ops.database import use_database
 from ops.engine import own_version
+from ops.home import make_home_private, make_private, open_private
 from ops.postgres.control import Announce
 from ops.printing import redact_prints
 from ops.private_process import become_identifiable
@@ -44,6 +45,7 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
         InvalidInput: the handlers cannot be loaded.
         Unavailable: the engine cannot be reached.
     """
+    make_home_private(config.home)
     redact_prints(Keyring.of(config).redactor)
     process = RunnerProcess(_context(config), _settings(config), ready_file(config.home) if tied else None)
     if speaks_http(config):
@@ -143,8 +145,9 @@ class RunnerProcess:
 
 
 def _write_pid(ready: Path) -> None:
-    ready.parent.mkdir(parents=True, exist_ok=True)
-    ready.write_text(f"{os.getpid()}\n")
+    make_private(ready.parent)
+    with open(ready, "w", opener=open_private) as file:
+        file.write(f"{os.getpid()}\n")
 
 
 def _settings(config: Config) -> Settings:

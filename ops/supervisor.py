@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from ops.environment_transfer import EnvironmentTransfer
 from ops.errors import OperatorError
+from ops.home import make_home_private, make_private, open_private
 from ops.keeper import keep_running
 from ops.runner_process import ready_file
 from ops.terminal import write_error
@@ -97,12 +98,13 @@ class Supervisor:
         """
         if not self._lock_is_free():
             raise OperatorError("runner.already", pid=self.pid_file.read_text().strip())
+        make_home_private(self.pid_file.parent.parent)
         for folder in (self.pid_file.parent, self.log_file.parent):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(folder)
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
         self._state_file.unlink(missing_ok=True)
-        with self.log_file.open("ab") as log, EnvironmentTransfer(environment) as transfer:
+        with open(self.log_file, "ab", opener=open_private) as log, EnvironmentTransfer(environment) as transfer:
             daemon = subprocess.Popen(
                 arguments,
                 env=transfer.visible,
@@ -131,7 +133,7 @@ class Supervisor:
 
     async def run(self, arguments: list[str], environment: Mapping[str, str]) -> None:
         """Be the supervisor, until cancelled. Raises OperatorError when another one is."""
-        descriptor = os.open(self.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -193,7 +195,8 @@ class Supervisor:
 
     def _write_state(self, state: State) -> None:
         draft = self._state_file.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.encode(state))
+        with open(draft, "wb", opener=open_private) as file:
+            file.write(msgspec.json.encode(state))
         draft.replace(self._state_file)
 
     def _lock_is_free(self) -> bool:

@@ -6,7 +6,7 @@ The runner, which claims, reports, keeps its lease and leaves politely:
     runs.py         the runs of the process       slots.py                           the coroutines that execute them
     delivery.py     what runs report              transcript.py                      what their steps print
     heartbeat.py    its thread of heartbeats      link.py                            how it speaks to the engine:
-                                                  postgres_link.py, http_link.py, http_client.py
+                                                  postgres_link.py, http_link.py, http_client.py, http_environment.py
 
 One run, from a claimed task to its outcome, needs no database:
 

@@ -9,6 +9,7 @@ import structlog
 
 from events.backoff import Backoff
 from events.errors import ElRusoError, Unavailable
+from runner.http_environment import client_options, environment_explained
 
 TIMEOUT_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
@@ -24,7 +25,8 @@ class HttpClient:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
         self._address = address
-        self._http = httpx.AsyncClient(base_url=address, headers=headers, limits=limits)
+        with environment_explained():
+            self._http = httpx.AsyncClient(base_url=address, headers=headers, limits=limits, **client_options(address))
         self._impatient = asyncio.Event()
 
     def lose_patience(self) -> None:

@@ -9,9 +9,10 @@ import click
 
 from events.connect import Database
 from ops.backup import back_up, restore
-from ops.config import inherited_environment
+from ops.config import client_environment
 from ops.database import embedded_folder, use_database
 from ops.errors import OperatorError
+from ops.home import make_home_private
 from ops.migrate import migrate, read_schema, report
 from ops.postgres import control
 from ops.postgres.clients import address_for_libpq, find_program
@@ -89,7 +90,7 @@ def psql_command(terminal: Terminal, arguments: tuple[str, ...]) -> int:
     with use_database(terminal.config, terminal.say, "elruso-psql") as database:
         address, secret = address_for_libpq(database)
         command = [str(find_program("psql", NEWEST)), address, *arguments]
-        return subprocess.run(command, env=inherited_environment() | secret).returncode
+        return subprocess.run(command, env=client_environment() | secret).returncode
 
 
 @db.command("url", help="help.db.url")
@@ -101,6 +102,7 @@ def url_command(terminal: Terminal, socket: bool) -> None:
     if config.database_url:
         terminal.show(config.database_url)
         return
+    make_home_private(config.home)
     server = control.start(embedded_folder(config), config.postgres_major, announce=terminal.say)
     terminal.show(server.url() if socket else server.tcp_url())
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from events.errors import InvalidInput
 from events.planner import Failure, Usage
 from ops.planner.schema import answer_schema
 from ops.prices import tokens_in
+from runner.http_environment import client_options, environment_explained
 
 if TYPE_CHECKING:
     import openai
@@ -85,12 +87,18 @@ class Model:
                 wait = response.headers.get("retry-after")
                 await tell(f"the server said {response.status_code}{f', again in {wait} s' if wait else ''}")
 
+        address = self.settings.base_url or "https://api.openai.com/v1"
+        try:
+            with environment_explained():
+                http = library.DefaultAsyncHttpxClient(event_hooks={"response": [watch]}, **client_options(address))
+        except InvalidInput as error:
+            raise ModelFailure("unreachable", f"{self._where()} cannot be asked: {error.detail}") from error
         client: openai.AsyncOpenAI = library.AsyncOpenAI(
             api_key=key,
-            base_url=self.settings.base_url or "https://api.openai.com/v1",
+            base_url=address,
             max_retries=self.settings.retries,
             timeout=self.settings.seconds,
-            http_client=library.DefaultAsyncHttpxClient(event_hooks={"response": [watch]}),
+            http_client=http,
         )
         return client
 

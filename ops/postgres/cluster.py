@@ -15,6 +15,7 @@ from ops.postgres.place import (
     free_port,
     is_free,
     lead_to_socket,
+    make_folder,
     place_files,
     remove_files,
     socket_folder,
@@ -96,7 +97,7 @@ class Cluster:
 
     def keep(self) -> None:
         """Note that this run of the server is to outlive its users. The note dies with the run: it names its pid."""
-        (self.folder / "kept").write_text(str(postmaster_pid(self.data)))
+        _write_private(self.folder / "kept", str(postmaster_pid(self.data)))
 
     def is_kept(self) -> bool:
         """Whether `keep` was called for this run of the server."""
@@ -180,7 +181,7 @@ class Cluster:
         account.write(self.data / "elruso.conf", settings_text(listening, log, unsafe=self.unsafe))
 
     def _first_memory(self) -> Memory:
-        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        make_folder(self.folder)
         if (self.folder / "files" / "data").exists():
             raise OperatorError("postgres.no_memory", folder=self.folder)
         place_files(self.folder, choose_account())

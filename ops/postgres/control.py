@@ -18,6 +18,7 @@ from typing import Any
 
 from ops.errors import OperatorError, from_os_error
 from ops.postgres.cluster import Cluster
+from ops.postgres.place import make_folder
 from ops.postgres.server import Server
 from ops.postgres.watchdog import watch
 
@@ -38,7 +39,7 @@ def use(
     killed meanwhile, it is started again, at the same addresses. Raises OperatorError.
     """
     cluster = Cluster(folder, major, unsafe=unsafe)
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    make_folder(folder)
     with _opened(folder / "users.lock") as users:
         with _locked(folder):
             server = _ensure_running(cluster, announce)
@@ -53,7 +54,7 @@ def use(
 
 def start(folder: Path, major: int = 18, *, announce: Announce = _silent) -> Server:
     """The server; if this starts it, it is left running until `stop`, whoever uses it in between."""
-    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    make_folder(folder)
     cluster = Cluster(folder, major)
     with _locked(folder):
         server = cluster.running()

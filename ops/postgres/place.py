@@ -8,10 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from ops.errors import OperatorError
+from ops.home import PASSABLE, home_mode
 from ops.postgres.account import Account
 from ops.postgres.binaries import SYSTEM_FOLDER
 
 SOCKET_PATH_BYTES = 100  # the kernel's limit is 104 on macOS and 108 on Linux, the closing NUL included
+
+
+def make_folder(folder: Path) -> None:
+    """Make a server's folder, if it is missing; root's server, which runs as another account, can pass through it."""
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(home_mode())
 
 
 def place_files(folder: Path, account: Account) -> None:
@@ -28,7 +36,10 @@ def place_files(folder: Path, account: Account) -> None:
         return
     files.rmdir()
     elsewhere = SYSTEM_FOLDER / secrets.token_hex(8)
-    elsewhere.mkdir(mode=0o700, parents=True)
+    if not SYSTEM_FOLDER.exists():
+        SYSTEM_FOLDER.mkdir(parents=True, exist_ok=True)
+        SYSTEM_FOLDER.chmod(PASSABLE)  # whatever the umask is
+    elsewhere.mkdir(mode=0o700)
     if not account.can_write(account.own(elsewhere)):
         elsewhere.rmdir()
         raise OperatorError("postgres.unreachable", folder=folder, system=SYSTEM_FOLDER, uid=account.uid)

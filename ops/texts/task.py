@@ -66,6 +66,12 @@ TEXTS = {
         es="La API no responde en {address} ({detail}). Arráncala con `elruso up`, o indica ELRUSO_API.",
         en="The API does not answer at {address} ({detail}). Start it with `elruso up`, or set ELRUSO_API.",
     ),
+    "client.environment": Text(
+        es="Las variables de proxy o de certificados del entorno no sirven ({detail}). Revisa ALL_PROXY, HTTP_PROXY, "
+        "HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR y SSLKEYLOGFILE.",
+        en="The environment's variables for proxies or certificates cannot be used ({detail}). Check ALL_PROXY, "
+        "HTTP_PROXY, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE.",
+    ),
     "client.not_ours": Text(
         es="Lo que responde en {address} (estado {status}) no es la API de El Ruso. Revisa ELRUSO_API.",
         en="What answers at {address} (status {status}) is not El Ruso's API. Check ELRUSO_API.",

@@ -14,6 +14,10 @@ TEXTS = {
         es="El sistema lo impide: {detail}. Corrígelo (permisos, espacio en el disco, red) y repite la orden.",
         en="The system does not allow it: {detail}. Mend that (rights, disk space, network) and repeat the command.",
     ),
+    "terminal.database": Text(
+        es="PostgreSQL interrumpió la orden: {detail}. No quedó nada a medias. Mira elruso doctor y repítela.",
+        en="PostgreSQL interrupted the command: {detail}. Nothing is half done. See elruso doctor, and repeat it.",
+    ),
     "terminal.unreachable": Text(
         es="No se llega a la base de datos ({detail}). Comprueba DATABASE_URL y que el servidor esté en marcha.",
         en="The database cannot be reached ({detail}). Check DATABASE_URL and that the server runs.",

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from ops.home import make_home_private, make_private
+
 DRAFT = ".draft-"
 LOCK = "lock"
 
@@ -32,7 +34,8 @@ class Folder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Alone in the folder: no other process reads or writes. What a killed writer left behind is removed."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_home_private(self.path.parent)
+        make_private(self.path)
         with self._locked(fcntl.LOCK_EX, os.O_RDWR | os.O_CREAT):
             for draft in self.path.glob(f"{DRAFT}*"):
                 draft.unlink()

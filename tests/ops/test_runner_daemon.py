@@ -1,6 +1,7 @@
 """`elruso runner start, status, logs, stop`: the daemon."""
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ops.home import make_home_private
 from ops.supervisor import Process, State, Supervisor
 from tests.support.waiting import eventually_now
 
@@ -55,6 +57,33 @@ def test_start_prints_what_the_runbook_shows(home: Home) -> None:
         f"  PID: {home.path}/run/runner.pid\n"
     )
     assert psutil.pid_exists(pid)
+
+
+def test_a_home_is_private_also_one_that_was_not(home: Home) -> None:
+    """Folders and files that others could read are for their owner only after the next start, whatever the umask."""
+    (home.path / "logs").mkdir(parents=True)
+    (home.path / "logs" / "runner.log").write_text("old")
+    (home.path / "run").mkdir()
+    before = os.umask(0)
+    try:
+        for folder in (home.path, home.path / "logs", home.path / "run"):
+            folder.chmod(0o777)
+        home.run("start")
+    finally:
+        os.umask(before)
+    assert [] == [path for path in home.path.rglob("*") if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    assert 0 == stat.S_IMODE(home.path.stat().st_mode) & 0o066  # root's PostgreSQL passes through
+
+
+def test_a_folder_that_is_not_only_ours_keeps_its_mode(tmp_path: Path) -> None:
+    """A home in a folder with other things in it, such as /tmp, is not closed; what is ours in it is."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "logs").mkdir()
+    for folder in (tmp_path, tmp_path / "other", tmp_path / "logs"):
+        folder.chmod(0o755)
+    make_home_private(tmp_path)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in (".", "other", "logs")]
+    assert [0o755, 0o755, 0o700] == modes
 
 
 def test_second_start_is_refused(home: Home) -> None:
