@@ -9,7 +9,7 @@
 --     task.created                 somebody asks for work; the definition is this event's data and is copied nowhere
 --     task.claimed                 a runner takes it; THE SEQ OF THIS EVENT IS THE RUN'S ID, and the fence
 --     task.started  task.step …    what the run reports, each report naming its run
---     task.done  or  task.failed   how the run ended
+--     task.done  or  task.failed   how the run ended; or, without a run, how the task did, as an operator says
 --     task.requeued | blocked      what became of the task after a failure, a lost runner, a parent's end
 --     task.prioritized             somebody wants it sooner, or later, while it waits
 --
@@ -97,8 +97,8 @@ INSERT INTO log.transitions (kind, type, sources, target) VALUES
     ('task',   'task.claimed',     '{ready}',                             'running'),
     ('task',   'task.started',     '{running}',                           'running'),
     ('task',   'task.step',        '{running}',                           'running'),
-    ('task',   'task.done',        '{running}',                           'done'),
-    ('task',   'task.failed',      '{running}',                           'failed'),
+    ('task',   'task.done',        '{ready,running}',                     'done'),
+    ('task',   'task.failed',      '{ready,running}',                     'failed'),
     ('task',   'task.requeued',    '{running,failed,blocked,cancelled}',  'ready'),
     ('task',   'task.prioritized', '{ready}',                         'ready'),
     ('task',   'task.blocked',     '{ready,running,failed}',              'blocked'),
@@ -553,9 +553,9 @@ CREATE TABLE scheduled (
 );
 
 -- Two lists for readers, of what is rare: looked for here, it need not be looked for in all of history. No hot statement
--- writes to them. aside: tasks that are neither in the queue nor in flight nor done. lost_runs: those that did not end well.
+-- writes to them. aside: tasks that are neither in the queue nor in flight nor done by a run. lost_runs: those that did not end well.
 CREATE TABLE aside (
-    why         text COLLATE "C" NOT NULL CHECK (why IN ('waiting', 'failed', 'blocked', 'cancelled')),  -- waiting: for parents
+    why         text COLLATE "C" NOT NULL CHECK (why IN ('waiting', 'failed', 'blocked', 'cancelled', 'done')),  -- waiting: for parents; done: without a run
     created_seq bigint NOT NULL,
     id          text COLLATE "C" NOT NULL,
     PRIMARY KEY (why, created_seq, id)
@@ -874,7 +874,7 @@ END $$;
 
 -- Statements that only say that runs began and ended well. With at most one event of each sort, those of a task follow
 -- from one another if their versions do and the end, where there is one, comes last by version and by seq. A statement
--- with more than that is left to the general folds.
+-- with more than that, or with an end of no run, is left to the general folds.
 CREATE TYPE result AS (run_id bigint, duration_ms bigint, branch text, commit_hash text, summary text, file_changes json);
 CREATE FUNCTION fold_endings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET jit = off AS $$
@@ -898,8 +898,8 @@ BEGIN
                min((s.d).run_id) AS run_id, max((s.d).duration_ms) FILTER (WHERE s.ends) AS duration_ms,
                max((s.d).branch) FILTER (WHERE s.ends) AS branch, max((s.d).commit_hash) FILTER (WHERE s.ends) AS commit_hash,
                max((s.d).summary) FILTER (WHERE s.ends) AS summary,
-               count(*) FILTER (WHERE NOT s.ends) <= 1 AND count(*) FILTER (WHERE s.ends) <= 1 AS simple,
-               max(s.version) - min(s.version) + 1 = count(*) AND count((s.d).run_id) = count(*) AND min((s.d).run_id) = max((s.d).run_id)
+               count(*) FILTER (WHERE NOT s.ends) <= 1 AND count(*) FILTER (WHERE s.ends) <= 1 AND count((s.d).run_id) = count(*) AS simple,
+               max(s.version) - min(s.version) + 1 = count(*) AND min((s.d).run_id) = max((s.d).run_id)
                    AND coalesce(max(s.version) FILTER (WHERE s.ends) = max(s.version) AND max(s.seq) FILTER (WHERE s.ends) = max(s.seq), true) AS legal
         FROM said s GROUP BY s.id
     ), matched AS MATERIALIZED (
@@ -1191,12 +1191,14 @@ BEGIN
         RETURN NULL;
     END IF;
     WITH touched AS (
-        SELECT DISTINCT b.id FROM batch b
+        SELECT b.id, bool_or(b.type = 'task.done') AS is_closed FROM batch b
         WHERE b.type IN ('task.failed', 'task.blocked', 'task.cancelled', 'task.requeued')
-           OR b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL
+           OR b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL OR b.type = 'task.done' AND b.data->>'run_id' IS NULL
+        GROUP BY b.id
     ), placed AS MATERIALIZED (
         SELECT t.id, t.created_seq, CASE WHEN t.status IN ('failed', 'blocked', 'cancelled') THEN t.status
-                                         WHEN t.status = 'ready' AND t.waiting_on > 0 THEN 'waiting' END AS why
+                                         WHEN t.status = 'ready' AND t.waiting_on > 0 THEN 'waiting'
+                                         WHEN t.status = 'done' AND touched.is_closed THEN 'done' END AS why
         FROM touched CROSS JOIN LATERAL (SELECT k.* FROM tasks k WHERE k.id = touched.id OFFSET 0) t
     ), came_back AS (
         DELETE FROM aside a USING placed p CROSS JOIN (VALUES ('waiting'), ('failed'), ('blocked'), ('cancelled')) AS other (why)

@@ -28,6 +28,7 @@ Permission = Literal[
     "cancel",
     "prioritize",
     "stop by hand",
+    "mark done",
     "change tasks",
     "claim",
     "report",
@@ -53,6 +54,7 @@ ROLES_OF: dict[Permission, Roles] = {
     "cancel": OPERATE,
     "prioritize": OPERATE,
     "stop by hand": OPERATE_OR_RUN,
+    "mark done": OPERATE,
     "change tasks": OPERATE_OR_RUN,
     "claim": RUN,
     "report": RUN,
@@ -69,4 +71,5 @@ ROLES_OF: dict[Permission, Roles] = {
     "migrate": ADMINISTER,
 }
 """`change tasks` is PATCH /ops/tasks/{id}, which also needs the permission of the command that it maps to: `claim`,
-`report`, `cancel`, `hand back` (ready) or `stop by hand` (blocked, failed). A runner may `hand back` tasks it holds."""
+`report`, `mark done` (no run), `cancel`, `hand back` (ready) or `stop by hand` (blocked, failed). A runner may `hand
+back` tasks it holds."""

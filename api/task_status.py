@@ -14,9 +14,11 @@ from api.known import KnownTask
 from api.permissions import Permission
 from api.wire.field import SECONDS_MAX
 from api.wire.task import TaskChange
-from events.errors import IllegalTransition, InvalidInput, LeaseLost
+from events.errors import InvalidInput, LeaseLost
 from events.reports import Report
 from events.task import TaskDone
+
+DONE_BY_HAND = "marked as done, without a run"
 
 PERMISSIONS: dict[str, Permission] = {
     "ready": "hand back",  # a runner's, of its own run
@@ -37,7 +39,7 @@ async def change_status(call: Call, task: KnownTask, change: TaskChange) -> None
         IllegalTransition: the status cannot be reached from here.
         InvalidInput: the runner is not named where it must be.
     """
-    check_permission(call, PERMISSIONS[change.status])
+    check_permission(call, _permission(task, change))
     account = is_account(call, change)
     if task.status == change.status or is_decided(task, change.status, account):
         return
@@ -49,6 +51,12 @@ async def change_status(call: Call, task: KnownTask, change: TaskChange) -> None
         await take_account(call, task, Account(change.status, change.last_error, _actor(call, change), rest))
     else:
         await _append(call, task, change)
+
+
+def _permission(task: KnownTask, change: TaskChange) -> Permission:
+    if change.status == "done" and task.run_id is None:
+        return "change tasks" if task.status == "done" else "mark done"
+    return PERMISSIONS[change.status]
 
 
 async def _append(call: Call, task: KnownTask, change: TaskChange) -> None:
@@ -64,8 +72,10 @@ async def _append(call: Call, task: KnownTask, change: TaskChange) -> None:
                 raise InvalidInput("a task runs for somebody: name the runner in `claimed_by`")
             await check_runner(call, change.runner)
             await commands.claim_task(change.runner, task.id, actor)
+        case "done" if task.run_id is None:
+            await commands.close(task.id, change.last_error or DONE_BY_HAND, actor)
         case "done":
-            await _finish(call, task, actor)
+            await _finish(call, task, int(task.run_id or 0), actor)
         case "failed":
             await commands.fail_task(task.id, change.last_error or "marked as failed", actor)
         case "blocked":
@@ -74,10 +84,7 @@ async def _append(call: Call, task: KnownTask, change: TaskChange) -> None:
             await commands.cancel(task.id, change.last_error, actor)
 
 
-async def _finish(call: Call, task: KnownTask, actor: str) -> None:
-    if task.run_id is None:
-        raise IllegalTransition(f"task {task.id} is {task.status}; only a running task can be done")
-    run_id = int(task.run_id)
+async def _finish(call: Call, task: KnownTask, run_id: int, actor: str) -> None:
     [refusal] = await call.deps.commands.report([Report(task.id, run_id, TaskDone(run_id), actor)])
     if refusal is not None:
         raise refusal

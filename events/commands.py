@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from events import catalog
 from events.artifacts import Commits, check_stored
+from events.batches import Call, batched, carry_out
 from events.beats import Beat, BeatDesk, Life
 from events.claims import ClaimAnswer, ClaimDesk, Claimed, Wish
 from events.committer import Answered, Batch, Committer
@@ -62,13 +63,6 @@ class OutputChunk(Struct, frozen=True):
     data: str
 
 
-class Call(Struct, frozen=True):
-    """One statement and its arguments, for the writes that are not worth batching."""
-
-    statement: str
-    arguments: tuple[Any, ...]
-
-
 class Commands:
     """All writes. Use as `async with Commands(database, wake) as commands`. Those about credentials: `requests`; about
     directives: `directives`; of an operator about runners: `runners`."""
@@ -98,7 +92,7 @@ class Commands:
             "create for a taker", HandoverDesk(self._desk, self._with_news, self._announce).write, items_max=1
         )
         self._reports = Batch("report", self._write_reports, items_max=REPORTS)
-        self._calls = Batch("call", _carry_out)
+        self._calls = Batch("call", carry_out)
         self._beats = Batch("beat", BeatDesk().write_all, items_max=1)
         self._claiming = Batch("claim", self._desk.claim, items_max=1)
         self._claiming_one = Batch("claim_task", self._desk.claim_task, items_max=1)
@@ -243,8 +237,15 @@ class Commands:
         """Blocks a task for a human. No-op when it is blocked. Raises NotFound, IllegalTransition."""
         await self._stop(task_id, "task.blocked", "blocked", reason, actor)
 
+    async def close(self, task_id: str, note: str, actor: str) -> None:
+        """Says of a task that no run executes that it is done. No-op when it is. Raises NotFound, IllegalTransition."""
+        rows = await self._call("close_tasks", [task_id], ["task.done"], note, actor)
+        if not rows:
+            await self._settle(task_id, "done", "task.done")
+        self._made_ready(rows)
+
     async def fail_task(self, task_id: str, error: str, actor: str) -> None:
-        """Marks a running task as failed and leaves it so. No-op when it is. Raises NotFound, IllegalTransition."""
+        """Marks a ready or running task as failed, for good. No-op when it is. Raises NotFound, IllegalTransition."""
         await self._stop(task_id, "task.failed", "failed", error, actor)
 
     async def sweep(self, lease_seconds: float, limit: int = 500, client_lease: float | None = None) -> Sweep:
@@ -385,16 +386,3 @@ class Commands:
 
     def _announce(self, seq: int) -> None:
         self.wake(Hint(events=seq))
-
-
-async def _carry_out(connection: Connection, calls: Sequence[Call], _resent: bool) -> list[list[Any]]:
-    """Carries out one call alone, or several in one transaction."""
-    if len(calls) == 1:
-        return [await connection.fetch(SQL[calls[0].statement], *calls[0].arguments)]
-    async with connection.transaction():
-        return [await connection.fetch(SQL[call.statement], *call.arguments) for call in calls]
-
-
-def batched(items: Sequence[str], size: int) -> list[list[str]]:
-    """The items in lists of at most `size`."""
-    return [list(items[place : place + size]) for place in range(0, len(items), size)]

@@ -224,6 +224,24 @@ FROM view.tasks t JOIN log.transitions m ON m.type = $2 AND t.status = ANY (m.so
 WHERE t.id = $1
 RETURNING seq;
 
+-- name: close_tasks
+-- Ends tasks that no run executes, as done or failed. One that rests is requeued in the same statement, so that what its end
+-- had blocked rises. $1 task ids, $2 types, $3 what is said, $4 actor
+WITH resting AS MATERIALIZED (
+    SELECT t.id, t.version, w.type, (t.status <> 'ready')::integer AS reopened
+    FROM unnest($1::text[], $2::text[]) AS w (id, type)
+    CROSS JOIN LATERAL (SELECT k.id, k.version, k.status, k.run_id FROM view.tasks k WHERE k.id = w.id OFFSET 0) t
+    WHERE t.run_id IS NULL AND t.status <> 'done'
+), decided AS (
+    SELECT id, version + 1 AS version, 'task.requeued' AS type, json_build_object('reason', $3::text) AS data FROM resting WHERE reopened = 1
+    UNION ALL
+    SELECT id, version + 1 + reopened, type, json_build_object('run_id', NULL, CASE type WHEN 'task.failed' THEN 'error' ELSE 'summary' END, $3::text)
+    FROM resting
+)
+INSERT INTO log.events (kind, id, version, type, actor, data)
+SELECT 'task', id, version, type, $4, data FROM decided ORDER BY id, version
+RETURNING id, seq;
+
 -- name: requeue_many
 -- Makes many tasks ready again at once, those that can be. $1 task ids, $2 reason, $3 actor
 INSERT INTO log.events (kind, id, version, type, actor, data)

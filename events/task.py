@@ -118,14 +118,14 @@ class TaskStep(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
 
 class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The run succeeded and so did the task.
+    """The run succeeded and so did the task. `run_id` null: no run did it; the actor says that it is done.
 
     `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
     `artifacts`: the digests of its patch and diffstat, sealed by this event. `artifact_path`: a place of more, as a
     runner of the first El Ruso names it.
     """
 
-    run_id: int
+    run_id: int | None
     duration_ms: int | None = None
     summary: str | None = None
     result: Any = None
@@ -140,13 +140,14 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
 
 
 class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The run failed. What becomes of the task is told by the event after this one, if any.
+    """The run failed. What becomes of the task is told by the event after this one, if any. `run_id` null: no run did;
+    the actor says that the task failed.
 
     `kept_path` is the folder on the runner's machine where what is `unrecorded` is kept aside, until `kept_until`.
     `artifacts`: the digests of its patch and diffstat, sealed by this event.
     """
 
-    run_id: int
+    run_id: int | None
     error: str
     duration_ms: int | None = None
     summary: str | None = None
@@ -228,8 +229,8 @@ TRANSITIONS: Transitions = {
     "task.claimed": Transition(("ready",), "running"),
     "task.started": Transition(RUNNING, "running"),
     "task.step": Transition(RUNNING, "running"),
-    "task.done": Transition(RUNNING, "done"),
-    "task.failed": Transition(RUNNING, "failed"),
+    "task.done": Transition(("ready", "running"), "done"),
+    "task.failed": Transition(("ready", "running"), "failed"),
     "task.requeued": Transition(("running", "failed", "blocked", "cancelled"), "ready"),
     "task.prioritized": Transition(("ready",), "ready"),
     "task.blocked": Transition(("ready", "running", "failed"), "blocked"),

@@ -21,6 +21,8 @@ VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}\Z")]
 """What a shell can have as a variable."""
 
 Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
+TOOL = "tool"
+"""The type of a request for a program on the runners: it has no values, so its `scopes` may be anything."""
 
 
 class Definition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -88,8 +90,13 @@ def _array(text: bytes, path: Path) -> list[dict[str, Any]]:
 
 
 def _definition(plain: dict[str, Any], place: int, path: Path) -> Definition:
+    told = dict(plain)
+    if told.get("type") == TOOL:
+        told.pop("scopes", None)
+    if told.get("status") == "REJECTED":  # the first El Ruso's word
+        told["status"] = "WITHDRAWN"
     try:
-        return msgspec.convert(plain, Definition)
+        return msgspec.convert(told, Definition)
     except msgspec.ValidationError as error:
         name = plain.get("id", f"#{place}")
         raise OperatorError("definitions.invalid", file=path, request=name, detail=error) from error

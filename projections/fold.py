@@ -69,6 +69,7 @@ class Fold:
         self._runs: dict[int, RunRow] = {}
         self._steps: dict[tuple[int, int], StepRow] = {}
         self._changes: dict[tuple[int, str], FileChangeRow] = {}
+        self._closed: set[str] = set()
         self._sealed: dict[tuple[int, str], task.Artifact] = {}
         self._ended: Counter[datetime] = Counter()
         self._failed: Counter[datetime] = Counter()
@@ -119,6 +120,8 @@ class Fold:
                 self._runs[run.id] = replace(run, started_at=event.at, branch=branch, commit_hash=commit)
             case task.TaskStep():
                 self._steps[data.run_id, data.number] = _step(data, event.at)
+            case task.TaskDone(run_id=None):
+                self._closed.add(event.id)
             case _ if before.run_id is not None:
                 self._end_run(self._runs[before.run_id], event, data)
 
@@ -222,10 +225,10 @@ class Fold:
                 yield RunningRow(run.id, id, run.runner, run.attempt, *times, run.branch, run.commit_hash)
 
     def aside(self) -> Iterator[AsideRow]:
-        """What is neither in the queue nor in flight nor done."""
+        """What is neither in the queue nor in flight nor done by a run."""
         for id, state in self._tasks.items():  # noqa: A001
             waits = state.status == "ready" and self._waiting_on(id)
-            if waits or state.status in ("failed", "blocked", "cancelled"):
+            if waits or state.status in ("failed", "blocked", "cancelled") or id in self._closed:
                 yield AsideRow(id, "waiting" if waits else state.status, self._definitions[id].created_seq)
 
     def lost_runs(self) -> Iterator[LostRunRow]:

@@ -10,6 +10,8 @@ from events.errors import InvalidInput
 WINDOW = 50_000
 """Rows that are looked at, at most, for one page. A rare word or phase may give a short page with a `next`."""
 FROM_THE_NEWEST = 2**63 - 1
+BEFORE_ALL = 10**18 - 1
+"""Behind every position of the log, and as long as a cursor may be: begin this list with its newest."""
 
 _CURSOR = re.compile(r"([a-z_]{1,20})-([0-9]{1,18})(?:-([0-9]{1,18}))?")
 

@@ -5,12 +5,15 @@ from typing import Literal
 
 from asyncpg import Pool, Record
 from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 from events.errors import InvalidInput
 from events.statements import load_statements
 from projections.ask import ask
-from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page
+from projections.page import BEFORE_ALL, FROM_THE_NEWEST, WINDOW, Cursor, Page
 
+DONE = ("done", "aside")
+"""The tasks that are done stand in two lists: by their run, and behind them those that were done without one."""
 QUEUE = ("ready", "scheduled", "waiting")
 """The tasks that are ready stand in three lists: claimable now, due later, held back by their parents."""
 
@@ -57,6 +60,16 @@ class Found(Struct, frozen=True):
         return Found(ids, statuses, self.total, self.next)
 
 
+class Listing(Struct, frozen=True):
+    """How a list is read: `limit` tasks are answered; `most` are looked for, to learn whether there are more."""
+
+    pool: Pool
+    query: "TaskQuery"
+    limit: int
+    most: int
+    window: int
+
+
 class TaskQuery(Struct, frozen=True):
     """Which tasks, and in which order: those that agree with all that is not None. `text` stands in the title or id."""
 
@@ -83,7 +96,7 @@ class TaskQuery(Struct, frozen=True):
         if self.status == "running" and self.order != "newest":
             return ({"longest": "longest", "priority": "urgent"}.get(self.order, "running"),)
         if self.is_counted and not self.order:
-            return {"ready": QUEUE, "done": ("done",)}.get(self.status or "", ("newest",))
+            return {"ready": QUEUE, "done": DONE}.get(self.status or "", ("newest",))
         return ("newest",)
 
     @property
@@ -121,7 +134,9 @@ async def find_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | Non
         rows, following = await _find_queued(pool, limit, after)
     else:
         most = limit + 1 if after or total is None else min(limit + 1, total)
-        rows, following = await _find_listed(pool, query, limit, most, after, window or WINDOW)
+        listing = Listing(pool, query, limit, most, window or WINDOW)
+        find = _find_done if query.sections == DONE else _find_listed
+        rows, following = await find(listing, query.sections[0], after)
     return Found.of(rows, total, following)
 
 
@@ -147,11 +162,25 @@ async def _find_queued(pool: Pool, limit: int, after: Cursor | None) -> Listed:
     return rows, None
 
 
-async def _find_listed(
-    pool: Pool, query: TaskQuery, limit: int, most: int, after: Cursor | None, window: int
-) -> Listed:
-    """The next `limit` tasks of one list; `most` is how many are looked for, to learn whether there are more."""
-    (section,) = query.sections
+async def _find_done(listing: Listing, section: str, after: Cursor | None) -> Listed:
+    """The next tasks that are done, over both lists."""
+    rows: list[Record] = []
+    if after is None or after.section == section:
+        rows, following = await _find_listed(listing, section, after)
+        if following is not None:
+            return rows, following
+        after = None
+    rest = listing.limit - len(rows)
+    if rest:
+        more, following = await _find_listed(replace(listing, limit=rest, most=rest + 1), DONE[-1], after)
+        return [*rows, *more], following
+    more, _ = await _find_listed(replace(listing, limit=1, most=1), DONE[-1], after)
+    return rows, Cursor(DONE[-1], BEFORE_ALL) if more else None
+
+
+async def _find_listed(listing: Listing, section: str, after: Cursor | None) -> Listed:
+    """The next tasks of one list."""
+    pool, query, limit, most, window = astuple(listing)
     before = after.first if after else 0 if section in ASCENDING else FROM_THE_NEWEST
     second = (after.second if after else 0) if section == "urgent" else window
     filters = (query.status, query.phase, query.text)

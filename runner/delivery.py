@@ -110,6 +110,7 @@ class Delivery:
 
     def _post(self, task_id: str, event: RunEvent, retry: bool = True) -> None:
         run_id = event.run_id
+        assert run_id is not None, "a runner reports on its runs"
         version = self._versions.get(run_id)
         if version is not None:
             version = self._versions[run_id] = version + 1

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from events.request import RequestDefinition, RequestOpened, RequestProvided, RequestWithdrawn
-from ops.definitions import Definition
+from ops.definitions import TOOL, Definition
 from ops.report import Line
 from ops.vault.desk import VAULT
 
@@ -46,9 +46,9 @@ def plan_requests(
     for definition in sorted(definitions, key=lambda each: each.id):  # in the order in which every batch locks
         request = known.get(definition.id)
         wanted = _open(definition, held) if request is None else _compare(definition, request)
-        said = _say(definition, request, wanted)
         events += [(definition.id, event) for event in wanted]
-        lines += said
+        lines += _say(definition, request, wanted)
+        lines += _say_missing(definition, _status_after(wanted, request), held)
         same += not wanted
     return RequestPlan(events, lines, sum(each.id not in known for each in definitions), same)
 
@@ -59,7 +59,14 @@ def _open(definition: Definition, held: frozenset[str]) -> list[Struct]:
         return [*opened, RequestWithdrawn(REASON)]
     if definition.scopes and held.issuperset(definition.scopes):
         return [*opened, RequestProvided(sorted(definition.scopes), VAULT)]
+    if _is_provided_tool(definition):
+        return [*opened, RequestProvided()]
     return opened
+
+
+def _is_provided_tool(definition: Definition) -> bool:
+    """Whether it asks for a program that the file says is there: there are no values that could be missing."""
+    return definition.type == TOOL and definition.status == "PROVIDED"
 
 
 def _compare(definition: Definition, request: KnownRequest) -> list[Struct]:
@@ -70,6 +77,8 @@ def _compare(definition: Definition, request: KnownRequest) -> list[Struct]:
         events.append(RequestOpened(definition.asked, REASON))
         if request.provided is not None and not _asks_anew(definition.asked, request.definition):
             events.append(request.provided)
+    if request.status == "WAITING" and _is_provided_tool(definition):
+        events.append(RequestProvided())
     if definition.status == "WITHDRAWN" and not request.withdrawn_once:
         events.append(RequestWithdrawn(REASON))
     return events
@@ -87,18 +96,27 @@ def _asks_anew(wanted: RequestDefinition, known: RequestDefinition | None) -> bo
 def _say(definition: Definition, request: KnownRequest | None, events: Sequence[Struct]) -> list[Line]:
     if not events:
         return []
-    facts = {"id": definition.id, "service": definition.service, "status": _status_after(events)}
+    facts = {"id": definition.id, "service": definition.service, "status": _status_after(events, request)}
     if request is None:
         lines = [Line("sync.new_request", facts)]
-        if definition.status == "PROVIDED" and facts["status"] != "PROVIDED":
-            names = ", ".join(definition.scopes)
-            lines.append(Line.of("sync.values_stay_behind", id=definition.id, names=names or "…"))
+        if definition.type == TOOL:
+            lines.append(Line.of("sync.tool_request", id=definition.id, service=definition.service))
         return lines
     fields = ", ".join(_changed(definition.asked, request.definition)) or "status"
     return [Line("sync.changed_request", facts | {"source": request.status, "fields": fields})]
 
 
-def _status_after(events: Sequence[Struct]) -> str:
+def _say_missing(definition: Definition, status: str, held: frozenset[str]) -> list[Line]:
+    """That the file calls provided what is not here, at every push for as long as that is so."""
+    if definition.status != "PROVIDED" or status != "WAITING":
+        return []
+    names = ", ".join(name for name in definition.scopes if name not in held)
+    return [Line.of("sync.values_stay_behind", id=definition.id, names=names or "…")]
+
+
+def _status_after(events: Sequence[Struct], request: KnownRequest | None) -> str:
+    if not events:
+        return request.status if request else "WAITING"
     match events[-1]:
         case RequestWithdrawn():
             return "WITHDRAWN"

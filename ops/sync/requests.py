@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 from asyncpg import Connection, Record
+from msgspec.structs import replace
 
 from events import catalog
 from events.log import NewEvent, append
 from events.request import RequestDefinition
 from events.statements import load_statements
-from ops.definitions import Definition, parse_definitions
+from ops.definitions import TOOL, Definition, parse_definitions
 from ops.sync.list_file import Item, ListFile
 from ops.sync.request_plan import KnownRequest, RequestPlan
 
@@ -40,6 +41,8 @@ async def write_requests(
 def write_entry(item: Item, request: KnownRequest) -> Item:
     """The entry that says what the log says; an empty `item` makes a new one."""
     definition = request.definition or RequestDefinition(service="")
+    if definition.type == TOOL and "scopes" in item:  # the log has none of it
+        definition = replace(definition, scopes=item["scopes"])
     known = {"id": request.id} | msgspec.to_builtins(definition) | {"status": request.status}  # without defaults
     everything = msgspec.structs.asdict(definition) | known
     old = {name: _written(said, everything.get(name, said)) for name, said in item.items()}

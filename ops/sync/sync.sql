@@ -33,37 +33,6 @@ FROM (SELECT k.id, k.status, k.created_seq FROM view.tasks k
 CROSS JOIN LATERAL (SELECT d.data FROM log.events d WHERE d.seq = t.created_seq OFFSET 0) e
 ORDER BY t.created_seq;
 
--- name: reopen_tasks
--- Makes resting tasks ready, so that they can be taken. $1 ids, $2 reason, $3 actor
-INSERT INTO log.events (kind, id, version, type, actor, data)
-SELECT 'task', t.id, t.version + 1, 'task.requeued', $3, json_build_object('reason', $2::text)
-FROM unnest($1::text[]) AS w (id)
-CROSS JOIN LATERAL (SELECT k.id, k.version, k.status FROM view.tasks k WHERE k.id = w.id OFFSET 0) t
-WHERE t.status IN ('failed', 'blocked', 'cancelled')
-ORDER BY t.id
-RETURNING id, seq;
-
--- name: take_tasks
--- Claims tasks whose work was done elsewhere; those that are not ready, or wait for parents, are left out.
--- $1 ids, $2 runner, $3 actor
-INSERT INTO log.events (kind, id, version, type, actor, data)
-SELECT 'task', t.id, t.version + 1, 'task.claimed', $3, json_build_object('runner', $2::text, 'attempt', t.attempts + 1)
-FROM unnest($1::text[]) AS w (id)
-CROSS JOIN LATERAL (SELECT k.id, k.version, k.status, k.waiting_on, k.attempts FROM view.tasks k WHERE k.id = w.id OFFSET 0) t
-WHERE t.status = 'ready' AND t.waiting_on = 0
-ORDER BY t.id
-RETURNING id, seq;
-
--- name: end_tasks
--- Ends the runs that take_tasks began. $1 ids, $2 run ids, $3 types, $4 what is said, $5 actor
-INSERT INTO log.events (kind, id, version, type, actor, data)
-SELECT 'task', t.id, t.version + 1, w.type, $5,
-       json_build_object('run_id', w.run_id, CASE w.type WHEN 'task.failed' THEN 'error' ELSE 'summary' END, $4::text)
-FROM unnest($1::text[], $2::bigint[], $3::text[]) AS w (id, run_id, type)
-CROSS JOIN LATERAL (SELECT k.id, k.version FROM view.tasks k WHERE k.id = w.id AND k.run_id = w.run_id OFFSET 0) t
-ORDER BY t.id
-RETURNING id, seq;
-
 -- name: stop_tasks
 -- Blocks or cancels tasks, taking them from their runners; those that are so, or cannot be, are left out.
 -- $1 ids, $2 types, $3 reason, $4 actor

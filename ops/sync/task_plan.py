@@ -17,7 +17,7 @@ from ops.report import Line, brief
 from ops.sync.task_entry import TaskEntry, means_the_same
 
 ENDS = ("done", "failed")
-"""Statuses that a run ends in: a task gets there by a claim and a report, on the operator's word."""
+"""Statuses that a run ends in: here a task gets there without one, as the file says."""
 STOPS = {"blocked": ("ready", "running", "failed"), "cancelled": ("ready", "running", "failed", "blocked")}
 """Statuses that a human may put a task into, and from which."""
 RESTING = ("failed", "blocked", "cancelled")
@@ -46,8 +46,8 @@ class TaskPlan(Struct, frozen=True):
 
     create: list[TaskEntry]
     """Parents before their children."""
-    ends: list[list[Move]]
-    """To done or failed, in rounds: a task can be claimed once its parents are done."""
+    ends: list[Move]
+    """To done or failed."""
     stops: list[Move]
     """To blocked or cancelled."""
     lines: list[Line]
@@ -58,7 +58,7 @@ class TaskPlan(Struct, frozen=True):
     @property
     def moves(self) -> list[Move]:
         """All of them."""
-        return [move for moves in self.ends for move in moves] + self.stops
+        return self.ends + self.stops
 
 
 def plan_tasks(entries: Sequence[TaskEntry], known: Mapping[str, KnownTask]) -> TaskPlan:
@@ -75,7 +75,6 @@ class _Planning:
         self._entries = entries
         self._known = known
         self._statuses = {task.id: task.status for task in known.values()}
-        self._parents: dict[str, Collection[str]] = {}
         self._lines: list[Line] = []
         self._moves: list[Move] = []
         self._behind = 0
@@ -88,7 +87,7 @@ class _Planning:
         create = [self._create(new[place]) for place in places]
         ends = [move for move in self._moves if move.target in ENDS]
         stops = [move for move in self._moves if move.target not in ENDS]
-        return TaskPlan(create, list(self._rounds(ends)), stops, self._lines, same, self._behind)
+        return TaskPlan(create, ends, stops, self._lines, same, self._behind)
 
     def _old_in_order(self) -> list[TaskEntry]:
         """Parents before children, so that a child sees what becomes of its parents."""
@@ -108,7 +107,6 @@ class _Planning:
             self._lines += [Line.of("sync.left_out_parent", id=entry.id, status=target, parent=each) for each in open_]
         self._lines.append(Line.of("sync.new", id=entry.id, status=target, title=definition.title))
         self._statuses[entry.id] = target
-        self._parents[entry.id] = definition.depends_on
         if target != "ready":
             self._moves.append(Move(entry.id, "ready", target))
         return replace(entry, definition=definition)
@@ -134,7 +132,6 @@ class _Planning:
         self._lines.append(Line.of("sync.moved", id=task.id, source=task.status, target=target))
         self._moves.append(Move(task.id, task.status, target))
         self._statuses[task.id] = target
-        self._parents[task.id] = task.definition.depends_on
 
     def _refusal(self, task: KnownTask, target: str) -> Line | None:
         facts = {"id": task.id, "source": task.status, "target": target}
@@ -151,15 +148,6 @@ class _Planning:
         """Parents that are done, or will be, and the others."""
         done = [parent for parent in parents if self._statuses.get(parent) == "done"]
         return done, [parent for parent in parents if parent not in done]
-
-    def _rounds(self, ends: Sequence[Move]) -> Iterator[list[Move]]:
-        """`ends` so divided that whoever waits for another of them stands in a later part."""
-        depths: dict[str, int] = {}
-        for move in ends:  # parents come first: comparisons and creations went in that order
-            above = [depths[parent] for parent in self._parents[move.id] if parent in depths]
-            depths[move.id] = 1 + max(above, default=-1)
-        for depth in range(1 + max(depths.values(), default=-1)):
-            yield [move for move in ends if depths[move.id] == depth]
 
 
 def _differences(entry: TaskEntry, task: KnownTask) -> Iterator[Line]:

@@ -9,11 +9,10 @@ from events import catalog
 from events.log import NewEvent, append
 from events.statements import load_statements
 from ops.sync.task_entry import TaskEntry
-from ops.sync.task_plan import ENDS, RESTING, KnownTask, Move, TaskPlan
+from ops.sync.task_plan import KnownTask, Move, TaskPlan
 
 SQL = load_statements("ops.sync", "sync.sql")
-RUNNER = "sync"
-"""Who is said to have executed what was done before El Ruso knew of it."""
+COMMANDS = load_statements("events", "commands.sql")
 REASON = "as TASKS.json says"
 PAGE = 2_000
 
@@ -57,28 +56,15 @@ async def write_tasks(connection: Connection, plan: TaskPlan, actor: str) -> int
     """
     created = [NewEvent.of(entry.definition, entry.id, 1, actor) for entry in plan.create]
     seqs = [event.seq for event in await append(connection, *created)] if created else []
-    for moves in plan.ends:
-        seqs += await _end(connection, moves, actor)
+    if plan.ends:
+        types = [f"task.{move.target}" for move in plan.ends]
+        rows = await connection.fetch(COMMANDS["close_tasks"], _ids(plan.ends), types, REASON, actor)
+        seqs += [row["seq"] for row in rows]
     if plan.stops:
         types = [f"task.{move.target}" for move in plan.stops]
         rows = await connection.fetch(SQL["stop_tasks"], _ids(plan.stops), types, REASON, actor)
         seqs += [row["seq"] for row in rows]
     return max(seqs, default=0)
-
-
-async def _end(connection: Connection, moves: Sequence[Move], actor: str) -> list[int]:
-    """Take tasks and report their end, as a runner would have."""
-    assert all(move.target in ENDS for move in moves)
-    resting = [move.id for move in moves if move.source in RESTING]
-    if resting:
-        await connection.fetch(SQL["reopen_tasks"], resting, REASON, actor)
-    runs = {row["id"]: row["seq"] for row in await connection.fetch(SQL["take_tasks"], _ids(moves), RUNNER, actor)}
-    taken = [move for move in moves if move.id in runs]
-    types = [f"task.{move.target}" for move in taken]
-    rows = await connection.fetch(
-        SQL["end_tasks"], _ids(taken), [runs[move.id] for move in taken], types, REASON, actor
-    )
-    return [row["seq"] for row in rows]
 
 
 def _ids(moves: Sequence[Move]) -> list[str]:

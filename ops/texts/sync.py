@@ -107,6 +107,12 @@ TEXTS = {
         es="  {id} es «PROVIDED» en el archivo, pero los valores no viajan con él. Faltan: {names} (elruso vault set).",
         en="  {id} is `PROVIDED` in the file, but values do not travel with it. Missing: {names} (elruso vault set).",
     ),
+    "sync.tool_request": Text(
+        es="  {id} pide una herramienta ({service}), no un valor: instálala en las máquinas de los runners. "
+        "Su estado es el que dice el archivo.",
+        en="  {id} asks for a tool ({service}), not for a value: install it on the runners' machines. "
+        "Its status is the one in the file.",
+    ),
     "sync.pushed_requests": Text(
         es="Solicitudes: {new} {new:nueva|nuevas}, {changed} {changed:cambiada|cambiadas}, {same} "
         "{same:igual|iguales}.",

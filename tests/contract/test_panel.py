@@ -121,3 +121,19 @@ async def test_applying_says_what_it_did(api: Served) -> None:
     assert ["REQ-1"] == refused.json()["meta"]["blocked_by_requests"]
     await api.patch("/ops/requests/REQ-1", {"status": "PROVIDED"})
     assert data_of(await api.client.post("/ops/directives/D-2/apply"))["tasks_skipped"] == 2
+
+
+async def test_an_operator_says_what_no_run_did(api: Served) -> None:
+    """Done or failed without a run, by an operator's token; the event names nobody's run."""
+    await api.post("/ops/tasks", [{"id": name, "title": name} for name in ("done", "failed", "running")])
+    await api.claim("old-1", task_id="running")
+    headers = bearer(await api.tokens.create_token("ana", "operator"))
+    for status in ("done", "failed"):
+        path, body = f"/ops/tasks/{status}", {"status": status, "last_error": "in the field"}
+        for _ in range(2):
+            assert status == (await api.patch(path, body, headers=headers))["status"]
+        [event] = await api.get(f"/ops/events?kind=task&id={status}&after=3", headers=headers)
+        assert (f"task.{status}", "human:ana", None) == (event["type"], event["actor"], event["data"]["run_id"])
+    assert ["done"] == [task["id"] for task in await api.get("/ops/tasks?status=done", headers=headers)]
+    running = await api.client.patch("/ops/tasks/running", json={"status": "done"}, headers=headers)
+    assert (403, "forbidden") == refusal_of(running)[:2]

@@ -34,6 +34,7 @@ WHAT_THE_LOG_IS = (
 BEFORE_THE_FIRST_MIGRATION = """
     DELETE FROM log.transitions WHERE kind NOT IN ('task', 'runner', 'system')
         OR type IN ('task.prioritized', 'runner.draining', 'runner.resumed');
+    UPDATE log.transitions SET sources = '{running}' WHERE type IN ('task.done', 'task.failed');
     DROP TABLE log.planner_progress;
     DROP INDEX log.events_seldom;
     DROP TRIGGER append_3_directives ON log.events;

@@ -68,6 +68,22 @@ async def test_values_do_not_travel_with_the_file(project: Project) -> None:
     project.write_requests(KEY | {"status": "PROVIDED"})
     assert ["new_request", "values_stay_behind"] == said(await project.push())
     assert "WAITING" == (await request(project))["status"]
+    assert ["values_stay_behind"] == said(await project.push())  # as long as it is so
+    await provide(project)
+    assert [] == said(await project.push())
+
+
+async def test_tools_have_no_values(project: Project) -> None:
+    """A request for a tool may name anything in its scopes, and is provided if the file says so."""
+    tool = {"id": "REQ-006", "service": "Docker", "type": "tool", "scopes": ["docker build", "20.10+"]}
+    project.write_requests(tool | {"status": "PROVIDED"}, tool | {"id": "REQ-007", "status": "REJECTED"})
+    lines = await project.push()
+    assert ["new_request", "tool_request"] * 2 == said(lines)
+    statuses = {name: (await request(project, name))["status"] for name in ("REQ-006", "REQ-007")}
+    assert {"REQ-006": "PROVIDED", "REQ-007": "WITHDRAWN"} == statuses
+    assert [] == said(await project.push())
+    await project.pull()
+    assert tool["scopes"] == json.loads(project.requests.read_text())[0]["scopes"]
     assert [] == said(await project.push())
 
 

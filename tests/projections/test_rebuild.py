@@ -187,7 +187,7 @@ async def test_the_new_views_guard_the_log(connection: Connection, opens: Opens,
     await rebuild(opens, view_sql, silent)
 
     with pytest.raises(asyncpg.PostgresError, match="task parent") as refusal:
-        await append(connection, "parent", TaskDone(1))
+        await append(connection, "parent", TaskStarted(1))
     assert refusal.value.sqlstate == "ER002"
     run = await claim(connection, "parent")
     await append(connection, "parent", TaskCancelled("no", run))

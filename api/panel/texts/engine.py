@@ -27,6 +27,7 @@ TEXTS = {
         es="el runner {runner} no terminó la ejecución en sus {seconds} s",
         en="runner {runner} did not end the run within its {seconds} s",
     ),
+    "engine.done_by_hand": Text(es="marcada como hecha, sin ejecución", en="marked as done, without a run"),
     "engine.by_hand": Text(es="reencolada a mano", en="requeued by hand"),
     "engine.retry": Text(es="se repite la ejecución {number}", en="run {number} is to be tried again"),
     "engine.client_gone": Text(
