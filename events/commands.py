@@ -28,6 +28,7 @@ from events.errors import ElRusoError, IllegalTransition, NotEligible, NotFound
 from events.handover import HandoverDesk, Takers
 from events.hint import Hint
 from events.notifier import Notifier
+from events.releases import free_releases
 from events.reports import Report, write_reports
 from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
@@ -170,8 +171,11 @@ class Commands:
         return [row["id"] for row in rows]
 
     async def release(self, runner: str, runs: Sequence[int] | None, reason: str, actor: str) -> list[str]:
-        """Gives back what a runner holds, of these runs or (None) all; the attempt is not counted. Returns the ids."""
-        rows = await self._call("release_runs", runner, runs, reason, actor)
+        """Gives back what a runner holds, of these runs or (None) all. Returns the ids.
+
+        The attempt is not counted, unless such a reason was given too often (releases.py).
+        """
+        rows = await self._call("release_runs", runner, runs, reason, actor, *free_releases(reason))
         self._made_ready(rows)
         return [row["id"] for row in rows]
 

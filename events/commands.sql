@@ -194,13 +194,24 @@ ORDER BY t.id
 RETURNING id, seq;
 
 -- name: release_runs
--- Gives back at once what a runner holds. $1 runner, $2 of these runs only (null: all), $3 reason, $4 actor
+-- Gives back at once what a runner holds. The attempt does not count, unless reasons that begin with $5 (null: none do) were
+-- given $6 times in a row before. $1 runner, $2 of these runs only (null: all), $3 reason, $4 actor, $5 beginning, $6 free
+WITH held AS MATERIALIZED (
+    SELECT t.id, t.version, t.run_id, t.attempts, t.max_attempts,
+           $5::text IS NOT NULL AND (
+               SELECT count(*) FROM log.events e
+               WHERE e.kind = 'task' AND e.id = t.id AND e.type = 'task.requeued' AND starts_with(e.data->>'reason', $5::text)
+                 AND NOT EXISTS (SELECT FROM log.events o WHERE o.kind = 'task' AND o.id = t.id AND o.version > e.version
+                                 AND o.type = 'task.requeued' AND NOT starts_with(o.data->>'reason', $5::text))) >= $6::integer AS counts
+    FROM view.running g JOIN view.tasks t ON t.id = g.id AND t.run_id = g.run_id
+    WHERE g.runner = $1 AND ($2::bigint[] IS NULL OR g.run_id = ANY ($2::bigint[]))
+)
 INSERT INTO log.events (kind, id, version, type, actor, data)
-SELECT 'task', t.id, t.version + 1, 'task.requeued', $4,
-       json_build_object('reason', $3::text, 'run_id', t.run_id, 'attempts', greatest(t.attempts - 1, 0))
-FROM view.running g JOIN view.tasks t ON t.id = g.id AND t.run_id = g.run_id
-WHERE g.runner = $1 AND ($2::bigint[] IS NULL OR g.run_id = ANY ($2::bigint[]))
-ORDER BY t.id
+SELECT 'task', h.id, h.version + 1, CASE WHEN h.counts AND h.attempts >= h.max_attempts THEN 'task.blocked' ELSE 'task.requeued' END, $4,
+       json_strip_nulls(json_build_object('reason', $3::text, 'run_id', h.run_id,
+           'attempts', CASE WHEN NOT h.counts THEN greatest(h.attempts - 1, 0) END,
+           'next_run_at', CASE WHEN h.counts AND h.attempts < h.max_attempts THEN log.now() + log.backoff(h.attempts) END))
+FROM held h ORDER BY h.id
 RETURNING id, seq;
 
 -- name: requeue_task

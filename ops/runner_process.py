@@ -4,11 +4,12 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
-
-import uvloop
 
 from events.connect import Database
 from events.listener import Intervals
@@ -20,6 +21,7 @@ from ops.home import make_home_private, make_private, open_private
 from ops.postgres.control import Announce
 from ops.printing import redact_prints
 from ops.private_process import become_identifiable
+from ops.runner_loop import RunnerLoop, end_process
 from ops.startup import migrate_when_reachable
 from ops.vault.keyring import Keyring
 from runner.handlers import Handlers
@@ -31,7 +33,8 @@ from runner.settings import Settings
 from runner.worker import Worker
 from runner.workspace import WorkspacePolicy, Workspaces
 
-HARD_STOP_SECONDS = 2.0  # after a second signal the process is gone by then, come what may
+STOP_SECONDS = 20.0  # after a signal the process is gone by then, and its time to drain, come what may
+HARD_STOP_SECONDS = 2.0  # after a second one
 
 
 def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
@@ -48,14 +51,16 @@ def run_runner(config: Config, announce: Announce, tied: bool = False) -> None:
     make_home_private(config.home)
     redact_prints(Keyring.of(config).redactor)
     process = RunnerProcess(_context(config), _settings(config), ready_file(config.home) if tied else None)
+    loop = RunnerLoop()
     if speaks_http(config):
         if not config.token:
             become_identifiable()
-        uvloop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))
-        return
-    with use_database(config, announce, "elruso-runner", watched=True) as database:
-        link = _link_to(config, database, process.settings)
-        uvloop.run(process.run(link, migrate_when_reachable(database, announce)))
+        loop.run(process.run(HttpLink(config.api_url, config.token, process.settings)))
+    else:
+        with use_database(config, announce, "elruso-runner", watched=True) as database:
+            link = _link_to(config, database, process.settings)
+            loop.run(process.run(link, migrate_when_reachable(database, announce)))
+    loop.leave()
 
 
 def speaks_http(config: Config) -> bool:
@@ -115,15 +120,17 @@ class RunnerProcess:
     def _watch_for_the_end(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+            signal.signal(number, partial(self._take_signal, loop))
         if self._ready is not None:
             loop.add_reader(sys.stdin.fileno(), self._read_keeper)
 
-    def _stop(self) -> None:
+    def _take_signal(self, loop: asyncio.AbstractEventLoop, _number: int, _frame: FrameType | None) -> None:
+        """Called between two instructions of the main thread, even while a handler blocks the event loop."""
         self._signals += 1
-        self._end(hard=self._signals > 1)
-        if self._signals > 1:
-            asyncio.get_running_loop().call_later(HARD_STOP_SECONDS, os._exit, 128 + signal.SIGTERM)
+        hard = self._signals > 1
+        if self._signals <= 2:
+            _end_after(HARD_STOP_SECONDS if hard else self.settings.drain_seconds + STOP_SECONDS)
+        loop.call_soon_threadsafe(self._end, hard)
 
     def _read_keeper(self) -> None:
         """It never writes; when it is gone, stdin ends."""
@@ -142,6 +149,13 @@ class RunnerProcess:
         await worker.started.wait()
         if self._ready is not None:
             _write_pid(self._ready)
+
+
+def _end_after(seconds: float) -> None:
+    """End the process by then, come what may: from a thread, because a handler may block the event loop."""
+    watchdog = threading.Timer(seconds, end_process, [128 + signal.SIGTERM])
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def _write_pid(ready: Path) -> None:

@@ -90,10 +90,9 @@ class Delivery:
         status = "done" if isinstance(outcome.event, TaskDone) else "failed"
         return RunState(status, self._claims[run_id].task_id, outcome.event.commit_hash)
 
-    def give_up(self, claimed: Claimed, error: Exception) -> None:
-        """The runner itself broke down over a run."""
-        event = TaskFailed(claimed.run_id, f"the runner broke down over this run: {type(error).__name__}")
-        self._post(claimed.task_id, event)
+    def give_up(self, claimed: Claimed, reason: str) -> None:
+        """The runner fails a run that did not report its own end."""
+        self._post(claimed.task_id, TaskFailed(claimed.run_id, reason))
 
     def forget(self, run_id: int) -> None:
         """The run has nothing more to say."""

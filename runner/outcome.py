@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from events.errors import ElRusoError, InvalidInput, Unprocessable
 from events.task import FileChange, TaskDone, TaskFailed, Unrecorded
+from runner.containment import describe
 from runner.output import harmless
 from runner.run import Finished, Run, RunFailed
 from runner.workspace.changes import Changes
@@ -44,7 +45,7 @@ def done(run: Run, finished: Finished) -> Outcome:
 
 def failed(run: Run, failure: Exception) -> Outcome:
     """The outcome of a run that ended with an exception."""
-    detail = failure.detail if isinstance(failure, ElRusoError) else f"{type(failure).__name__}: {failure}"
+    detail = failure.detail if isinstance(failure, ElRusoError) else describe(failure)
     event = TaskFailed(
         run_id=run.run_id,
         error=harmless(run.context.redactor.redact(detail)[:ERROR_LIMIT]),

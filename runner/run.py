@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from events.errors import ElRusoError, InvalidInput
 from events.task import TaskCreated
+from runner.control import NoControl, RunControl
 from runner.environment import child_environment
 from runner.granting import Grants, NoGrants, secrets_of
 from runner.handlers import Handlers
@@ -46,13 +47,15 @@ class Context(Struct, frozen=True, kw_only=True):
 
     `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it, and from
     `secrets` what the task names.
-    `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter in. `step_seconds` limits
-    steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's output.
+    `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter and control in.
+    `step_seconds` limits steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's
+    output.
     """
 
     workspaces: Workspaces
     redactor: Redactor
     reporter: Reporter = Unheard()
+    control: RunControl = NoControl()
     handlers: Handlers = msgspec.field(default_factory=Handlers)
     agent: str | None = None
     environment: Mapping[str, str] = {}

@@ -10,11 +10,14 @@ from msgspec import structs
 
 from events.claims import Claimed
 from events.errors import LeaseLost
+from runner.containment import describe_trace
 from runner.delivery import Delivery
 from runner.execute import execute
 from runner.link import Link
 from runner.run import Context
 from runner.slots import Slots
+
+LOST_SECONDS = 30.0  # how long a run that was taken away may take to end before its slot is given to others
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +28,7 @@ class Runs:
     def __init__(self, link: Link, context: Context, slots: int) -> None:
         self.progress = asyncio.Event()
         self.delivery = Delivery(link, self.lose, self.progress)
-        self._context = structs.replace(context, reporter=self.delivery)
+        self._context = structs.replace(context, reporter=self.delivery, control=self)
         context.workspaces.set_run_lookup(link)
         self._slots: Slots[Claimed] = Slots(slots, self._execute)
         self._count = slots
@@ -78,6 +81,7 @@ class Runs:
         if slot is not None:
             self._lost.add(run_id)
             slot.cancel()
+            slot.get_loop().call_later(LOST_SECONDS, self.abandon, run_id, "it ignores that it was cancelled")
 
     def lose_all(self) -> None:
         """The same for all of them."""
@@ -102,6 +106,21 @@ class Runs:
         self.progress.clear()
         await self.progress.wait()
 
+    def is_cancelled(self, run_id: int) -> bool:
+        """See RunControl."""
+        return run_id in self._lost or self._slots.closing
+
+    def abandon(self, run_id: int, reason: str) -> None:
+        """See RunControl."""
+        slot = self._running.get(run_id)
+        if slot is None or self._slots.closing:
+            return
+        log.error("run.abandoned", task_id=self._held[run_id].task_id, run_id=run_id, reason=reason)
+        if run_id not in self._lost:
+            self.delivery.give_up(self._held[run_id], reason)
+        self._end(run_id)
+        self._slots.abandon(slot)
+
     async def _execute(self, claimed: Claimed) -> None:
         run_id = claimed.run_id
         slot = asyncio.current_task(self._loop)
@@ -112,18 +131,28 @@ class Runs:
             await execute(claimed, self._context)
         except LeaseLost:
             log.warning("run.lost", task_id=claimed.task_id, run_id=run_id)
-        except CancelledError:
-            if run_id not in self._lost:
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) or (isinstance(error, CancelledError) and self._slots.closing):
                 raise
-        except Exception as error:  # ours, not the task's: it must cost neither the slot nor the answer
-            log.exception("run.broke_down", task_id=claimed.task_id, run_id=run_id)
-            self.delivery.give_up(claimed, error)
+            self._break_down(claimed, error)
         finally:
-            if run_id in self._lost:
-                self._lost.discard(run_id)
-                while slot.cancelling():
+            if self._running.get(run_id) is slot:
+                self._end(run_id)
+                while slot.cancelling() and not self._slots.closing:
                     slot.uncancel()
-            self.delivery.forget(run_id)
-            del self._running[run_id]
-            del self._held[run_id]
-            self.progress.set()
+
+    def _break_down(self, claimed: Claimed, error: BaseException) -> None:
+        """An error of the runner's own, or one that a handler got past it: it costs an attempt, but not the slot."""
+        run_id = claimed.run_id
+        if run_id in self._lost or run_id not in self._running:
+            return
+        log.error("run.broke_down", task_id=claimed.task_id, run_id=run_id, exception=describe_trace(error))
+        self.delivery.give_up(claimed, f"the runner broke down over this run: {type(error).__name__}")
+
+    def _end(self, run_id: int) -> None:
+        """The run occupies its slot no longer, and has nothing more to report."""
+        self._lost.discard(run_id)
+        self.delivery.forget(run_id)
+        del self._running[run_id]
+        del self._held[run_id]
+        self.progress.set()

@@ -11,6 +11,7 @@ from events.backoff import Backoff
 from events.beats import Beat
 from events.errors import ElRusoError
 from events.hint import Hint
+from events.releases import UNKNOWN_RUN
 from runner.alarm import Alarm
 from runner.heartbeat import Heart
 from runner.link import Link
@@ -179,7 +180,7 @@ class Worker:
             self._runs.lose(run_id)
         strays = (said & self._said_before) - self._runs.known - self._held_before
         if strays:
-            self._do("strays", self._link.release(list(strays), "its runner knows nothing of this run"))
+            self._do("strays", self._link.release(list(strays), UNKNOWN_RUN))
         self._held_before, self._said_before = self._runs.held, said
 
     def _fall_silent(self, seconds: float) -> None:

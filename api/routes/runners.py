@@ -64,7 +64,7 @@ async def _show(call: Call, runner_id: str) -> Response:
 
 
 async def release(call: Call, body: Release) -> Response:
-    """A runner gives back the tasks of the runs it names, or all that it holds; it costs them no attempt."""
+    """A runner gives back the tasks of the runs it names, or all that it holds, as a rule without an attempt."""
     await check_runner(call, body.runner_id)
     actor = call.caller.acting_as(body.runner_id)
     runs = None if body.runs is None else [int(run_id) for run_id in body.runs]

@@ -1,20 +1,23 @@
 """Call a registered async function. No process, and no workspace unless somebody asks for one."""
 
 import asyncio
-import traceback
+from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
-from events.errors import InvalidInput, LeaseLost, NothingToExecute, Unprocessable
+from events.errors import InvalidInput, NothingToExecute, Unprocessable
 from events.json_text import map_text
 from events.task import TaskCreated
+from runner.containment import Settled, contain, describe, describe_trace
 from runner.handlers import Handler, Task
 from runner.output import harmless
 from runner.run import Context, Finished, Run, RunFailed
 
 RESULT_LIMIT = 256 * 1024  # bytes of JSON
+IGNORED_SECONDS = 1.0  # how long a handler may take to end after its timeout cancelled it
 
 
 def wants_workspace(task: TaskCreated, context: Context) -> bool:
@@ -55,32 +58,64 @@ def _nothing_to_call(run: Run) -> Exception:
 
 
 async def _call(handler: Handler, given: Task, run: Run) -> Any:
-    if run.definition.timeout_seconds is None:
-        return await _guarded(handler, given, run)
-    limit = asyncio.timeout(run.seconds_left())
+    left = run.seconds_left()
+    settled = await (_contained(handler, given, run) if left is None else _limited(handler, given, run, left))
+    if settled.error is not None:
+        raise await _failure(handler, settled.error, run) from settled.error
+    return settled.value
+
+
+async def _limited(handler: Handler, given: Task, run: Run, seconds: float) -> Settled:
+    """How the handler ended within that time. One that blocked for longer and then returned has failed as well."""
+    limit = asyncio.timeout(seconds)
+    watch = _abandon_after(seconds + IGNORED_SECONDS, run)
     try:
         async with limit:
-            return await _guarded(handler, given, run)
+            settled = await _contained(handler, given, run, limit)
     except TimeoutError:
         raise run.out_of_time() from None
+    finally:
+        watch.cancel()
+    run.seconds_left()
+    return settled
 
 
-async def _guarded(handler: Handler, given: Task, run: Run) -> Any:
-    """Whatever a handler raises is its run's failure; only our own cancellation passes."""
+def _abandon_after(seconds: float, run: Run) -> asyncio.TimerHandle:
+    """A handler cannot be stopped against its will, but it can be left behind."""
+    reason = f"{run.out_of_time().detail}, and its handler ignores that it was cancelled"
+    return asyncio.get_running_loop().call_later(seconds, run.context.control.abandon, run.run_id, reason)
+
+
+async def _contained(handler: Handler, given: Task, run: Run, limit: asyncio.Timeout | None = None) -> Settled:
+    """How the handler ended. If the runner or the timeout cancelled it, that is raised; else it cancelled itself."""
+    slot = asyncio.current_task()
+    assert slot is not None
+    before = slot.cancelling()
     try:
-        return await handler.function(given)
-    except asyncio.CancelledError as stopped:
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
-            raise
-        raise RunFailed(f"handler {handler.name} was cancelled by something it called") from stopped
-    except LeaseLost:
-        raise
-    except (Exception, SystemExit) as problem:
-        told = harmless(run.context.redactor.redact("".join(traceback.format_exception(problem))))
-        await run.context.reporter.output(run.run_id, 1, "stderr", told[-RESULT_LIMIT:])
-        retry = not isinstance(problem, InvalidInput | Unprocessable)
-        raise RunFailed(f"{type(problem).__name__}: {problem}", retry) from problem
+        coroutine = handler.function(given)
+    except BaseException as problem:  # it takes other arguments
+        return Settled(error=problem)
+    settled = await contain(cast(Coroutine[Any, Any, Any], coroutine))
+    if slot.cancelling() == before:
+        return settled
+    if (limit is not None and limit.expired()) or run.context.control.is_cancelled(run.run_id):
+        if isinstance(settled.error, asyncio.CancelledError):
+            raise settled.error
+        return settled
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)  # it may have cancelled its slot, and returned before that took effect
+    while slot.cancelling() > before:
+        slot.uncancel()
+    return settled
+
+
+async def _failure(handler: Handler, problem: BaseException, run: Run) -> RunFailed:
+    """The failure of a run whose handler raised, after its traceback was printed to the run's output."""
+    if isinstance(problem, asyncio.CancelledError):
+        return RunFailed(f"handler {handler.name} was cancelled by something it called")
+    trace = run.context.redactor.redact(describe_trace(problem)[-2 * RESULT_LIMIT :])
+    await run.context.reporter.output(run.run_id, 1, "stderr", harmless(trace)[-RESULT_LIMIT:])
+    return RunFailed(describe(problem), retry=not isinstance(problem, InvalidInput | Unprocessable))
 
 
 def _presentable(result: Any, run: Run) -> Any:

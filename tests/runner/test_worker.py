@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from events.releases import UNKNOWN_RUN
 from events.task import Step, TaskCreated
 from runner.handlers import Handlers, Task
 from tests.runner.working import Ledger, working_on
@@ -169,6 +170,21 @@ async def test_claim_nobody_heard_of_is_given_back(database: str, tasks: Ledger,
         (tmp_path / "go").touch()
         await eventually(lambda: _all_done(tasks, 2))
     assert ["created", "claimed", "requeued", "claimed", "started", "step", "done"] == await tasks.types("t1")
+
+
+async def test_claim_nobody_heard_of_counts_the_second_time(database: str, tasks: Ledger) -> None:
+    """A task that its runner loses again and again uses up its attempts, and does not go round for ever."""
+    await tasks.shell(1, "true")
+    await tasks.commands.runner_started("forgetful", {}, "runner:forgetful", 60)
+    for _ in range(3):
+        await tasks.connection.execute("UPDATE view.scheduled SET due_at = now()")
+        [claimed] = (await tasks.commands.claim("forgetful", 1, "runner:forgetful")).tasks
+        await tasks.commands.release("forgetful", [claimed.run_id], UNKNOWN_RUN, "runner:forgetful")
+    rows = await tasks.connection.fetch(
+        "SELECT data->>'attempts' AS attempts, data->>'next_run_at' IS NULL AS at_once FROM log.events "
+        "WHERE type = 'task.requeued' ORDER BY seq"
+    )
+    assert [("0", True), (None, False), (None, False)] == [tuple(row) for row in rows]
 
 
 async def _has(tasks: Ledger, task_id: str, event: str) -> bool:
