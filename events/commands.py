@@ -166,18 +166,13 @@ class Commands:
 
     async def hand_back(self, runs: Sequence[tuple[str, int]], reason: str, actor: str) -> list[str]:
         """Gives claimed tasks back at once, without counting the attempt. Returns the ids that were still held."""
-        rows = await self._call("hand_back_runs", [run[0] for run in runs], [run[1] for run in runs], reason, actor)
-        self._made_ready(rows)
-        return [row["id"] for row in rows]
+        return self._returned(
+            await self._call("hand_back_runs", [run[0] for run in runs], [run[1] for run in runs], reason, actor)
+        )
 
     async def release(self, runner: str, runs: Sequence[int] | None, reason: str, actor: str) -> list[str]:
-        """Gives back what a runner holds, of these runs or (None) all. Returns the ids.
-
-        The attempt is not counted, unless such a reason was given too often (releases.py).
-        """
-        rows = await self._call("release_runs", runner, runs, reason, actor, *free_releases(reason))
-        self._made_ready(rows)
-        return [row["id"] for row in rows]
+        """Gives back what a runner holds, of these runs or (None) all; returns the ids. See releases.py."""
+        return self._returned(await self._call("release_runs", runner, runs, reason, actor, *free_releases(reason)))
 
     async def run_state(self, run_id: int) -> RunState | None:
         """What the log says of a run; None: there is no such run."""
@@ -205,19 +200,11 @@ class Commands:
 
     async def requeue_many(self, task_ids: Sequence[str], reason: str, actor: str) -> list[str]:
         """Makes many tasks ready again, each with all its attempts, a few hundred at a time. Returns which it could."""
-        rows: list[Any] = []
-        for ids in batched(task_ids, MANY):
-            rows += await self._call("requeue_many", ids, reason, actor)
-        self._made_ready(rows)
-        return [row["id"] for row in rows]
+        return self._returned(await self._call_many("requeue_many", task_ids, reason, actor))
 
     async def prioritize_many(self, task_ids: Sequence[str], priority: int, actor: str) -> list[str]:
         """Gives many tasks another priority (0 is the most urgent), those that wait; the ids of those that changed."""
-        rows: list[Any] = []
-        for ids in batched(task_ids, MANY):
-            rows += await self._call("prioritize_many", ids, priority, actor)
-        self._made_ready(rows)
-        return [row["id"] for row in rows]
+        return self._returned(await self._call_many("prioritize_many", task_ids, priority, actor))
 
     async def prioritize(self, task_id: str, priority: int, actor: str) -> None:
         """Gives a task another priority. No-op when it has it. Raises NotFound; IllegalTransition unless it waits."""
@@ -387,6 +374,13 @@ class Commands:
             self._desk.forget_floor()
             self.wake("*")
             self._announce(max(row["seq"] for row in rows))
+
+    async def _call_many(self, statement: str, task_ids: Sequence[str], *arguments: object) -> list[Any]:
+        return [row for ids in batched(task_ids, MANY) for row in await self._call(statement, ids, *arguments)]
+
+    def _returned(self, rows: Sequence[Any]) -> list[str]:
+        self._made_ready(rows)
+        return [row["id"] for row in rows]
 
     def _announce(self, seq: int) -> None:
         self.wake(Hint(events=seq))

@@ -7,7 +7,7 @@ from asyncpg import Pool
 from msgspec import Struct
 
 from events.statements import load_statements
-from projections.ask import ask
+from projections.ask import Asked, ask
 
 ONLINE_SECONDS = 60.0
 """A runner that was seen within this time is online."""
@@ -24,12 +24,23 @@ class RunnerBrief(Struct, frozen=True):
     id: str
     running: int
     draining_since: datetime | None
+    unfit: bool
+
+
+class UnfitRunner(Struct, frozen=True):
+    """A runner that claims nothing because of its machine. `code` and `path` of the fault, and a sentence about it."""
+
+    id: str
+    code: str | None
+    path: str | None
+    detail: str | None
 
 
 class Glance(Struct, frozen=True):
-    """The first runners that are online, by name; and how many are not, but hold tasks."""
+    """The first runners that are online, by name, and those of them that are unfit; how many are gone with tasks."""
 
     online: list[RunnerBrief]
+    unfit: list[UnfitRunner]
     lost: int
 
 
@@ -46,6 +57,6 @@ async def find_runner(pool: Pool, runner_id: str, online_seconds: float = ONLINE
     return await ask(pool, _sql["find_runner"], online_seconds, runner_id) or None
 
 
-async def glance_at_runners(pool: Pool, limit: int, online_seconds: float = ONLINE_SECONDS) -> Glance:
+async def glance_at_runners(asked: Asked, limit: int, online_seconds: float = ONLINE_SECONDS) -> Glance:
     """The first runners that are online, and how many are lost with the tasks they hold."""
-    return _glance.decode(await ask(pool, _sql["glance_at_runners"], online_seconds, limit))
+    return _glance.decode(await ask(asked, _sql["glance_at_runners"], online_seconds, limit))

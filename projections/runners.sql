@@ -28,12 +28,15 @@ SELECT row_to_json(runner)::text FROM (
 -- Of those online the first $2 by name, and how many hold tasks although they are not online.
 WITH held AS MATERIALIZED (SELECT g.runner, count(*) AS running FROM view.running g GROUP BY g.runner),
 online AS MATERIALIZED (
-    SELECT r.id, r.draining_since FROM view.runners r
+    SELECT r.id, r.draining_since, CASE WHEN r.meta->>'unfit' IS NOT NULL THEN r.meta->'unfit' END AS unfit FROM view.runners r
     WHERE r.seen_hour >= (SELECT date_bin('1 hour', log.now() - $1::float8 * interval '1 second', timestamptz '1970-01-01 00:00:00+00'))
       AND r.last_seen_at > (SELECT log.now() - $1::float8 * interval '1 second') AND r.status = 'alive'
 )
 SELECT json_build_object(
     'online', (SELECT coalesce(json_agg(first ORDER BY first.id), '[]') FROM (
-                   SELECT o.id, log.rfc3339(o.draining_since) AS draining_since, coalesce(h.running, 0) AS running
+                   SELECT o.id, log.rfc3339(o.draining_since) AS draining_since, o.unfit IS NOT NULL AS unfit, coalesce(h.running, 0) AS running
                    FROM (SELECT * FROM online ORDER BY id LIMIT $2) o LEFT JOIN held h ON h.runner = o.id) first),
+    'unfit', (SELECT coalesce(json_agg(json_build_object('id', u.id, 'code', left(u.unfit->>'code', 100), 'path', left(u.unfit->>'path', 1000),
+                                                        'detail', left(u.unfit->>'detail', 1000)) ORDER BY u.id), '[]')
+              FROM (SELECT * FROM online WHERE unfit IS NOT NULL ORDER BY id LIMIT $2) u),
     'lost', (SELECT count(*) FROM held h WHERE NOT EXISTS (SELECT FROM online o WHERE o.id = h.runner)))::text;

@@ -7,6 +7,7 @@ that nothing holds back has the reason `next` or `ahead`: it is a runner's turn.
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from asyncpg import Pool, Record
 from msgspec import Struct, field
 
@@ -26,6 +27,7 @@ SENTENCES = {
     "resting": "attempt {attempts} of {max_attempts} failed; the next one is due at {until}",
     "no_runner": "no runner is online; start one with `elruso runner start`",
     "draining": "all runners online ({count}) are draining; resume one (POST /runners/{{id}}/resume) or start another",
+    "unfit": "no runner online can work: {runner} is unfit, {problem}; it looks again by itself once that is mended",
     "ahead": "{count} task(s) are ahead of it",
     "next": "nothing holds it back; the next runner with a free slot takes it",
     "running": "it is running: run {run_id} on {runner}",
@@ -93,6 +95,8 @@ def _why_waiting(task: Record) -> list[Reason]:
         reasons.append(_why_not_due(task))
     if not task["online"]:
         reasons.append(Reason.of("no_runner"))
+    elif not task["idle"] and task["unfit"]:
+        reasons.append(Reason.of("unfit", count=task["unfit"], **msgspec.json.decode(task["fault"])))
     elif task["online"] == task["draining"]:
         reasons.append(Reason.of("draining", count=task["draining"]))
     if not task["waiting_on"] and not task["rests"] and task["ahead"]:

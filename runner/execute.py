@@ -1,6 +1,8 @@
 """One run, from a claimed task to its reported end."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import PurePosixPath
 
 import structlog
@@ -16,6 +18,7 @@ from runner.outcome import Outcome, done, failed, unreadable
 from runner.run import Claim, Context, Finished, Run, RunFailed
 from runner.scope import Scope
 from runner.workspace import Workspace
+from runner.workspace.fitness import Unfit
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +33,7 @@ async def execute(claimed: Claim, context: Context) -> Outcome:
 
     Raises:
         LeaseLost: the run was taken away; there is nothing left to report.
+        Unfit: it met a fault of this machine; it must be given back.
     """
     started = time.monotonic()
     try:
@@ -42,7 +46,7 @@ async def execute(claimed: Claim, context: Context) -> Outcome:
             return await _execute_in_workspace(run, executor)
         await context.reporter.started(run.task_id, TaskStarted(run.run_id))
         outcome = done(run, await executor.execute(run, None))
-    except LeaseLost:
+    except (LeaseLost, Unfit):
         raise
     except Exception as failure:
         outcome = _failure(run, failure)
@@ -59,9 +63,9 @@ def _prepare(run: Run) -> Executor:
 
 async def _execute_in_workspace(run: Run, executor: Executor) -> Outcome:
     """The workspace stays open until the log has accepted or refused the run's end."""
-    task, context = run.definition, run.context
-    run.branch = context.workspaces.branch_of(run.task_id, task.branch)
-    async with context.workspaces.open(run.task_id, run.run_id, task.branch) as workspace:
+    context = run.context
+    run.branch = context.workspaces.branch_of(run.task_id, run.definition.branch)
+    async with _opened(run) as workspace:
         run.restart_clock()
         await context.reporter.started(run.task_id, TaskStarted(run.run_id, run.branch))
         try:
@@ -69,11 +73,26 @@ async def _execute_in_workspace(run: Run, executor: Executor) -> Outcome:
         except LeaseLost:
             raise
         except Exception as failure:
+            await context.workspaces.fitness.judge(failure)
             outcome = _failure(run, failure)
         state = await context.reporter.confirmed_end(run.run_id, outcome)
         if state is not None:
             await _finish(workspace, run, state)
         return outcome
+
+
+@asynccontextmanager
+async def _opened(run: Run) -> AsyncIterator[Workspace]:
+    """The run's workspace. Raises Unfit if it cannot be opened because of this machine."""
+    workspaces = run.context.workspaces
+    async with AsyncExitStack() as stack:
+        opening = workspaces.open(run.task_id, run.run_id, run.definition.branch)
+        try:
+            workspace = await stack.enter_async_context(opening)
+        except (ElRusoError, OSError) as failure:
+            await workspaces.fitness.judge(failure)
+            raise
+        yield workspace
 
 
 async def _finish(workspace: Workspace, run: Run, state: RunState) -> None:

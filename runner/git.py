@@ -114,14 +114,17 @@ class Git(Struct, frozen=True):
     async def _start(
         self, arguments: Sequence[str], stdin: IO[bytes], stdout: IO[bytes] | int, stderr: IO[bytes]
     ) -> asyncio.subprocess.Process:
-        return await spawn(
-            *("git", *_OPTIONS, *arguments),
-            cwd=self.directory,
-            env=self._environment(),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-        )
+        try:
+            return await spawn(
+                *("git", *_OPTIONS, *arguments),
+                cwd=self.directory,
+                env=self._environment(),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        except OSError as problem:  # git is not installed, or its directory has vanished
+            raise GitFailed(f"git {_verb(arguments)}: cannot start: {problem}") from problem
 
     @asynccontextmanager
     async def _bounded(self, process: asyncio.subprocess.Process, verb: str) -> AsyncIterator[None]:

@@ -28,17 +28,25 @@ log = structlog.get_logger(__name__)
 class Heart:
     """Beats until stopped. `felt(beat)` and `lost(seconds)` are called in the loop that started it.
 
-    `lost` is called once per silence, when it has lasted as long as the lease.
+    `lost` is called once per silence, when it has lasted as long as the lease. `meta` returns what the runner says of
+    itself, which a heartbeat repeats when it has changed; it is called in the heartbeat's thread.
     """
 
     def __init__(
-        self, link: Link, settings: Settings, felt: Callable[[Beat], None], lost: Callable[[float], None]
+        self,
+        link: Link,
+        settings: Settings,
+        felt: Callable[[Beat], None],
+        lost: Callable[[float], None],
+        meta: Callable[[], dict[str, Any]],
     ) -> None:
         self._link = link
         self._period = settings.heartbeat_seconds
         self._lease = settings.lease_seconds
         self._felt = felt
         self._lost = lost
+        self._meta = meta
+        self._sent_meta: dict[str, Any] | None = None
         self._backoff = Backoff(0.2, 2.0)
         self._seen = 0.0  # when the last heartbeat that got through began
         self._given_up = False
@@ -95,15 +103,16 @@ class Heart:
         """One heartbeat; how long to wait before the next."""
         began = time.monotonic()
         lease_left = self._seen + self._lease - began
+        meta = self._meta()
         try:
             async with asyncio.timeout(min(BEAT_SECONDS_MAX, self._period, max(BEAT_SECONDS_MIN, lease_left))):
-                beat = await pulse.beat()
+                beat = await pulse.beat(None if meta == self._sent_meta else meta)
         except Exception as error:  # whatever it was: a heart must not stop because a beat failed
             log.warning("heartbeat.failed", error=str(error) or type(error).__name__)
             self._judge(time.monotonic() - self._seen)
             return min(self._backoff.next_delay(), self._period)
         self._judge(began - self._seen)
-        self._seen, self._given_up = began, False
+        self._seen, self._given_up, self._sent_meta = began, False, meta
         self._backoff.reset()
         self._tell(self._felt, beat)
         return max(0.0, began + self._period - time.monotonic())

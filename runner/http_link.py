@@ -158,9 +158,10 @@ class HttpPulse:
         self._client = client
         self._runner = runner
 
-    async def beat(self) -> Beat:
+    async def beat(self, meta: dict[str, Any] | None) -> Beat:
         """See Pulse."""
-        return _beat(await self._client.ask("POST", "/ops/runner/heartbeat", {"runner_id": self._runner}))
+        body = {"runner_id": self._runner} | ({} if meta is None else {"meta": meta})
+        return _beat(await self._client.ask("POST", "/ops/runner/heartbeat", body))
 
 
 def _beat(answer: dict[str, Any]) -> Beat:

@@ -17,8 +17,8 @@ from events.run_state import RunState
 class Pulse(Protocol):
     """A way of its own for heartbeats, used in their own thread and event loop."""
 
-    async def beat(self) -> Beat:
-        """One heartbeat. Raises Unavailable."""
+    async def beat(self, meta: dict[str, Any] | None) -> Beat:
+        """One heartbeat; `meta`: what the runner says of itself, if that has changed. Raises Unavailable."""
 
 
 class Link(Protocol):

@@ -65,7 +65,7 @@ class PostgresLink:
     @asynccontextmanager
     async def pulse(self) -> AsyncIterator["PostgresPulse"]:
         """See Link."""
-        pulse = PostgresPulse(self._database, self._settings, self.actor, lambda: self.mode)
+        pulse = PostgresPulse(self._database, self._settings, self.actor)
         try:
             yield pulse
         finally:
@@ -113,21 +113,17 @@ class PostgresLink:
 
 
 class PostgresPulse:
-    """Heartbeats over a connection of their own, opened when it is needed; the first with a new mode tells of it."""
+    """Heartbeats over a connection of their own, opened when it is needed."""
 
-    def __init__(self, database: Database, settings: Settings, actor: str, mode: Callable[[], str]) -> None:
+    def __init__(self, database: Database, settings: Settings, actor: str) -> None:
         self._database = database
         self._settings = settings
         self._actor = actor
-        self._mode = mode
-        self._told_mode: str | None = None
         self._desk = BeatDesk()
         self._connection: Connection | None = None
 
-    async def beat(self) -> Beat:
+    async def beat(self, meta: dict[str, Any] | None) -> Beat:
         """See Pulse."""
-        mode = self._mode()
-        meta = None if mode == self._told_mode else self._settings.meta(mode)
         settings, event = self._settings, RunnerHeartbeat(meta=meta)
         client_lease = settings.client_lease_seconds
         life = Life(settings.runner_id, event, self._actor, settings.lease_seconds, client_lease_seconds=client_lease)
@@ -141,7 +137,6 @@ class PostgresPulse:
             if isinstance(error, (*LOST_CONNECTION, asyncpg.PostgresError)):
                 raise unavailable(error) from error
             raise
-        self._told_mode = mode
         return beat
 
     async def close(self) -> None:

@@ -2,20 +2,21 @@
 
 import asyncio
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
 from msgspec import structs
 
 from events.claims import Claimed
-from events.errors import LeaseLost
+from events.errors import ElRusoError, LeaseLost
 from runner.containment import describe_trace
 from runner.delivery import Delivery
 from runner.execute import execute
 from runner.link import Link
 from runner.run import Context
 from runner.slots import Slots
+from runner.workspace.fitness import Fault, Unfit
 
 LOST_SECONDS = 30.0  # how long a run that was taken away may take to end before its slot is given to others
 
@@ -23,10 +24,15 @@ log = structlog.get_logger(__name__)
 
 
 class Runs:
-    """At most `slots` runs at once. `progress` is set whenever a run has ended or a report was answered."""
+    """At most `slots` runs at once. `progress` is set whenever a run has ended or a report was answered.
 
-    def __init__(self, link: Link, context: Context, slots: int) -> None:
+    `unfit` is called with what is wrong when a run met a fault of this machine; then the run is given back.
+    """
+
+    def __init__(self, link: Link, context: Context, slots: int, unfit: Callable[[Fault], None]) -> None:
         self.progress = asyncio.Event()
+        self._link = link
+        self._unfit = unfit
         self.delivery = Delivery(link, self.lose, self.progress)
         self._context = structs.replace(context, reporter=self.delivery, control=self)
         context.workspaces.set_run_lookup(link)
@@ -131,6 +137,8 @@ class Runs:
             await execute(claimed, self._context)
         except LeaseLost:
             log.warning("run.lost", task_id=claimed.task_id, run_id=run_id)
+        except Unfit as problem:
+            await self._hand_back(claimed, problem)
         except BaseException as error:
             if isinstance(error, GeneratorExit) or (isinstance(error, CancelledError) and self._slots.closing):
                 raise
@@ -140,6 +148,17 @@ class Runs:
                 self._end(run_id)
                 while slot.cancelling() and not self._slots.closing:
                     slot.uncancel()
+
+    async def _hand_back(self, claimed: Claimed, problem: Unfit) -> None:
+        log.warning("run.handed_back", task_id=claimed.task_id, run_id=claimed.run_id, reason=problem.detail)
+        self._unfit(problem.fault)
+        try:
+            await self._link.release([claimed.run_id], problem.detail)
+        except ElRusoError as refusal:  # then the log and this runner disagree, which the next heartbeats reconcile
+            log.warning("run.not_handed_back", run_id=claimed.run_id, error=refusal.detail)
+        except CancelledError:
+            if not self.is_cancelled(claimed.run_id) or self._slots.closing:
+                raise
 
     def _break_down(self, claimed: Claimed, error: BaseException) -> None:
         """An error of the runner's own, or one that a handler got past it: it costs an attempt, but not the slot."""

@@ -6,7 +6,9 @@ import secrets
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from runner.workspace.fitness import Fault
 
 
 def new_runner_id() -> str:
@@ -30,7 +32,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     drain_seconds: float = 0.0
     labels: dict[str, Any] = msgspec.field(default_factory=dict)
 
-    def meta(self, mode: str) -> dict[str, Any]:
-        """What the runner says of itself."""
+    def meta(self, mode: str, fault: Fault | None = None) -> dict[str, Any]:
+        """What the runner says of itself. `fault`: it is unfit, and why."""
         own = {"host": platform.node(), "pid": os.getpid(), "concurrency": self.concurrency, "mode": mode}
-        return own | {"heartbeat_seconds": self.heartbeat_seconds} | self.labels
+        unfit = {} if fault is None else {"unfit": structs.asdict(fault)}
+        return own | {"heartbeat_seconds": self.heartbeat_seconds} | self.labels | unfit

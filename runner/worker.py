@@ -20,12 +20,15 @@ from runner.run import Context
 from runner.runs import Runs
 from runner.settings import Settings
 from runner.subreaper_client import shared_subreaper
+from runner.workspace.fitness import Fault, Unfit
 
 LINGER_SECONDS = 0.005  # how long a few free slots wait for more before a claim is made for them
 OUTSTANDING_RUNS = 2000  # with so many runs whose reports have no answer yet, claiming waits
 LAST_CLAIM_SECONDS = 0.3  # how long a claim that is under way may take when the runner stops
 HEED_SECONDS = 0.05  # how long runs may take to notice that they are cancelled
 TERM_SECONDS = 0.35  # how long their processes may take to heed SIGTERM when the runner stops
+FIRST_CHECK_SECONDS = 1.0  # until an unfit runner looks whether it is fit again,
+LONGEST_CHECK_SECONDS = 15.0  # and at last
 KILL_SECONDS = 2.0  # and how long their workspaces to be removed
 FAREWELL_SECONDS = 5.0  # how long the last reports may take
 
@@ -42,8 +45,10 @@ class Worker:
         self.started = asyncio.Event()
         self._link = link
         self._settings = settings
-        self._runs = Runs(link, context, settings.concurrency)
-        self._heart = Heart(link, settings, self._feel, self._fall_silent)
+        self._runs = Runs(link, context, settings.concurrency, self._fall_unfit)
+        self._heart = Heart(link, settings, self._feel, self._fall_silent, self._meta)
+        self._fitness = context.workspaces.fitness
+        self._fault: Fault | None = None  # what makes it unfit for runs; then it claims nothing
         self._alarm = Alarm()
         self._held_before: set[int] = set()  # at the last heartbeat: the runs that were ours as far as we knew,
         self._said_before: set[int] = set()  # and as the log had it
@@ -61,7 +66,10 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped, then hand back what is not done. Raises Unavailable when the engine was never reached."""
         settings = self._settings
-        beat = await self._link.started(settings.meta(self._link.mode))
+        fault = await self._fitness.check()
+        if fault is not None:
+            self._fall_unfit(fault)
+        beat = await self._link.started(self._meta())
         log.info("runner.started", runner=settings.runner_id, concurrency=settings.concurrency, mode=self._link.mode)
         unsubscribe = self._link.subscribe(self._hear)
         self._runs.start()
@@ -100,7 +108,7 @@ class Worker:
                 await asyncio.sleep(backoff.next_delay())
 
     async def _claim(self) -> None:
-        if self._draining:
+        if self._draining or self._fault is not None:
             await self._alarm.wait()
             return
         self._asking = True
@@ -113,8 +121,8 @@ class Worker:
             return  # what came now goes back with the rest
         if answer.draining:
             self._turn(True)
-        elif answer.tasks and self._draining:  # asked for before it was told
-            await self._link.release([claimed.run_id for claimed in answer.tasks], DRAINS)
+        elif answer.tasks and (self._draining or self._fault):  # asked for before it was told
+            await self._link.release([claimed.run_id for claimed in answer.tasks], self._refusal())
         elif answer.tasks:
             self._runs.begin(answer.tasks)
             if len(answer.tasks) < wanted:  # that was all there was
@@ -169,6 +177,37 @@ class Worker:
         if unbegun:
             self._do("unbegun", self._link.release(unbegun, DRAINS))
         self._alarm.ring()
+
+    def _meta(self) -> dict[str, Any]:
+        """What the runner says of itself. Called in the heartbeat's thread as well."""
+        return self._settings.meta(self._link.mode, self._fault)
+
+    def _refusal(self) -> str:
+        return DRAINS if self._fault is None else Unfit(self._fault).detail
+
+    def _fall_unfit(self, fault: Fault) -> None:
+        """Claim nothing until this machine is fit again; runs under way go on."""
+        known, self._fault = self._fault, fault
+        if known is not None:
+            return
+        log.error("runner.unfit", runner=self._settings.runner_id, code=fault.code, detail=fault.detail)
+        unbegun = self._runs.forget_unbegun()
+        if unbegun:
+            self._do("unbegun", self._link.release(unbegun, self._refusal()))
+        self._do("fitness", self._await_fitness())
+        self._heart.hurry()
+
+    async def _await_fitness(self) -> None:
+        backoff = Backoff(FIRST_CHECK_SECONDS, LONGEST_CHECK_SECONDS)
+        while self._fault is not None and not self._stopping.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(backoff.next_delay()):
+                    await self._stopping.wait()
+            self._fault = await self._fitness.check()
+        if self._fault is None:
+            log.info("runner.fit", runner=self._settings.runner_id)
+            self._alarm.ring()
+            self._heart.hurry()
 
     def _compare(self, said: set[int]) -> None:
         """What the log says we hold, with what we know of; a difference that outlasts a heartbeat is one.

@@ -10,6 +10,7 @@ from api.panel.charts import chart_activity
 from api.panel.moments import percent, span
 from api.panel.paper import render
 from api.panel.planner import look_at_planner
+from api.panel.runners import fault_text
 from api.panel.visit import Visit
 from events.errors import NotFound
 from events.log import last_seq
@@ -19,6 +20,7 @@ from projections.tasks import TaskQuery
 
 LATEST = 8
 RUNNERS = 6
+UNFIT_SHOWN = 3
 COUNTED_MAX = 100  # pending directives that are counted
 OLD_SECONDS = 24 * 3600.0  # the runbook's limit for a task that waits
 FAIL_RATE = 0.2  # the runbook's limit for the share of failed runs
@@ -56,6 +58,12 @@ async def show_home(visit: Visit) -> Response:
         ),
     ]
     needs = find_needs(visit, metrics, system, runners.lost)
+    needs += [
+        Need(
+            True, visit.text("need.unfit", id=each.id, fault=fault_text(visit, each.code, each.path)), "/panel/runners"
+        )
+        for each in runners.unfit[:UNFIT_SHOWN]
+    ]
     needs += [Need(True, visit.text("need.holder", **_told(holder)), "/panel#live-needs") for holder in holders[:1]]
     needs += [Need(False, visit.text(key, count=count), path) for key, count, path in asked if count]
     return render(

@@ -16,6 +16,7 @@ from projections.tasks import TaskQuery
 HELD_MAX = 200
 PER_PAGE = 60  # of those that are online
 OFFLINE_SHOWN = 50
+FAULTS = {f"fault.{code}" for code in ("missing", "not_a_repository", "full", "read_only", "broken", "silent")}
 
 
 class RunnerView(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,6 +45,7 @@ async def list_runners(visit: Visit, query: RunnerView) -> Response:
         next=len(online) > end and address("/panel/runners", after=end),
         first=query.after and address("/panel/runners"),
         drain_state=drain_state,
+        fault_text=fault_text,
         offline=offline[:OFFLINE_SHOWN],
         left_out=max(0, len(offline) - OFFLINE_SHOWN),
         held=held,
@@ -56,6 +58,12 @@ def drain_state(runner: dict[str, Any]) -> str:
     if runner["draining_since"] is None:
         return "online"
     return "draining" if runner["running"] else "drained"
+
+
+def fault_text(visit: Visit, code: object, path: object) -> str:
+    """What makes a runner unfit, in the reader's language."""
+    key = f"fault.{code}"
+    return visit.text(key if key in FAULTS else "fault.other", path=str(path or "?"))
 
 
 class DrainForm(Struct, frozen=True, forbid_unknown_fields=True):

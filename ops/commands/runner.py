@@ -218,6 +218,8 @@ def _online(terminal: Terminal, state: State) -> str:
     mine = next((one for one in runners if one["meta"].get("pid") == pid), None)
     if mine is None or mine["status"] != "online":
         return terminal.text("runner.offline")
+    if fault := mine["meta"].get("unfit"):
+        return terminal.text("runner.online_unfit", id=mine["id"], seen=mine["last_seen_at"], detail=fault["detail"])
     key = "runner.online" if mine["draining_since"] is None else "runner.online_draining"
     return terminal.text(key, id=mine["id"], seen=_local(mine["last_seen_at"]))
 

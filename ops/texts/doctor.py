@@ -65,15 +65,15 @@ TEXTS = {
         "elruso up --workspace FOLDER.",
     ),
     "doctor.workspace_plain": Text(
-        es="{folder} no es un repositorio git y las tareas fallarían. Ejecuta allí: git init && git add -A && "
+        es="{folder} no es un repositorio git y ningún runner tomaría tareas. Ejecuta allí: git init && git add -A && "
         "git commit -m inicio; o elige otro en ELRUSO_WORKSPACE.",
-        en="{folder} is no git repository, and tasks would fail. Run there: git init && git add -A && "
+        en="{folder} is no git repository, and no runner would take tasks. Run there: git init && git add -A && "
         "git commit -m start; or choose another in ELRUSO_WORKSPACE.",
     ),
     "doctor.workspace_empty": Text(
-        es="El repositorio {folder} no tiene ningún commit y las tareas fallarían. Ejecuta allí: git add -A && "
+        es="El repositorio {folder} no tiene ningún commit y ningún runner tomaría tareas. Ejecuta allí: git add -A && "
         "git commit --allow-empty -m inicio.",
-        en="The repository {folder} has no commit, and tasks would fail. Run there: git add -A && "
+        en="The repository {folder} has no commit, and no runner would take tasks. Run there: git add -A && "
         "git commit --allow-empty -m start.",
     ),
     "doctor.workspace_foreign": Text(
@@ -104,6 +104,10 @@ TEXTS = {
     "doctor.no_runner_for_work": Text(
         es="No hay ningún runner en línea y esperan tareas: {number}. Arranca uno: elruso runner start.",
         en="No runner is online, and tasks are waiting: {number}. Start one: elruso runner start.",
+    ),
+    "doctor.unfit": Text(
+        es="El runner {id} no puede trabajar: {detail}. Lo reintenta solo cuando esté arreglado.",
+        en="Runner {id} cannot work: {detail}. It tries again by itself once that is mended.",
     ),
     "doctor.blocked": Text(
         es="Tareas bloqueadas: {number}. Mira sus razones con elruso task list --status blocked; cuando estén "

@@ -85,6 +85,10 @@ TEXTS = {
         es="sí, {id}, visto {seen:%Y-%m-%d %H:%M:%S %Z}; vaciándose: no toma nada más (elruso runner resume {id})",
         en="yes, {id}, seen {seen:%Y-%m-%d %H:%M:%S %Z}; draining: it takes nothing more (elruso runner resume {id})",
     ),
+    "runner.online_unfit": Text(
+        es="sí, {id}, visto {seen}; no puede trabajar: {detail}. Lo reintenta solo",
+        en="yes, {id}, seen {seen}; it cannot work: {detail}. It tries again by itself",
+    ),
     "runner.drains": Text(
         es="El runner {id} no toma nada más; le {held:queda|quedan} {held} {held:tarea|tareas}.",
         en="Runner {id} takes nothing more; it still holds {held} {held:task|tasks}.",

@@ -1,6 +1,7 @@
 """The workspace of a run, and how its result reaches the operator's repository.
 
 workspaces.py        opens and closes one workspace per run
+fitness.py           whether this machine is fit for runs
 scratch.py           a run without a repository: an empty directory
 git_workspace.py     a run in a repository:
   repository.py        the operator's repository: read, and written by compare-and-swap only

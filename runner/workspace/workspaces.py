@@ -20,8 +20,9 @@ from runner.workspace.aside import Aside
 from runner.workspace.branch_claim import ACTIVE, BranchClaims, BranchNote, new_note, note_ref
 from runner.workspace.changes import Changes
 from runner.workspace.copy_pool import CopyPool
+from runner.workspace.fitness import Fitness
 from runner.workspace.git_workspace import GitWorkspace
-from runner.workspace.repository import Repository, WorkspaceUnusable
+from runner.workspace.repository import BranchUnusable, Repository
 from runner.workspace.run_directory import RunDirectory, abandoned_directories, acquire, safe_name
 from runner.workspace.scratch import Scratch
 from runner.workspace.trash import Trash
@@ -87,6 +88,7 @@ class Workspaces:
         self._policy = policy or WorkspacePolicy()
         self.aside = Aside(runs_directory.parent / "kept", self._policy.kept_days)
         self._environment = environment or {}
+        self.fitness = Fitness(runs_directory, repository, self._environment)
         self._copies_directory = runs_directory.parent / "copies"
         self._trash = Trash(runs_directory.parent / "trash")
         self._pool = CopyPool(self._copies_directory, self._trash, self._policy.copies)
@@ -195,7 +197,9 @@ class Workspaces:
             copy = WorkingCopy(place.path, repository)
         await copy.check_out(note.start, note.branch, refs)
         if not copy.directory.is_dir():
-            raise WorkspaceUnusable(f"{repository.git.directory}: nothing in this directory is committed")
+            raise BranchUnusable(
+                f"branch {note.branch} has no {repository.prefix}, the directory that is this runner's workspace"
+            )
         return copy
 
     # ------------------------------------------------------------------------------------------- closing

@@ -58,6 +58,7 @@ def test_no_text_is_left_over() -> None:
         "directive.",
         "request.",
         "planner.stage.",
+        "fault.",
         "command.",
         "marker.",
         "secret.",

@@ -15,6 +15,7 @@ from runner.handlers import Handlers, Task
 from runner.outcome import Outcome
 from runner.process_group import is_alive
 from runner.run import Context
+from runner.workspace.fitness import Unfit
 from tests.runner.conftest import GitCommand
 from tests.runner.recording import SECRET, Claimed, Recorder, claim, context, shell
 from tests.runner.working import is_alive as process_is_alive
@@ -217,12 +218,11 @@ async def test_paths_that_lead_out_fail_before_any_step(
 
 
 async def test_a_workspace_without_git_is_a_clear_error(tmp_path: Path) -> None:
-    """The error says what to do; no attempt can change it; nothing is left behind."""
+    """The error says what to do; it is the runner's and not the task's; nothing is left behind."""
     plain = tmp_path / "plain"
     plain.mkdir()
-    outcome = await execute(shell("touch here"), context(tmp_path, plain))
-    assert f"{plain} is not a git repository: run `git init`" in failed(outcome).error
-    assert not outcome.retry
+    with pytest.raises(Unfit, match=f"{plain} is not a git repository: run `git init`"):
+        await execute(shell("touch here"), context(tmp_path, plain))
     assert (list(plain.iterdir()), list((tmp_path / "runs").iterdir())) == ([], [])
 
 

@@ -41,6 +41,22 @@ TEXTS = {
         es="Todos los runners en línea se están vaciando ({online}) y {count} {count:tarea espera|tareas esperan}.",
         en="Every runner that is online is draining ({online}), and {count} {count:task waits|tasks wait}.",
     ),
+    "need.unfit": Text(
+        es="El runner {id} no puede trabajar: {fault} Vuelve solo cuando esté arreglado.",
+        en="Runner {id} cannot work: {fault} It goes on by itself once that is mended.",
+    ),
+    "fault.missing": Text(es="no está {path}.", en="{path} is not there."),
+    "fault.not_a_repository": Text(
+        es="{path} no se puede usar como repositorio git con al menos un commit.",
+        en="{path} cannot be used as a git repository with at least one commit.",
+    ),
+    "fault.full": Text(es="el disco de {path} está lleno.", en="the disk of {path} is full."),
+    "fault.read_only": Text(es="no puede escribir en {path}.", en="it cannot write to {path}."),
+    "fault.broken": Text(
+        es="{path} da errores de lectura o escritura.", en="{path} gives errors when read or written."
+    ),
+    "fault.silent": Text(es="{path} no responde.", en="{path} does not answer."),
+    "fault.other": Text(es="algo le pasa a {path}.", en="something is wrong with {path}."),
     "need.lost_runner": Text(
         es="{count} {count:runner desapareció|runners desaparecieron} con tareas en curso; pronto vuelven a la cola.",
         en="{count} {count:runner|runners} vanished with running tasks; those go back to the queue soon.",

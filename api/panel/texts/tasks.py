@@ -82,6 +82,10 @@ TEXTS = {
         es="Ningún runner está en línea. Arranca uno: elruso runner start",
         en="No runner is online. Start one: elruso runner start",
     ),
+    "why.unfit": Text(
+        es="Ningún runner en línea puede trabajar; {runner}: {problem}. Vuelve solo cuando esté arreglado.",
+        en="No runner that is online can work; {runner}: {problem}. It goes on by itself once that is mended.",
+    ),
     "why.draining": Text(
         es="Todos los runners en línea se están vaciando ({count}). Reanuda uno, o arranca otro.",
         en="Every runner that is online is draining ({count}). Resume one, or start another.",
