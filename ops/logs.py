@@ -23,7 +23,11 @@ from ops.vault.keyring import Keyring
 
 
 def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
-    """Set up structlog and the standard library's logging for this process; call once, before the first line."""
+    """Set up structlog and the standard library's logging for this process; call once, before the first line.
+
+    Raises OperatorError when the vault cannot be opened: a process that cannot redact must not start.
+    """
+    Keyring.of(config).load()
     level = _level(config)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -48,6 +52,7 @@ def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
         )
     )
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(max(level, logging.WARNING))  # else it writes a line per request
 
 
 def request_writer(config: Config, stream: TextIO = sys.stderr) -> Write:

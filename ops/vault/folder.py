@@ -18,10 +18,13 @@ STEP_NANOSECONDS = 1_000  # what every file system of today can tell apart
 
 
 def revision(file: Path) -> int | None:
-    """A number that rises with each `Folder.replace` of the file; None when there is none. As cheap as can be."""
+    """A number that rises with each `Folder.replace` of the file; None when there is none. As cheap as can be.
+
+    Raises OSError when nobody can tell: the folder cannot be entered, or the disk fails.
+    """
     try:
         return file.stat().st_mtime_ns
-    except OSError:
+    except FileNotFoundError:
         return None
 
 

@@ -80,6 +80,14 @@ class Keyring:
         except OperatorError as error:
             raise Unavailable(str(error)) from error
 
+    def load(self) -> None:
+        """Read the vault, so that its values are redacted even if it is damaged later.
+
+        Raises OperatorError when it cannot be opened: then nothing of it would be redacted.
+        """
+        self.vault.read()
+        self._values()
+
     def is_overridden(self, name: str) -> bool:
         """Whether the environment has a value of its own, so that the vault's is not used."""
         return bool(self._environment().get(name))

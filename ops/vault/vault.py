@@ -37,12 +37,18 @@ class Vault:
 
     def read(self) -> Contents:
         """All of it; the very same object as long as nothing has changed. Costs one look at the file's date."""
-        if revision(self.file) != self._revision:
+        if self._current_revision() != self._revision:
             with self._alone, _told(self.file), self._folder.reading():
                 seen = revision(self.file)
                 self._contents, _lock = self._open()
                 self._revision = seen
         return self._contents
+
+    def _current_revision(self) -> int | None:
+        try:
+            return revision(self.file)
+        except OSError as error:  # without a context manager, since this is called for each text that is redacted
+            raise _unusable(self.file, error) from error
 
     def get(self, name: str) -> str | None:
         """A value, or None."""
@@ -107,4 +113,8 @@ def _told(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OperatorError("vault.disk", file=file, detail=error.strerror or error) from error
+        raise _unusable(file, error) from error
+
+
+def _unusable(file: Path, error: OSError) -> OperatorError:
+    return OperatorError("vault.disk", file=file, detail=error.strerror or error)
