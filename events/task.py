@@ -35,6 +35,10 @@ class Acceptance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     checks: list[Step] = field(default_factory=list)
 
 
+FILE_CHANGES_MAX = 2000
+"""How many of a run's file changes its end lists; the summary counts them all."""
+
+
 class FileChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One path a run changed. Line counts are None for a binary file."""
 

@@ -95,6 +95,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     client_lease_seconds: Annotated[
         Seconds, Meta(description="The same for a runner over HTTP that sends no heartbeats while it works.")
     ] = 900.0
+    shell: Annotated[
+        Literal["plain", "strict"],
+        Meta(
+            description="How steps and checks run: `plain` is `bash -c`, `strict` is `bash -euo pipefail -c`. A task "
+            "can choose in `params.shell`."
+        ),
+    ] = "plain"
     step_seconds: Annotated[Seconds, Meta(description="How long a step may take that names no limit itself.")] = 3600.0
     drain_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="How long the tasks of a stopping runner may run on.")

@@ -198,6 +198,7 @@ def _context(config: Config) -> Context:
         agent=config.agent,
         environment=environment,
         granted=granted,
+        shell=config.shell,
         step_seconds=config.step_seconds,
         output_limit_bytes=config.output_limit_bytes,
     )

@@ -14,7 +14,7 @@ One run, from a claimed task to its outcome, needs no database:
     executors/      what a task does, by kind     handlers.py                        the registry of python functions
     containment.py  what a handler may not do     control.py                         to the runner, and may ask
     workspace/      where it works, and how its work becomes part of the repository
-    step.py         one command of a run          process.py, pipe.py, output.py, environment.py
+    step.py         one command of a run          shell.py, process.py, pipe.py, output.py, environment.py
     child.py        a command as the runner       subreaper.py, subreaper_client.py  how all it starts is found and
                     sees it                       process_group.py                   ended: on Linux, elsewhere
                                                   subreaper_protocol.py, command_supervisor.py

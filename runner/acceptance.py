@@ -29,5 +29,7 @@ async def accept(acceptance: Acceptance, run: Run, workspace: Workspace) -> None
         raise RunFailed(f"expected files are missing: {', '.join(missing)}")
     if acceptance.checks:
         workspace.expect_changes()
+    mode = run.shell_mode()
     for check in acceptance.checks:
-        await run_step(run, Step(f"check: {check.name}", check.cmd, check.timeout_seconds), workspace.directory)
+        step = Step(f"check: {check.name}", check.cmd, check.timeout_seconds)
+        await run_step(run, step, workspace.directory, mode=mode)

@@ -6,13 +6,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.errors import ElRusoError, InvalidInput, Unprocessable
-from events.task import FileChange, TaskDone, TaskFailed, Unrecorded
+from events.task import FILE_CHANGES_MAX, FileChange, TaskDone, TaskFailed, Unrecorded
 from runner.containment import describe
 from runner.output import harmless
 from runner.run import Finished, Run, RunFailed
 from runner.workspace.changes import Changes
 
-FILE_CHANGES_LIMIT = 2000  # in the event; the patch tells the rest
 UNRECORDED_LIMIT = 100  # paths in the event
 ERROR_LIMIT = 4096  # characters
 
@@ -80,7 +79,7 @@ def _listed(run: Run) -> list[FileChange]:
     redact = run.context.redactor.redact
     return [
         replace(change, path=redact(change.path), renamed_from=change.renamed_from and redact(change.renamed_from))
-        for change in run.changes.files[:FILE_CHANGES_LIMIT]
+        for change in run.changes.files[:FILE_CHANGES_MAX]
     ]
 
 

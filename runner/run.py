@@ -16,6 +16,7 @@ from runner.handlers import Handlers
 from runner.output import OUTPUT_LIMIT
 from runner.redact import Redactor
 from runner.reporting import Reporter, Unheard
+from runner.shell import ShellMode
 from runner.workspace import Workspaces
 from runner.workspace.changes import Changes
 
@@ -47,9 +48,9 @@ class Context(Struct, frozen=True, kw_only=True):
 
     `environment` is the runner's own, of which a step sees the harmless part; `granted` is added to it, and from
     `secrets` what the task names.
-    `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter and control in.
-    `step_seconds` limits steps that name no limit of their own, `output_limit_bytes` is what is kept of one step's
-    output.
+    `agent` is the command line that takes a prompt on stdin. A Worker puts its own reporter and control in. `shell` is
+    how steps run whose task does not say it in params.shell. `step_seconds` limits steps that name no limit of their
+    own, `output_limit_bytes` is what is kept of one step's output.
     """
 
     workspaces: Workspaces
@@ -61,6 +62,7 @@ class Context(Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] = {}
     granted: Mapping[str, str] = {}
     secrets: Grants = NoGrants()
+    shell: ShellMode = "plain"
     step_seconds: float | None = None
     output_limit_bytes: int = OUTPUT_LIMIT
 
@@ -139,6 +141,19 @@ class Run:
             SecretNotGranted: the operator has not granted one of them.
         """
         self.secrets = secrets_of(self.definition.params, self.context.secrets, self.context.granted)
+
+    def shell_mode(self) -> ShellMode:
+        """How the shell runs its steps and checks.
+
+        Raises:
+            InvalidInput: params.shell of a shell task is neither "plain" nor "strict".
+        """
+        wanted = self.definition.params.get("shell")
+        if wanted is None or not self.definition.steps:
+            return self.context.shell
+        if wanted == "plain" or wanted == "strict":
+            return "strict" if wanted == "strict" else "plain"
+        raise InvalidInput('params.shell: "strict" (bash -euo pipefail) or "plain"')
 
     def environment(self) -> dict[str, str]:
         """The environment of its steps."""

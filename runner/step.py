@@ -8,8 +8,8 @@ from events.task import Step, TaskStep
 from runner.output import StepOutput, Stream, harmless
 from runner.process import Command, Ended, run_command
 from runner.run import Run, RunFailed
+from runner.shell import ShellMode, shell_arguments
 
-SHELL = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
 _QUOTED = 300  # characters of a step's last line that go into the error
 
 
@@ -19,8 +19,10 @@ class StepEnded(Struct, frozen=True):
     excerpt: str
 
 
-async def run_step(run: Run, step: Step, directory: Path, given: str | None = None) -> StepEnded:
-    """Run the shell command of `step` with `given` on its stdin.
+async def run_step(
+    run: Run, step: Step, directory: Path, given: str | None = None, mode: ShellMode = "plain"
+) -> StepEnded:
+    """Run the shell command of `step` with `given` on its stdin. `mode`: see shell.py.
 
     Raises:
         RunFailed: it exited with another code than 0, timed out, or could not start.
@@ -35,14 +37,15 @@ async def run_step(run: Run, step: Step, directory: Path, given: str | None = No
         await run.context.reporter.output(run.run_id, number, stream, text)
 
     output = StepOutput(run.context.redactor, emit, run.context.output_limit_bytes)
-    command = Command(
-        arguments=(SHELL, "-c", step.cmd),
-        directory=directory,
-        environment=run.environment(),
-        input_text=given,
-        timeout_seconds=min(limits, default=None),
-    )
-    ended = await run_command(command, output.write)
+    with shell_arguments(step.cmd, mode) as arguments:
+        command = Command(
+            arguments=arguments,
+            directory=directory,
+            environment=run.environment(),
+            input_text=given,
+            timeout_seconds=min(limits, default=None),
+        )
+        ended = await run_command(command, output.write)
     await output.finish()
     await run.context.reporter.step(run.task_id, _event(run, number, step, ended, output))
     if ended.timed_out and left == command.timeout_seconds:

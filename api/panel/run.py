@@ -18,6 +18,7 @@ from api.panel.visit import Visit
 from api.wire.field import RunId
 from events.errors import NotFound
 from events.log import last_seq
+from events.task import FILE_CHANGES_MAX
 from projections.output import Piece
 
 OUTPUT_CHARACTERS = 150_000  # of the output that are shown at once; all of it can be downloaded
@@ -72,6 +73,7 @@ async def show_run(visit: Visit, run_id: RunId, query: RunView) -> Response:
         step_count=step_count,
         changes=run["file_changes"],
         change_count=change_count,
+        change_limit=FILE_CHANGES_MAX,
         output=dress(visit, pieces, State()),
         whole=whole,
         found=find_lines(pieces, query.find),

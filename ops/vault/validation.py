@@ -10,7 +10,7 @@ from runner.environment import base_environment
 from runner.output import StepOutput, Stream, harmless
 from runner.process import Command, Ended, run_command
 from runner.redact import Redactor
-from runner.step import SHELL
+from runner.shell import shell_arguments
 
 OUTPUT_BYTES = 16 * 1024
 MESSAGE_CHARACTERS = 500
@@ -20,16 +20,20 @@ NAMED = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 async def validate(
     command: str, values: Mapping[str, str], environment: Mapping[str, str], redactor: Redactor, seconds: float
 ) -> Verdict:
-    """Run `command` for at most that long: ok when it exits with 0; the message is the last line it printed, redacted.
+    """Run `command` for at most that long: ok when it, and each part of a pipe, exits with 0.
 
-    Of `environment`, our own, it sees the harmless part and what it names.
+    The message is the last line it printed, redacted. Of `environment`, our own, it sees the harmless part and what it
+    names.
     """
     named = {name: environment[name] for name in NAMED.findall(command) if name in environment}
     output = StepOutput(redactor, _drop, OUTPUT_BYTES)
-    with tempfile.TemporaryDirectory(prefix="elruso-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="elruso-") as folder,
+        shell_arguments(command, "pipefail") as arguments,  # `curl … | jq` fails when curl does
+    ):
         ended = await run_command(
             Command(
-                arguments=(SHELL, "-c", command),
+                arguments=arguments,
                 directory=Path(folder),
                 environment={**base_environment(environment), **named, **values},
                 timeout_seconds=seconds,

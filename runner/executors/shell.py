@@ -12,11 +12,13 @@ async def run_shell(run: Run, directory: Path | None) -> Finished:
 
     Raises:
         NothingToExecute: it has none.
+        InvalidInput: params.shell is neither "plain" nor "strict".
         RunFailed: a step failed.
     """
     steps = run.definition.steps
     if not steps or directory is None:
         raise NothingToExecute("a shell task needs steps: [{name, cmd}]")
+    mode = run.shell_mode()
     for step in steps:
-        await run_step(run, step, directory)
+        await run_step(run, step, directory, mode=mode)
     return Finished(summary="1 step" if len(steps) == 1 else f"{len(steps)} steps")

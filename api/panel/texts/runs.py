@@ -48,6 +48,11 @@ TEXTS = {
     "run.no_changes_yet": Text(es="Se sabrán cuando termine.", en="They are known when it has ended."),
     "run.patch": Text(es="Descargar el parche", en="Download the patch"),
     "run.changes_all": Text(es="Ver los {count} archivos", en="Show all {count} files"),
+    "run.changes_first": Text(es="Ver los primeros {count} archivos", en="Show the first {count} files"),
+    "run.changes_cut": Text(
+        es="Se registran {count} archivos como máximo. En total: {summary}.",
+        en="At most {count} files are recorded. In all: {summary}.",
+    ),
     "run.changes_count": Text(es="{count} {count:archivo|archivos}", en="{count} {count:file|files}"),
     "run.patch_title": Text(es="Parche", en="Patch"),
     "run.patch_goes_on": Text(
