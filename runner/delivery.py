@@ -128,7 +128,9 @@ class Delivery:
         if problem is not None:
             self._refused(report, problem)
         elif report.run_id in self._ends and isinstance(report.event, TaskDone | TaskFailed):
-            self._ends[report.run_id].set_result(None)
+            end = self._ends[report.run_id]
+            if not end.done():  # cancelled: a heartbeat said first that the run is not held any more
+                end.set_result(None)
 
     def _refused(self, report: Report, refusal: Exception) -> None:
         """Not ours any more, or not writable: then the task fails with that, rather than hang."""
