@@ -31,6 +31,19 @@ async def test_a_ready_task(api: Served) -> None:
     assert ("human:local", "deploy") == (why["reasons"][0]["facts"]["by"], why["reasons"][0]["facts"]["reason"])
 
 
+async def test_a_ready_task_whose_runners_are_unfit(api: Served) -> None:
+    """Which runner, what is wrong with it, and where; not once a fit one is online."""
+    fault = {"code": "missing", "path": "/work", "detail": "/work is not there, or no directory"}
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r1", "meta": {"unfit": fault}})
+    await create(api, "a")
+    [reason] = (await api.get("/ops/tasks/a/why"))["reasons"]
+    facts = {"count": 1, "runner": "r1", "fault": "missing", "path": "/work", "problem": fault["detail"]}
+    assert ("unfit", facts) == (reason["code"], reason["facts"])
+    assert "r1 is unfit, /work is not there" in reason["detail"]
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r2", "meta": {"unfit": None}})
+    assert ["next"] == await codes(api, "a")
+
+
 async def test_a_task_that_waits(api: Served) -> None:
     """For its parents, by name; for its time after a failure."""
     await api.post("/ops/runner/heartbeat", {"runner_id": "r1"})

@@ -40,6 +40,14 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
     return [msgspec.json.decode(line) for line in stream.getvalue().splitlines()]
 
 
+def test_a_request_of_ours_is_no_line(tmp_path: Path) -> None:
+    """The HTTP client's own lines, one per request, are left out; its warnings are not."""
+    stream = logged(read_config({"ELRUSO_HOME": str(tmp_path)}))
+    logging.getLogger("httpx").info("HTTP Request: POST /ops/runner/heartbeat")
+    logging.getLogger("httpx").warning("odd")
+    assert ["odd"] == [line["event"] for line in lines(stream)]
+
+
 def test_a_line_is_json_where_nobody_watches() -> None:
     """Not on a terminal, each line is one JSON object with level, time and fields."""
     stream = logged(read_config({}))

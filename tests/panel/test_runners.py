@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from events.task import TaskCreated
 from tests.api.serving import Served
 from tests.panel.test_pages import page, post
@@ -28,6 +30,20 @@ async def test_a_runner_is_drained_by_a_form(api: Served) -> None:
     assert 303 == (await post(api, "/panel/runners/r/%C3%BC/resume")).status_code
     assert "Drain…" in await page(api, "/panel/runners")
     assert "is draining" not in await page(api, "/panel")
+
+
+@pytest.mark.parametrize("code", ["missing", "not_a_repository", "full", "read_only", "broken", "silent", "new"])
+async def test_an_unfit_runner_is_seen(api: Served, code: str) -> None:
+    """Home, the runner's card and the task say what is wrong, in both languages; a code of a newer runner too."""
+    fault = {"code": code, "path": "/mnt/<work>", "detail": "/mnt/<work>: Stale file handle"}
+    await api.post("/ops/runner/heartbeat", {"runner_id": "r", "meta": {"unfit": fault}})
+    await api.commands.create_tasks([("t", TaskCreated("T"))], "human:ana")
+    for path in ("/panel", "/panel/runners"):
+        english, spanish = await page(api, path), await page(api, path, headers={"Accept-Language": "es"})
+        assert "Runner r cannot work:" in english
+        assert "El runner r no puede trabajar:" in spanish
+        assert "/mnt/&lt;work&gt;" in english
+    assert "Stale file handle" in await page(api, "/panel/tasks/t")
 
 
 async def test_draining_until_what_it_holds_has_ended(api: Served) -> None:
