@@ -3,6 +3,7 @@
 The composition root: everything is built here and passed down; nobody imports it but tests.
 
     strangers    refuses to start among other people's packages of our names
+    lossy_stream a stream for logs that loses what a full disk does not take
     private_process, environment_transfer   settings that no other process finds in /proc
     standard_streams   open, and able to write every character
     text_encoding      UTF-8 for files, whatever the locale

@@ -230,6 +230,11 @@ def set_libpq_variables_aside() -> None:
         _set_aside[name] = os.environ.pop(name)
 
 
+def libpq_variables() -> list[str]:
+    """The names of variables that fill in what DATABASE_URL leaves open; none where our own server is used."""
+    return sorted(name for name in os.environ if name.startswith("PG"))
+
+
 def client_environment() -> dict[str, str]:
     """What PostgreSQL's client programs get: our environment without settings and what concerns other libraries."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("ELRUSO_", "LD_", "DYLD_"))}

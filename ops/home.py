@@ -1,10 +1,12 @@
 """ELRUSO_HOME: for its owner only, also where a lax umask or an older version left it open."""
 
 import os
+import tempfile
 from pathlib import Path
 
 ENTRIES = ("copies", "kept", "logs", "postgres-16", "postgres-18", "run", "runs", "trash", "up", "vault")
 CLOSED = 0o700
+PROBE_BYTES = 65_536
 PASSABLE = 0o711  # root's PostgreSQL runs as another account, which passes through to its own files
 
 
@@ -30,6 +32,17 @@ def make_home_private(home: Path) -> None:
 def make_private(folder: Path) -> None:
     """Make a folder for its owner only, if it is missing."""
     folder.mkdir(mode=CLOSED, parents=True, exist_ok=True)
+
+
+def check_space(folder: Path) -> None:
+    """Write a little, and remove it. Raises OSError naming the folder: its disk is full, read-only or gone."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(PROBE_BYTES))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def open_private(path: str, flags: int) -> int:

@@ -19,6 +19,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from api.request_log import EVENT, RequestLine, Write, write_singly
 from events.visible_text import escape_json, visible_line, visible_text
 from ops.config import Config
+from ops.lossy_stream import lossy
 from ops.vault.keyring import Keyring
 
 
@@ -29,6 +30,7 @@ def configure_logs(config: Config, stream: TextIO = sys.stderr) -> None:
     """
     Keyring.of(config).load()
     level = _level(config)
+    stream = lossy(stream)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -61,6 +63,7 @@ def request_writer(config: Config, stream: TextIO = sys.stderr) -> Write:
         return write_singly
     if _level(config) > logging.INFO:
         return lambda _lines: None
+    stream = lossy(stream)
     redact = Keyring.of(config).redactor.redact
     encode = msgspec.json.Encoder().encode_lines
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from ops.environment_transfer import EnvironmentTransfer
 from ops.errors import OperatorError
-from ops.home import make_home_private, make_private, open_private
+from ops.home import check_space, make_home_private, make_private, open_private
 from ops.keeper import keep_running
 from ops.runner_process import ready_file
 from ops.terminal import write_error
@@ -101,6 +101,7 @@ class Supervisor:
         make_home_private(self.pid_file.parent.parent)
         for folder in (self.pid_file.parent, self.log_file.parent):
             make_private(folder)
+            check_space(folder)
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
         self._state_file.unlink(missing_ok=True)
@@ -161,7 +162,8 @@ class Supervisor:
             nonlocal state
             state = msgspec.structs.replace(state, restarts=state.restarts + 1, last_status=status)
             self._write_state(state)
-            write_error(f"the runner ended with status {status}; it starts again in {seconds:.1f} s")
+            with suppress(OSError):  # the log's disk is full
+                write_error(f"the runner ended with status {status}; it starts again in {seconds:.1f} s")
 
         await keep_running(arguments, environment, started=started, ended=ended)
 
@@ -194,10 +196,12 @@ class Supervisor:
         return None
 
     def _write_state(self, state: State) -> None:
+        """A disk that filled up must not end a runner that works: what `status` shows is out of date then."""
         draft = self._state_file.with_suffix(".draft")
-        with open(draft, "wb", opener=open_private) as file:
-            file.write(msgspec.json.encode(state))
-        draft.replace(self._state_file)
+        with suppress(OSError):
+            with open(draft, "wb", opener=open_private) as file:
+                file.write(msgspec.json.encode(state))
+            draft.replace(self._state_file)
 
     def _lock_is_free(self) -> bool:
         try:

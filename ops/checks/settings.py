@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 
 from ops.checks.finding import Finding
-from ops.config import Config, unknown_settings
+from ops.config import Config, libpq_variables, unknown_settings
 
 
-async def check_settings(_config: Config) -> AsyncIterator[Finding]:
-    """A fault for each unknown variable, with the setting that it may have meant."""
+async def check_settings(config: Config) -> AsyncIterator[Finding]:
+    """A fault for each unknown variable, with the setting that it may have meant; what has a say in DATABASE_URL."""
     strange = unknown_settings()
     for name, meant in strange.items():
         yield Finding(
@@ -15,3 +15,5 @@ async def check_settings(_config: Config) -> AsyncIterator[Finding]:
         )
     if not strange:
         yield Finding("fine", "doctor.settings")
+    if config.database_url and (names := libpq_variables()):
+        yield Finding("note", "doctor.libpq_variables", {"names": ", ".join(names)})

@@ -13,6 +13,10 @@ TEXTS = {
         es="{name} no es un ajuste. ¿Será {meant}?",
         en="{name} is no setting. Is {meant} meant?",
     ),
+    "doctor.libpq_variables": Text(
+        es="Lo que DATABASE_URL no dice lo completan estas variables; bórralas si son de otro servidor: {names}",
+        en="What DATABASE_URL leaves open is filled in by these variables; unset those of another server: {names}",
+    ),
     "doctor.server_stopped": Text(
         es="El PostgreSQL propio está parado; arranca cuando haga falta.",
         en="Our own PostgreSQL is stopped; it starts when it is needed.",

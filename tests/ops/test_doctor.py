@@ -11,6 +11,7 @@ from events.commands import Commands
 from events.connect import Database
 from events.task import Step, TaskCreated
 from ops.checks.finding import Finding
+from ops.checks.settings import check_settings
 from ops.checks.work import check_agent, check_work
 from ops.checks.workspace import check_git, check_workspace
 from ops.config import Config, read_config
@@ -73,6 +74,16 @@ async def test_an_old_git_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [old] = [finding async for finding in check_git(SETTINGS)]
     assert "fault" == old.grade
     check_texts(old, "2.31.8")
+
+
+async def test_variables_that_complete_the_address_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PGSSLMODE and the like count where a server is given; their names are shown, never their values."""
+    monkeypatch.setenv("PGPASSWORD", "s3cr3t")
+    given = replace(SETTINGS, database_url="postgresql://me@127.0.0.1/db")
+    [note] = [finding async for finding in check_settings(given) if finding.grade == "note"]
+    check_texts(note, "PGPASSWORD")
+    assert "s3cr3t" not in str(note.facts)
+    assert [] == [finding async for finding in check_settings(SETTINGS) if finding.grade == "note"]
 
 
 async def test_work_that_nobody_does_is_named(database: str) -> None:

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -114,6 +115,52 @@ def test_stop_ends_supervisor_and_runner(home: Home) -> None:
     assert not state.runner.lives
     assert [] == list((home.path / "run").iterdir())
     assert 3 == home.run("stop").returncode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_is_said_and_does_not_end_the_supervisor(tmp_path: Path, database: str) -> None:
+    """`start` on a full disk names it and leaves nothing; when it fills up later, a killed runner is still replaced."""
+    folder = tmp_path / "home"
+    with small_disk(folder):
+        home = Home(folder, database)
+        full = fill(folder / "filler")
+        refused = home.run("start")
+        assert 1 == refused.returncode
+        assert "No space left" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert 3 == home.run("status").returncode
+        full.unlink()
+        assert 0 == home.run("start").returncode
+        state = home.state
+        full = fill(folder / "filler")
+        try:
+            assert state.runner is not None
+            state.runner.send(9)
+            supervisor = psutil.Process(state.supervisor.pid)
+            eventually_now(lambda: [child for child in supervisor.children() if child.pid != state.runner.pid], 30)
+        finally:
+            full.unlink()
+            home.supervisor.stop()
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A disk of a megabyte, mounted while the block lasts."""
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("no right to mount")
+    try:
+        yield
+    finally:
+        eventually_now(lambda: subprocess.run(["umount", str(folder)], capture_output=True).returncode == 0)
+
+
+def fill(file: Path) -> Path:
+    """A file that leaves no room on its disk."""
+    with file.open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    return file
 
 
 def test_crashed_runner_is_started_again(home: Home) -> None:
