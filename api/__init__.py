@@ -18,12 +18,16 @@ planning     the planner, as a protocol
 idempotency  the same key again is the same request again
 fixed_paths  a short way to the addresses that are always the same
 sharing      one answer for all who ask the same
+negotiation  which form of an answer a client prefers
 transfer     what goes over the wire: 304, gzip, or the whole
 lookup       single tasks, read for many callers at once
 broadcast    one follower of the log, many viewers
 text         one message in Spanish and English
 openapi      the contract, generated from the table and the Structs
 server       uvicorn, bounded, without signals of its own
+protocol     one connection: limits of time and size, refusals in the contract's shape
+connections  how long the server waits for clients, and which connections it closes when there are too many
+slots        how many requests may stay open, per caller and in all
 wire/        the Structs that requests are made of
 routes/      one file per resource
 panel/       the operator's window

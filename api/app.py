@@ -1,6 +1,6 @@
 """The application: every address on one screen, and around it what all requests have in common."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
 from itertools import groupby
@@ -9,16 +9,20 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from api.auth import SAFE_METHODS
 from api.deps import ApiDeps
 from api.endpoint import Endpoint, Resource
 from api.errors import answer_error
 from api.fixed_paths import FixedPaths
 from api.live import Live
+from api.negotiation import prefers_html
 from api.openapi import describe
-from api.panel.pages import panel_routes
+from api.panel.pages import UNKNOWN, panel_routes
 from api.request_log import RequestLog, Write
 from api.routes import (
     actions,
@@ -100,17 +104,23 @@ ENDPOINTS = (
 )
 
 
+HttpHandler = Callable[[Request, Exception], Awaitable[Response]]
+
+
 class Application(Starlette):
     """Starlette with one layer around the routes, and none but that before the addresses that are always the same."""
 
-    def __init__(self, write: Write, **options: Any) -> None:
-        """`write` takes the log's lines about requests; the options are Starlette's."""
+    def __init__(self, write: Write, show_unknown: HttpHandler, **options: Any) -> None:
+        """`write` takes the log's lines about requests, `show_unknown` answers where no route is; the options are
+        Starlette's.
+        """
         super().__init__(**options)
         self._write = write
+        self._show_unknown = show_unknown
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called by Starlette, once."""
-        handlers = {404: lambda _request, error: answer_error(error)}
+        handlers: dict[Any, Any] = {404: self._show_unknown}
         fixed = {
             route.path: route.app for route in self.routes if isinstance(route, Route) and not route.param_convertors
         }
@@ -126,8 +136,14 @@ def create_app(deps: ApiDeps) -> Starlette:
         yield
         live.close()
 
+    async def show_unknown(request: Request, error: Exception) -> Response:
+        if request.method in SAFE_METHODS and prefers_html(request.headers.get("accept", "")):
+            return await UNKNOWN.answer(request, deps, live)
+        return answer_error(error)
+
     app = Application(
         deps.log_requests,
+        show_unknown,
         routes=[
             Route(path, Resource({endpoint.method: endpoint for endpoint in endpoints}, deps, live))
             for path, endpoints in groupby(ENDPOINTS, key=lambda endpoint: endpoint.path)

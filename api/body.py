@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 
 from events.errors import InvalidInput, TooLarge
+from events.json_text import why_invalid
 
 # A NUL, written as JSON: \u0000 after an even number of backslashes.
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -45,7 +46,7 @@ def decode_body(body: bytes, decode: Callable[[bytes], Any]) -> Any:
     except msgspec.ValidationError as error:
         raise InvalidInput(str(error)) from None
     except msgspec.DecodeError as error:
-        raise InvalidInput(f"the body is not valid JSON: {error}") from None
+        raise InvalidInput(f"the body is not valid JSON: {why_invalid(body, error)}") from None
     except UnicodeDecodeError:
         raise InvalidInput("the body is not valid UTF-8") from None
     except RecursionError:

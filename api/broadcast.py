@@ -33,12 +33,11 @@ Encode = Callable[[Event], bytes]
 
 
 class Broadcast:
-    """The event streams of one process: at most `viewers_max`, each with at most `waiting_max` events unread."""
+    """The event streams of one process, each with at most `waiting_max` events unread."""
 
-    def __init__(self, pool: Pool, listener: Listener, viewers_max: int, waiting_max: int) -> None:
+    def __init__(self, pool: Pool, listener: Listener, waiting_max: int) -> None:
         self._pool = pool
         self._listener = listener
-        self._viewers_max = viewers_max
         self._waiting_max = waiting_max
         self._viewers: set[Viewer] = set()
         self._live: set[Viewer] = set()
@@ -80,10 +79,10 @@ class Broadcast:
         """A viewer for as long as the block runs; the first one starts the follower, the last one ends it.
 
         Raises:
-            Unavailable: there are too many, or the server is stopping.
+            Unavailable: the server is stopping.
         """
-        if self._closed or len(self._viewers) >= self._viewers_max:
-            raise Unavailable("no more event streams can be served now; try again later, or read GET /ops/events")
+        if self._closed:
+            raise Unavailable("the server is stopping; try again later")
         if not self._viewers:
             self._start()
         viewer = Viewer(self._waiting_max, encode)

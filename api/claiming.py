@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from api.auth import Identity
@@ -30,7 +31,9 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
         with (
             call.live.revocation.hold(call.caller, partial(revoked.set_result, None)),
             call.live.waiting.join(wish, may_claim) as baton,
+            ExitStack() as slot,
         ):
+            waits = False
             while True:
                 if not may_claim():
                     raise token_ended(call.caller)
@@ -42,6 +45,9 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
                     return answer
                 if seconds <= 0 or closing.done() or gone.done():
                     return answer
+                if not waits:
+                    slot.enter_context(call.live.waits.take(call.caller, wish.runner))
+                    waits = True
                 if answer.due_seconds is not None:
                     seconds = min(seconds, max(answer.due_seconds, DUE_SECONDS_MIN))
                 await baton.wait(seconds, gone, closing, revoked)

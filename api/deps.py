@@ -24,8 +24,10 @@ class Limits(Struct, frozen=True):
     wait_seconds: float = 60.0
     keep_alive_seconds: float = 15.0
     """How often a silent event stream says that it is there."""
-    viewers: int = 1000
-    """Event streams at once."""
+    streams: int = 1000
+    """Event streams at once (api/slots.py)."""
+    waiting_claims: int = 1000
+    """Claims that wait for work at once."""
     viewer_events: int = 1000
     """Events that may wait for one viewer to read on, before it is dropped."""
 

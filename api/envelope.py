@@ -29,5 +29,9 @@ def refuse(
     code: str, detail: str, *, status: int, headers: dict[str, str] | None = None, meta: Any = None
 ) -> JsonResponse:
     """The envelope of an error: a stable code, what to do about it, and for some the facts as `meta`."""
-    told = {"ok": False, "error": code, "detail": detail} | ({} if meta is None else {"meta": meta})
-    return JsonResponse(_encoder.encode(told), status, headers)
+    return JsonResponse(refusal_bytes(code, detail, meta), status, headers)
+
+
+def refusal_bytes(code: str, detail: str, meta: Any = None) -> bytes:
+    """The body of an error."""
+    return _encoder.encode({"ok": False, "error": code, "detail": detail} | ({} if meta is None else {"meta": meta}))

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 
 from api.envelope import JsonResponse, refuse
 from events.connect import LOST_CONNECTION, unavailable
-from events.errors import ElRusoError, Forbidden, NotFound, from_postgres
+from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound, Unavailable, from_postgres
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +22,30 @@ class MethodNotAllowed(ElRusoError):
 
     http_status = 405
     code = "method_not_allowed"
+
+
+class RequestTimeout(ElRusoError):
+    """The client took too long to send its request."""
+
+    http_status = 408
+    code = "request_timeout"
+
+
+class HeadersTooLarge(ElRusoError):
+    """The request line and headers exceed the limit."""
+
+    http_status = 431
+    code = "headers_too_large"
+
+
+class NotHttp(InvalidInput):
+    """The bytes are not an HTTP request."""
+
+
+class Busy(Unavailable):
+    """All slots for long requests are taken, or all that this caller may have."""
+
+    code = "busy"
 
 
 class CrossSite(Forbidden):
@@ -68,5 +92,5 @@ def _headers(refusal: ElRusoError) -> dict[str, str] | None:
         case 405:
             return {"allow": refusal.facts["allow"]}
         case 503:
-            return {"retry-after": "1"}
+            return {"retry-after": str(refusal.facts.get("retry_after", 1))}
     return None

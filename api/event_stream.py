@@ -24,7 +24,7 @@ GREETING = b"retry: 2000\n\n"
 class EventStream(Response):
     """`after`: begin behind this seq; None begins with what happens from now on.
 
-    `hold` is entered while the stream is open, with what cuts it off: see RevocationWatch.
+    `hold` is entered while the stream is open, with what cuts it off: see Live.hold_stream.
     `encode` makes what is sent for an event; `first` is sent before all of them.
     """
 

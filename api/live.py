@@ -1,11 +1,13 @@
 """What lives as long as one application: those who look, wait and watch, and the word that it is over."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 
+from api.auth import Identity
 from api.broadcast import Broadcast
 from api.deps import ApiDeps
 from api.lookup import TaskLookup
@@ -13,6 +15,7 @@ from api.revocation import RevocationWatch
 from api.runner_ids import RunnerIds
 from api.sessions import SessionStore
 from api.sharing import SharedAnswers
+from api.slots import Slots
 from api.waiting import WaitingLine
 from projections.board import Board
 
@@ -33,7 +36,15 @@ class Live:
         self.sessions = SessionStore(deps.pool, deps.tokens)
         self.revocation = RevocationWatch(deps.tokens, self.sessions, deps.listener)
         self.waiting = WaitingLine(deps.listener)
-        self.broadcast = Broadcast(deps.pool, deps.listener, limits.viewers, limits.viewer_events)
+        self.broadcast = Broadcast(deps.pool, deps.listener, limits.viewer_events)
+        self.streams = Slots("event streams", limits.streams)
+        self.waits = Slots("waiting claims", limits.waiting_claims)
+
+    @contextmanager
+    def hold_stream(self, caller: Identity, local_name: str, end: Callable[[], None]) -> Iterator[None]:
+        """Count an event stream while the block runs, and call `end` if its credential ends. Raises Busy."""
+        with self.streams.take(caller, local_name), self.revocation.hold(caller, end):
+            yield
 
     def start(self, chore: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         """Do something that outlives the request that asked for it, but not the application."""

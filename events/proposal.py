@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from msgspec import inspect as shapes
 
 from events.errors import InvalidInput
+from events.json_text import why_invalid
 
 TASKS_MAX = 100
 NOTES_MAX = 50
@@ -131,7 +132,9 @@ def find_json(text: str) -> Any:
             return msgspec.json.decode(candidate)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             refusal = refusal or error
-    raise InvalidInput(f"the answer is not JSON: {refusal or 'it is empty'}")
+    if refusal is None:
+        raise InvalidInput("the answer is not JSON: it is empty")
+    raise InvalidInput(f"the answer is not JSON: {why_invalid(text.encode(), refusal)}")
 
 
 def _candidates(text: str) -> Iterator[str]:

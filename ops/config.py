@@ -72,6 +72,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="Address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="Its port; 0 picks a free one.")] = 8787
     body_limit_bytes: Annotated[Bytes, Meta(description="The largest request body; beyond it 413.")] = 16 << 20
+    connection_limit: Annotated[
+        int, Meta(ge=20, le=100_000, description="Open connections; half of it for event streams, half for waits.")
+    ] = 2_000
     wait_limit_seconds: Annotated[Seconds, Meta(description="The longest `wait_seconds` of a claim.")] = 60.0
     shutdown_seconds: Annotated[Seconds, Meta(description="How long open requests may take to finish.")] = 10.0
 

@@ -8,6 +8,7 @@ import structlog
 
 from api.app import create_app
 from api.auth import check_binding
+from api.connections import ConnectionLimits
 from api.deps import ApiDeps, Limits
 from api.panel.paper import prepare_templates
 from api.server import serve
@@ -73,7 +74,7 @@ async def engine(config: Config, database: Database) -> AsyncIterator[str]:
             actions=LocalActions(config, database, keyring, notifier.wake),
             credentials=desk,
             screen=keyring,
-            limits=Limits(body_bytes=config.body_limit_bytes, wait_seconds=config.wait_limit_seconds),
+            limits=limits_of(config),
             planner=planner,
             approval=config.approval,
             known_requests=known_requests(config),
@@ -95,13 +96,25 @@ async def engine(config: Config, database: Database) -> AsyncIterator[str]:
 @asynccontextmanager
 async def _serve(config: Config, deps: ApiDeps) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
-        serving = serve(create_app(deps), config.host, config.port, shutdown_seconds=config.shutdown_seconds)
+        serving = serve(
+            create_app(deps),
+            config.host,
+            config.port,
+            shutdown_seconds=config.shutdown_seconds,
+            limits=ConnectionLimits(config.connection_limit),
+        )
         try:
             address = await stack.enter_async_context(serving)
         except OSError as error:
             detail = error.strerror or str(error)
             raise OperatorError("serve.address_taken", host=config.host, port=config.port, detail=detail) from error
         yield address
+
+
+def limits_of(config: Config) -> Limits:
+    """What one request may ask for. Long requests never hold all connections."""
+    half = config.connection_limit // 2
+    return Limits(config.body_limit_bytes, config.wait_limit_seconds, streams=half, waiting_claims=half)
 
 
 async def settle(desk: Desk) -> None:

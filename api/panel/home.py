@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 from starlette.responses import Response
 
+from api.errors import RouteUnknown
 from api.panel.charts import chart_activity
 from api.panel.moments import percent, span
 from api.panel.paper import render
@@ -130,6 +131,11 @@ async def show_nothing(visit: Visit, rest: str) -> Response:
     if not rest:
         return visit.go("/panel")
     raise NotFound(f"there is no page {rest[:200]}")
+
+
+async def show_unknown(visit: Visit) -> Response:
+    """Nothing is served at this address, inside the panel or outside it. Raises RouteUnknown."""
+    raise RouteUnknown(f"there is no page {visit.request.url.path[:200]}")
 
 
 class PauseForm(Struct, frozen=True, forbid_unknown_fields=True):

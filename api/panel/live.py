@@ -44,5 +44,5 @@ async def stream(visit: Visit, query: LiveStart) -> Response:
         after = last
     keep_alive = visit.deps.limits.keep_alive_seconds
     assert visit.caller is not None, "the page asks for a role"
-    hold = partial(visit.live.revocation.hold, visit.caller)
+    hold = partial(visit.live.hold_stream, visit.caller, "panel")
     return EventStream(visit.live.broadcast, after, keep_alive, hold, small_frame, first)

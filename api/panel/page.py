@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -59,6 +59,8 @@ class Page(Entry, frozen=True, dict=True):
             if self.roles is not ANYONE and not visit.may(self.roles):
                 raise Forbidden(visit.text("error.role", roles=", ".join(sorted(self.roles))))
             return await self.handler(visit, **await self._read(visit, request, deps))
+        except ClientDisconnect:
+            raise
         except Exception as error:
             refusal = _as_refusal(visit, error)
             again = await form_page.show_again(visit, refusal) if form_page is not None else None

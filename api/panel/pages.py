@@ -76,6 +76,9 @@ PAGES = (
     Page("GET", "/panel/{rest:path}", "read", home.show_nothing),
 )
 
+UNKNOWN = Page("GET", "/", "none", home.show_unknown)
+"""For browsers, where neither the API nor the panel has anything."""
+
 
 def panel_routes(deps: ApiDeps, live_parts: Live) -> list[Route]:
     """The routes of the panel."""

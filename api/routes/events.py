@@ -31,5 +31,5 @@ async def stream_events(call: Call, query: StreamStart) -> Response:
         if not (last.isascii() and last.isdigit() and len(last) <= 18):
             raise InvalidInput(f"Last-Event-ID is the seq of an event, not {last[:50]!r}")
         after = int(last)
-    hold = partial(call.live.revocation.hold, call.caller)
+    hold = partial(call.live.hold_stream, call.caller, "api")
     return EventStream(call.live.broadcast, after, call.deps.limits.keep_alive_seconds, hold)

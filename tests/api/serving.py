@@ -11,8 +11,9 @@ from asyncpg import Pool
 from msgspec import Struct
 
 from api.app import create_app
+from api.connections import ConnectionLimits
 from api.deps import ApiDeps, Limits
-from api.server import serve
+from api.server import DEFAULT_LIMITS, serve
 from api.tokens import TokenStore
 from events.commands import Commands
 from events.connect import Database
@@ -104,6 +105,7 @@ async def serving(
     keyring: Keyring | None = None,
     definitions: Definitions = tuple,
     workspace: Path | None = None,
+    connections: ConnectionLimits = DEFAULT_LIMITS,
     **given: Any,
 ) -> AsyncIterator[Served]:
     """Serve the database at `url`; with an empty vault, without REQUESTS.json and workspace unless they are given.
@@ -139,6 +141,7 @@ async def serving(
             **given,
         )
         app = create_app(deps)
-        address = await stack.enter_async_context(serve(app, "127.0.0.1", 0, shutdown_seconds=5))
+        serving = serve(app, "127.0.0.1", 0, shutdown_seconds=5, limits=connections)
+        address = await stack.enter_async_context(serving)
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=30))
         yield Served(address, client, commands, pool, tokens, app, keyring.vault)

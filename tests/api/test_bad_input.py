@@ -24,8 +24,9 @@ BODIES: list[tuple[bytes, str]] = [
     (b"null", "object"),
     (b"\xff\xfe", ""),
     (b'{"title": "\xff"}', "UTF-8"),
-    (b'{"title": "T", "id": "\\ud800"}', "JSON"),
-    (b'{"title": "T", "params": {"x": "\\ud800\\u0041"}}', "JSON"),
+    (b'{"title": "T", "id": "\\ud800"}', "\\ud800 is half of a surrogate pair"),
+    (b'{"title": "T", "params": {"x": "\\\\\\uD83D\\uDE00\\ud800\\u0041"}}', "\\ud800 is half of a surrogate pair"),
+    (b'{"title": "\\udc00 and more"}', "\\udc00 is half of a surrogate pair"),
     (b'{"title": "a\\u0000b"}', "NUL"),
     (b'{"title": "T", "params": {"\\u0000": 1}}', "NUL"),
     (b'{"title": "a\x00b"}', "JSON"),
@@ -149,6 +150,25 @@ async def test_a_body_is_json_whatever_its_content_type(api: Served) -> None:
         headers = {"Content-Type": content_type}
         response = await api.client.post("/ops/tasks", content=json.dumps(TASK), headers=headers)
         assert 201 == response.status_code
+
+
+async def test_half_a_character_in_a_directive(api: Served) -> None:
+    """The same words where JSON may stand inside a text."""
+    refused = refusal_of(await api.client.post("/ops/directives", content=b'{"title": "\\ud800"}'))
+
+    assert (400, "invalid_input") == refused[:2]
+    assert "\\ud800 is half of a surrogate pair" in refused[2]
+
+
+async def test_an_address_that_is_none_is_a_page_for_browsers(api: Served) -> None:
+    """In the panel's look and the visitor's language; JSON for all others."""
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Accept-Language": "es"}
+    page = await api.client.get("/nope", headers=browser)
+    assert (404, "text/html; charset=utf-8") == (page.status_code, page.headers["content-type"])
+    assert "no hay ninguna página /nope" in page.text
+    for accept in ("*/*", "application/json", "application/json, text/html;q=0.5"):
+        response = await api.client.get("/nope", headers={"Accept": accept})
+        assert (404, "no_such_route") == refusal_of(response)[:2]
 
 
 async def test_an_unknown_route_and_a_wrong_method(api: Served) -> None:

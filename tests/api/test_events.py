@@ -128,8 +128,10 @@ async def test_a_viewer_that_does_not_read_is_dropped(database: str) -> None:
 
 async def test_too_many_viewers_are_told_so(database: str) -> None:
     """A 503, while those who watch go on."""
-    async with serving(database, Limits(viewers=1)) as api, watching(api):
-        assert (503, "unavailable") == refusal_of(await api.client.get("/ops/events/stream"))[:2]
+    async with serving(database, Limits(streams=1)) as api, watching(api):
+        response = await api.client.get("/ops/events/stream")
+        assert (503, "busy") == refusal_of(response)[:2]
+        assert "5" == response.headers["retry-after"]
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1e3", "9" * 30])

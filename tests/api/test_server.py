@@ -130,7 +130,7 @@ async def test_headers_are_bounded(api: Served) -> None:
     line = await asyncio.wait_for(reader.readline(), 10)
     writer.close()
 
-    assert b"HTTP/1.1 400 Bad Request\r\n" == line
+    assert b"HTTP/1.1 431 Request Header Fields Too Large\r\n" == line
 
 
 async def test_large_bodies_are_no_large_headers(api: Served) -> None:

@@ -3,6 +3,8 @@
 import gzip
 import json
 
+import pytest
+
 from tests.api.serving import Served
 
 MANY = 200
@@ -40,6 +42,15 @@ async def test_long_answers_are_compressed_for_those_who_can(api: Served) -> Non
     assert json.loads(gzip.decompress(raw)) == plain.json()
     assert len(raw) < len(plain.content) / 5
     assert packed.headers["ETag"] == plain.headers["ETag"]
+
+
+@pytest.mark.parametrize("accepted", ["gzip;q=0", "gzip; q=0.0, *", "br", "*;q=0", "gzip;q=x"])
+async def test_who_does_not_accept_gzip_is_sent_none(api: Served, accepted: str) -> None:
+    """A weight of 0 refuses a coding."""
+    await api.post("/ops/tasks", [{"id": f"t{n}", "title": "a task like the others"} for n in range(MANY)])
+    plain = await api.client.get("/ops/tasks", headers={"Accept-Encoding": accepted})
+
+    assert "Content-Encoding" not in plain.headers
 
 
 async def test_short_answers_and_refusals_stay_as_they_are(api: Served) -> None:

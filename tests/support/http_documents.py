@@ -7,7 +7,7 @@ import msgspec
 
 from api.app import ENDPOINTS
 from api.endpoint import Endpoint
-from api.errors import CrossSite, InsideRun, MethodNotAllowed
+from api.errors import Busy, CrossSite, HeadersTooLarge, InsideRun, MethodNotAllowed, RequestTimeout
 from api.permissions import ANYONE, READ
 from events import errors
 from tests.support.documents import MADE
@@ -62,6 +62,11 @@ Times are UTC with three digits of a second, `2026-02-13T10:00:00.123Z`; the `da
 `GET /ops/events/stream` sends every event of the log in order (server-sent events; `id` is its seq), from now on, or
 behind `after`, or behind the `Last-Event-ID` that a browser sends when it comes back. Nothing is left out.
 
+The head of a request must arrive within ten seconds, its body within twenty seconds plus the time that it takes at
+4 KiB a second; otherwise the answer is 408. The number of event streams and of waiting claims is limited: one caller
+gets at most half of each, and a tenth is reserved for operators and admins. Beyond that the answer is 503 `busy`, with
+`Retry-After`.
+
 Every answer carries `X-Request-ID`, the caller's own or a new one; it stands in the server's log lines too."""
 
 
@@ -93,9 +98,12 @@ def _reads(endpoint: Endpoint) -> list[str]:
 
 def _refusals() -> list[str]:
     known = [value for value in vars(errors).values() if isinstance(value, type)] + [
+        Busy,
         CrossSite,
+        HeadersTooLarge,
         InsideRun,
         MethodNotAllowed,
+        RequestTimeout,
     ]
     rows = {(refusal.http_status, refusal.code) for refusal in known if issubclass(refusal, errors.ElRusoError)}
     return [f"| {status} | `{code}` |" for status, code in sorted(rows)]

@@ -30,6 +30,7 @@ TEXTS = READ | {
     "refused.form": Text(
         es="esto no es un formulario, o tiene demasiados campos", en="this is not a form, or has too many fields"
     ),
+    "refused.no_page": Text(es="no hay ninguna página {path}", en="there is no page {path}"),
     "refused.no_patch": Text(es="la ejecución {number} no tiene parche", en="run {number} has no patch"),
     "refused.no_result": Text(es="la ejecución {number} no tiene resultado", en="run {number} has no result"),
     "refused.no_request": Text(
