@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 HALF_A_HEAD = b"POST /ops/tasks HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 HALF_A_BODY = b"POST /ops/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
 PATIENCE = ConnectionLimits(
-    head_seconds=0.05, body_seconds=0.05, body_bytes_per_second=1e9, idle_seconds=0.05, unread_seconds=0.05
+    head_seconds=0.8, body_seconds=0.8, body_bytes_per_second=1e9, idle_seconds=0.8, unread_seconds=0.8
 )
 FEW = ConnectionLimits(connections=40)
 
