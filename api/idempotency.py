@@ -1,4 +1,4 @@
-"""Idempotency keys: the same key again means the same request again."""
+"""The Idempotency-Key header. What becomes of the key in the log: events/idempotency_key.py."""
 
 import uuid
 

@@ -4,7 +4,6 @@ An id that is taken is not an error when the content is the same: the task is an
 repeated idempotency key. So a client that did not hear the answer may simply ask again.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -17,6 +16,7 @@ from events import catalog
 from events.dependencies import in_order
 from events.errors import DuplicateId, ElRusoError, InvalidInput
 from events.hint import CHANNEL, NOTHING, Hint
+from events.idempotency_key import reused, task_command
 from events.ids import new_task_id
 from events.statements import load_statements
 from events.task import TaskCreated
@@ -52,6 +52,8 @@ class Creation(Struct, frozen=True):
 
     tasks: list[NewTask]
     places: list[int]
+    named: list[bool]  # whether the request named the task at that index of `tasks`
+    key: UUID | None
     is_lone: bool  # one task that waits for no other
     is_ready: bool  # and for no time either
 
@@ -64,19 +66,17 @@ class Creation(Struct, frozen=True):
         places = in_order({task_id: definition.depends_on for task_id, definition in named})
         is_lone = len(named) == 1 and not named[0][1].depends_on
         is_ready = is_lone and named[0][1].next_run_at is None
-        encoded = [_encoded(*named[place], actor, _derived(command_id, place)) for place in places]
-        return cls(encoded, places, is_lone, is_ready)
+        encoded = [_encoded(*named[place], actor, task_command(command_id, place)) for place in places]
+        return cls(encoded, places, [bool(tasks[place][0]) for place in places], command_id, is_lone, is_ready)
+
+    @property
+    def command_beyond(self) -> UUID | None:
+        """The command id of one task more than there are: known if the key was used for a longer request."""
+        return task_command(self.key, len(self.tasks))
 
 
 def _encoded(task_id: str, definition: TaskCreated, actor: str, command_id: UUID | None) -> NewTask:
     return NewTask(task_id, Raw(catalog.encode(definition)), definition.priority, actor, command_id)
-
-
-def _derived(command_id: UUID | None, place: int) -> UUID | None:
-    """A request's idempotency key, made unique for each of its tasks."""
-    if command_id is None or place == 0:
-        return command_id
-    return uuid.uuid5(command_id, str(place))
 
 
 Answer = list[CreatedTask] | ElRusoError
@@ -138,7 +138,7 @@ async def _create_free(connection: Connection, creations: Sequence[Creation]) ->
     written = {(row["id"], row["command_id"]): row["seq"] for row in rows}
     seqs = [written.pop((task.id, task.command_id), None) for task in tasks]  # of two with one id the first was written
     left_out = [task for task, seq in zip(tasks, seqs, strict=True) if seq is None]
-    known = await _known(connection, left_out) if left_out else {}
+    known = await _known(connection, left_out, creations) if left_out else {}
     turn = iter(seqs)
     return [_answer(creation, [next(turn) for _ in creation.tasks], known) for creation in creations]
 
@@ -150,9 +150,10 @@ def _tasks(creations: Sequence[Creation]) -> list[NewTask]:
 Known = Mapping[str | UUID, Record]
 
 
-async def _known(connection: Connection, tasks: Sequence[NewTask]) -> Known:
-    """What stands in the log under the ids and idempotency keys of tasks that were left out."""
-    command_ids = [task.command_id for task in tasks if task.command_id is not None]
+async def _known(connection: Connection, tasks: Sequence[NewTask], creations: Sequence[Creation]) -> Known:
+    """What the log has under the ids and command ids of tasks that were left out, and just beyond each request."""
+    commands = [task.command_id for task in tasks] + [creation.command_beyond for creation in creations]
+    command_ids = [command for command in commands if command is not None]
     rows = await connection.fetch(SQL["creations_known"], [task.id for task in tasks], command_ids)
     return {row["id"]: row for row in rows} | {row["command_id"]: row for row in rows if row["command_id"]}
 
@@ -160,18 +161,32 @@ async def _known(connection: Connection, tasks: Sequence[NewTask]) -> Known:
 def _answer(creation: Creation, seqs: Sequence[int | None], known: Known) -> Answer:
     """The answer to one request. `seqs`: where its tasks were written, None for those that were left out."""
     answers: list[CreatedTask | None] = [None] * len(creation.tasks)
-    for task, place, seq in zip(creation.tasks, creation.places, seqs, strict=True):
+    by_key = _known_by_key(creation, known, seqs)
+    if by_key and any(seq is not None for seq in seqs):
+        return reused(by_key)
+    for task, named, place, seq in zip(creation.tasks, creation.named, creation.places, seqs, strict=True):
         if seq is not None:
             answers[place] = CreatedTask(task.id, seq, task.priority, True)
             continue
-        row = known[task.id] if task.id in known else known[task.command_id or task.id]
-        if not _same(row["data"], task.data):
-            name = "its idempotency key" if task.id not in known else f"the id {task.id}"
-            return DuplicateId(
-                f"{name} is taken by a task of other content ({row['id']}); choose another", id=row["id"]
-            )
+        row = known.get(task.command_id or task.id) or known[task.id]
+        same = _same(row["data"], task.data)
+        if by_key and not (same and (row["id"] == task.id or not named)):
+            return reused(by_key)
+        if not same:
+            return DuplicateId(f"the id {task.id} is taken by a task of other content; choose another", id=task.id)
         answers[place] = CreatedTask(row["id"], row["seq"], task.priority, False)
+    if by_key and creation.command_beyond in known:
+        return reused(by_key)
     return [answer for answer in answers if answer is not None]
+
+
+def _known_by_key(creation: Creation, known: Known, written: Sequence[int | None]) -> set[str]:
+    """Ids of the tasks that an earlier request with the same key created."""
+    if not known or creation.key is None:
+        return set()
+    commands = [creation.command_beyond, *(task.command_id for task in creation.tasks)]
+    rows = [known[command] for command in commands if command is not None and command in known]
+    return {row["id"] for row in rows if row["seq"] not in written}
 
 
 def _same(known: str, asked: Raw) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from asyncpg import Connection
@@ -13,6 +14,7 @@ from events.committer import Batch, Committer
 from events.directive import Approval, DirectiveApplied, DirectiveProposed, DirectiveRejected, RequiredRequest
 from events.draft import Draft
 from events.errors import Conflict, IllegalTransition, InvalidInput, NotFound, RequestsMissing, Unprocessable
+from events.idempotency_key import directive_command, reused
 from events.ids import new_directive_id
 from events.planner import PlannerCompleted, PlannerFailed, RefusedProposal
 from events.request import RequestDefinition
@@ -44,6 +46,8 @@ class Proposals(Struct, frozen=True):
     approval: Approval
     definitions: Definitions = {}
     run: PlannerReport | None = None
+    key: UUID | None = None
+    """The client's idempotency key."""
 
 
 class Proposed(Struct, frozen=True):
@@ -95,7 +99,7 @@ class Directives:
         With the approval `auto` their tasks are created too, but for those of directives whose required requests are
         not provided: these requests are opened, and the tasks follow when the last one is provided.
 
-        Raises (without a run): DuplicateId, DuplicateDirective, UnknownDependency.
+        Raises (without a run): DuplicateId, DuplicateDirective, UnknownDependency, IdempotencyKeyReused.
         """
         named = [draft if draft.id else replace(draft, id=new_directive_id()) for draft in proposals.drafts]
         proposed, rows = await self._writes.submit(self._proposing, replace(proposals, drafts=named))
@@ -137,7 +141,10 @@ async def _propose(connection: Connection, asked: Sequence[Proposals], resent: b
             known = await _recorded(connection, proposals.run.run_id)
             if known is not None:
                 return [(known, [])]
+        by_key = await _proposed_by_key(connection, proposals)
         settled, refused, ids = await _settle(connection, proposals)
+        if by_key and settled:
+            raise reused(by_key)
         missing = await _missing(connection, [request for each in settled for request in each.event.required_requests])
         ready = [each for each in settled if proposals.approval == "auto" and not _requires(each.event, missing)]
         proposed = Proposed(
@@ -192,17 +199,48 @@ async def _write(
         )
         rows += await _begin(connection, run.run_id, event, run.actor, None)
         cause = rows[-1]["seq"]
+    commands = {draft.id: directive_command(proposals.key, place) for place, draft in enumerate(proposals.drafts)}
     for each in settled:
-        rows += await _begin(connection, each.id, each.event, proposals.actor, cause)
+        rows += await _begin(connection, each.id, each.event, proposals.actor, cause, commands.get(each.id))
     for each in ready:
         rows += await connection.fetch(SQL["create_planned_tasks"], each.id, proposals.actor)
     return rows
 
 
-async def _begin(connection: Connection, id: str, event: Struct, actor: str, cause: int | None) -> Rows:  # noqa: A002
+async def _begin(
+    connection: Connection,
+    id: str,  # noqa: A002
+    event: Struct,
+    actor: str,
+    cause: int | None,
+    command_id: UUID | None = None,
+) -> Rows:
     name = catalog.type_name(event)
     data = catalog.encode(event).decode()
-    return list(await connection.fetch(SQL["begin_stream"], catalog.kind_of(name), id, name, actor, data, cause))
+    kind = catalog.kind_of(name)
+    return list(await connection.fetch(SQL["begin_stream"], kind, id, name, actor, data, cause, command_id))
+
+
+async def _proposed_by_key(connection: Connection, proposals: Proposals) -> set[str]:
+    """The directives that a request with the same key proposed before. Raises IdempotencyKeyReused."""
+    if proposals.key is None:
+        return set()
+    commands = [directive_command(proposals.key, place) for place in range(len(proposals.drafts) + 1)]
+    rows = await connection.fetch(SQL["proposals_by_command"], commands)
+    known = {row["command_id"]: row for row in rows}
+    ids = {row["id"] for row in rows}
+    for draft, command in zip(proposals.drafts, commands, strict=False):
+        row = known.get(command)
+        if row is not None and not (row["id"] == draft.id and draft.is_content_of(_proposal(row["data"]))):
+            raise reused(ids)
+    if commands[-1] in known:
+        raise reused(ids)
+    return ids
+
+
+def _proposal(data: str) -> DirectiveProposed:
+    event: DirectiveProposed = catalog.decode("directive.proposed", data)
+    return event
 
 
 async def _recorded(connection: Connection, run_id: str) -> Proposed | None:

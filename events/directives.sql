@@ -14,8 +14,13 @@ UNION ALL
 SELECT 'pending', d.digest, d.id FROM view.directives d WHERE d.status = 'PENDING' AND d.digest = ANY ($3::text[]);
 
 -- name: begin_stream
--- The first event of a stream. $1 kind, $2 id, $3 type, $4 actor, $5 data, $6 cause or null
-INSERT INTO log.events (kind, id, version, type, actor, data, cause) VALUES ($1, $2, 1, $3, $4, $5::json, $6) RETURNING seq;
+-- The first event of a stream. $1 kind, $2 id, $3 type, $4 actor, $5 data, $6 cause or null, $7 command id or null
+INSERT INTO log.events (kind, id, version, type, actor, data, cause, command_id)
+VALUES ($1, $2, 1, $3, $4, $5::json, $6, $7) RETURNING seq;
+
+-- name: proposals_by_command
+-- What was proposed by the commands $1.
+SELECT e.id, e.command_id, e.data FROM log.events e WHERE e.command_id = ANY ($1::uuid[]);
 
 -- name: read_first
 -- The first event of a stream. $1 kind, $2 id

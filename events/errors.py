@@ -10,6 +10,7 @@
     │   ├── IllegalTransition        the stream's state does not allow the event
     │   ├── LeaseLost                the run is no longer the task's current run
     │   ├── DuplicateId              the id is taken by a task of other content
+    │   ├── IdempotencyKeyReused     the idempotency key belongs to a request of other content
     │   ├── NotEligible              the task cannot be claimed now
     │   ├── DuplicateDirective       a directive of the same content is pending
     │   ├── RequestsMissing          credentials that it needs are not provided
@@ -107,6 +108,12 @@ class DuplicateId(Conflict):
     """The id is taken by a task of other content."""
 
     code = "duplicate_id"
+
+
+class IdempotencyKeyReused(Conflict):
+    """The idempotency key belongs to a request of other content."""
+
+    code = "idempotency_key_reused"
 
 
 class NotEligible(Conflict):

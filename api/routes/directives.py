@@ -30,8 +30,9 @@ async def propose_directives(call: Call, body: NewDirectives) -> Response:
     Their tasks are created with them, or when they are applied, as ELRUSO_APPROVAL says. The same again, by id or by
     Idempotency-Key, is answered with what exists. Unknown fields are ignored and noted.
     """
-    drafts = _draft(call, body)
-    proposals = Proposals(drafts, call.actor, call.deps.approval, call.deps.known_requests())
+    key = command_id(call.header("idempotency-key"))
+    drafts = _draft(call, body, key)
+    proposals = Proposals(drafts, call.actor, call.deps.approval, call.deps.known_requests(), key=key)
     proposed = await call.deps.commands.directives.propose(proposals)
     data = await call.deps.views.directives_by_id(proposed.directives)
     return answer(data[1:-1] if body.single else data, status=200 if proposed.again else 201)
@@ -90,7 +91,7 @@ async def _check_pending(call: Call, directive_id: str) -> None:
         raise IllegalTransition(f"directive {directive_id} is {shown['status']}, which is final; propose it again")
 
 
-def _draft(call: Call, body: NewDirectives) -> list[Draft]:
+def _draft(call: Call, body: NewDirectives, key: UUID | None) -> list[Draft]:
     if body.reading.problems:
         raise InvalidInput("; ".join(body.reading.problems))
     checked = [check(each, call.deps.screen.redact) for each in body.reading.directives]
@@ -101,7 +102,6 @@ def _draft(call: Call, body: NewDirectives) -> list[Draft]:
     drafts = [each.draft for each in checked if each.draft is not None]
     if not drafts:
         raise InvalidInput("there is no directive in the body")
-    key = command_id(call.header("idempotency-key"))
     return drafts if key is None else [_named(draft, key, place) for place, draft in enumerate(drafts)]
 
 

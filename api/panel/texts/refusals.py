@@ -13,6 +13,9 @@ TEXTS = {
     "error.illegal_transition": Text(es="Su estado no lo permite", en="Its status does not allow that"),
     "error.lease_lost": Text(es="Esa ejecución ya no es la actual", en="This run is not the current one any more"),
     "error.duplicate_id": Text(es="Ese id ya lo tiene otra tarea", en="Another task has this id"),
+    "error.idempotency_key_reused": Text(
+        es="Esa clave de idempotencia es de otra petición", en="This idempotency key belongs to another request"
+    ),
     "error.not_eligible": Text(es="Ahora no se puede tomar", en="It cannot be claimed now"),
     "error.duplicate_directive": Text(
         es="Ya hay una directiva igual pendiente", en="The same directive is pending already"
