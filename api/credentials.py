@@ -64,6 +64,9 @@ class Credentials(Protocol):
     async def list_requests(self) -> list[dict[str, Any]]:
         """Every request, defined or asked for, in the order of the ids."""
 
+    def file_problem(self) -> str | None:
+        """Why the file that defines requests cannot be read; None: it can."""
+
     async def find_request(self, request_id: str) -> dict[str, Any]:
         """One of them."""
 

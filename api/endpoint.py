@@ -29,6 +29,7 @@ from api.screening import screen_body
 from api.sharing import Sharing
 from api.transfer import Packed
 from events.errors import ElRusoError, InvalidInput, NotFound
+from events.ids import from_path
 
 
 class Endpoint(Entry, frozen=True, dict=True):
@@ -82,7 +83,7 @@ class Endpoint(Entry, frozen=True, dict=True):
         return made
 
     def _path_value(self, name: str, request: Request) -> Any:
-        text = request.path_params[name]
+        text = from_path(request.path_params[name])
         if "\0" in text:
             raise InvalidInput(f"{name} contains a NUL character")
         try:

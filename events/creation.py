@@ -17,7 +17,7 @@ from events.dependencies import in_order
 from events.errors import DuplicateId, ElRusoError, InvalidInput
 from events.hint import CHANNEL, NOTHING, Hint
 from events.idempotency_key import reused, task_command
-from events.ids import new_task_id
+from events.ids import check_new_id, new_task_id
 from events.statements import load_statements
 from events.task import TaskCreated
 
@@ -61,6 +61,9 @@ class Creation(Struct, frozen=True):
     def of(cls, tasks: Sequence[tuple[str | None, TaskCreated]], actor: str, command_id: UUID | None) -> "Creation":
         """Names the unnamed, orders, encodes. Raises DependencyCycle, InvalidInput."""
         named = [(task_id or new_task_id(), definition) for task_id, definition in tasks]
+        for task_id, _definition in tasks:
+            if task_id:
+                check_new_id(task_id, "task")
         if len({task_id for task_id, _ in named}) < len(named):
             raise InvalidInput("an id stands twice in the request; each task needs its own")
         places = in_order({task_id: definition.depends_on for task_id, definition in named})

@@ -17,8 +17,9 @@ from events.dependencies import in_order
 from events.directive import PlannedTask, RequiredRequest
 from events.draft import Draft, DraftTask
 from events.errors import DependencyCycle, InvalidInput
+from events.ids import check_new_id, is_request_id, problem_of_id
 from events.paths import parts_inside
-from events.proposal import AcceptanceProposal, DirectiveProposal, Proposed, TaskProposal
+from events.proposal import AcceptanceProposal, DirectiveProposal, Proposed, RequestProposal, TaskProposal
 from events.task import Acceptance, Step
 
 Redact = Callable[[str], str]
@@ -47,25 +48,61 @@ def check(proposed: Proposed, redact: Redact) -> Checked:
         return Checked(redact(proposal.title), None, [SECRET])
     tasks = proposal.tasks_to_create or []
     reasons = [reason for task in tasks for reason in _check_task(task)]
+    reasons += [_reason_of_request(each.request_id) for each in _strange_requests(proposal)]
     if NUL.search(text):
         reasons.append("it contains a NUL character (\\u0000), which cannot be stored")
     if reasons:
         return Checked(proposal.title, None, reasons)
     resolver = _Resolver(tasks)
     planned = resolver.resolve()
+    refused_ids = [name for name in _wished_ids(proposal) if problem_of_id(name)]
     if planned is None:
         return Checked(proposal.title, None, resolver.reasons)
     draft = Draft(
-        id=proposal.id or "",
+        id=_usable(proposal.id),
         title=proposal.title,
         body=proposal.body,
         acceptance_criteria=proposal.acceptance_criteria or [],
         risks=proposal.risks or [],
         required_requests=_once(proposal),
         tasks=planned,
-        notes=[*map(redact, proposed.notes), *resolver.notes],
+        notes=[*map(redact, proposed.notes), *resolver.notes, *map(_note_of_id, refused_ids)],
     )
     return Checked(proposal.title, draft, [])
+
+
+def check_ids(proposal: DirectiveProposal) -> None:
+    """Refuse a proposal with ids that cannot be used. `check` leaves them out instead. Raises InvalidInput."""
+    if proposal.id:
+        check_new_id(proposal.id, "directive")
+    for task in proposal.tasks_to_create or []:
+        if task.id:
+            check_new_id(task.id, "task")
+
+
+def _wished_ids(proposal: DirectiveProposal) -> list[str]:
+    wished = [proposal.id, *(task.id for task in proposal.tasks_to_create or [])]
+    return [name for name in wished if name]
+
+
+def _usable(name: str | None) -> str:
+    """The id, or nothing: then the log makes one."""
+    return name if name and problem_of_id(name) is None else ""
+
+
+def _note_of_id(name: str) -> str:
+    return f"the id {name!r} {problem_of_id(name)}; another was made"
+
+
+def _strange_requests(proposal: DirectiveProposal) -> list[RequestProposal]:
+    return [each for each in proposal.required_requests or [] if not is_request_id(each.request_id)]
+
+
+def _reason_of_request(name: str) -> str:
+    return (
+        f"required_requests: {name!r} is no id of a request; it consists of letters, digits, dots, underscores and "
+        "hyphens, like REQ-009"
+    )
 
 
 def _check_task(task: TaskProposal) -> Iterator[str]:
@@ -191,7 +228,7 @@ class _Resolver:
 
 def _plan(task: TaskProposal) -> PlannedTask:
     return PlannedTask(
-        id=task.id or "",
+        id=_usable(task.id),
         title=task.title,
         body=task.body,
         phase=task.phase,

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from events.ids import REQUEST_ID
 from events.request import RequestDefinition
 from events.requests import Wanted
 from ops.errors import OperatorError
 
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]
+Id = Annotated[str, Meta(pattern=REQUEST_ID)]
 Line = Annotated[str, Meta(min_length=1, max_length=1000)]
 VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}\Z")]
 """What a shell can have as a variable."""
@@ -77,6 +78,15 @@ def parse_definitions(text: bytes, path: Path) -> tuple[Definition, ...]:
     definitions = tuple(_definition(plain, place, path) for place, plain in enumerate(_array(text, path), start=1))
     _refuse_twins([definition.id for definition in definitions], path)
     return definitions
+
+
+def is_definition(plain: dict[str, Any]) -> bool:
+    """Whether REQUESTS.json can hold this entry."""
+    try:
+        msgspec.convert(plain, Definition)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _array(text: bytes, path: Path) -> list[dict[str, Any]]:

@@ -65,6 +65,8 @@ async def show_home(visit: Visit) -> Response:
         )
         for each in runners.unfit[:UNFIT_SHOWN]
     ]
+    problem = visit.deps.credentials.file_problem()
+    needs += [Need(True, visit.text("need.requests_file", detail=problem), "/panel/setup")] if problem else []
     needs += [Need(True, visit.text("need.holder", **_told(holder)), "/panel#live-needs") for holder in holders[:1]]
     needs += [Need(False, visit.text(key, count=count), path) for key, count, path in asked if count]
     return render(

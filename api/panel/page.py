@@ -25,7 +25,7 @@ from api.errors import MethodNotAllowed, as_refusal
 from api.live import Live
 from api.panel.door import find_caller
 from api.panel.engine import said_of_refusal
-from api.panel.paper import HEADERS, part, render
+from api.panel.paper import HEADERS, render
 from api.panel.texts import MESSAGES
 from api.panel.typed_form import Refusal, TypedForm
 from api.panel.visit import Visit
@@ -33,6 +33,7 @@ from api.peer import refuse_steps
 from api.permissions import ANYONE
 from api.screening import refuse_secrets
 from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
+from events.ids import from_path
 
 FORM_BYTES = 4 << 20
 FIELDS_MAX = 20_000
@@ -95,7 +96,7 @@ class Page(Entry, frozen=True, dict=True):
             found["query"] = read_fields(request.query_params.multi_items(), self.reads["query"])
         if request.method == "POST":
             fields = _form_fields(await read_body(request, FORM_BYTES))
-            visit.form = TypedForm(part(request.scope["path"]), fields)
+            visit.form = TypedForm(quote(request.scope["path"]), fields)
         if "form" in self.reads:
             if self.secrets == "refuse":
                 await asyncio.to_thread(refuse_secrets, [value for _, value in fields], deps.screen)
@@ -103,7 +104,7 @@ class Page(Entry, frozen=True, dict=True):
         return found
 
     def _path_value(self, name: str, request: Request) -> Any:
-        text = request.path_params[name]
+        text = from_path(request.path_params[name])
         try:
             if "\0" in text:
                 raise NotFound(text)

@@ -4,7 +4,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -15,6 +15,7 @@ from api.panel.command_text import command_html
 from api.panel.harmless import harmless_line, show
 from api.panel.navigation import navigation
 from api.panel.visit import NOTICE_COOKIE, Visit
+from events.ids import in_path
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -90,8 +91,8 @@ def address(path: str, **parameters: Any) -> str:
 
 
 def part(text: str) -> str:
-    """A text as one part of a path. Slashes may stand in an id."""
-    return quote(text, safe="/")
+    """An id as one part of a path."""
+    return in_path(text)
 
 
 def prepare_templates() -> None:

@@ -15,7 +15,7 @@ from api.panel.paper import part, render
 from api.panel.story import tell
 from api.panel.visit import Visit
 from api.wire.field import Text
-from api.wire.request import RequestId, VariableName
+from api.wire.request import KnownRequestId, VariableName
 from events.errors import Conflict, InvalidInput
 from events.log import last_seq
 from events.visible_text import findings
@@ -56,7 +56,7 @@ class RequestView(Struct, frozen=True, forbid_unknown_fields=True):
     whole: bool = False
 
 
-async def show_request(visit: Visit, request_id: RequestId, query: RequestView) -> Response:
+async def show_request(visit: Visit, request_id: KnownRequestId, query: RequestView) -> Response:
     """One credential: what it is for, how to get it, the command that tries it out, and the form that takes it."""
     seq = await last_seq(visit.deps.pool)
     request = await visit.deps.credentials.find_request(request_id)
@@ -114,7 +114,7 @@ class ReasonForm(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Text | None = None
 
 
-async def store(visit: Visit, request_id: RequestId, form: ValuesForm) -> Response:
+async def store(visit: Visit, request_id: KnownRequestId, form: ValuesForm) -> Response:
     """Put values into the vault, and try them out."""
     desk, page = visit.deps.credentials, f"/panel/requests/{part(request_id)}"
     if len(form.name) != len(form.value):
@@ -140,7 +140,7 @@ async def store(visit: Visit, request_id: RequestId, form: ValuesForm) -> Respon
     return visit.go(page, message + warned)
 
 
-async def validate(visit: Visit, request_id: RequestId, form: TryForm) -> Response:
+async def validate(visit: Visit, request_id: KnownRequestId, form: TryForm) -> Response:
     """Try out what is stored, with the command that the page showed whole and no other."""
     if form.shown != _digest((await visit.deps.credentials.find_request(request_id))["validation_cmd"] or ""):
         raise Conflict(visit.text("request.command_not_shown"))
@@ -149,13 +149,13 @@ async def validate(visit: Visit, request_id: RequestId, form: TryForm) -> Respon
     return visit.go(f"/panel/requests/{part(request_id)}", notice)
 
 
-async def withdraw(visit: Visit, request_id: RequestId, form: ReasonForm) -> Response:
+async def withdraw(visit: Visit, request_id: KnownRequestId, form: ReasonForm) -> Response:
     """Nobody needs it any more."""
     await visit.deps.credentials.change(request_id, Change("WITHDRAWN", form.reason), visit.actor)
     return visit.go(f"/panel/requests/{part(request_id)}", visit.text("request.withdrawn"))
 
 
-async def ask_again(visit: Visit, request_id: RequestId, form: ReasonForm) -> Response:
+async def ask_again(visit: Visit, request_id: KnownRequestId, form: ReasonForm) -> Response:
     """It is wanted again. One that is provided stays so: an operator asks, as by POST /ops/requests, no more."""
     desk = visit.deps.credentials
     if (await desk.find_request(request_id))["status"] == "WITHDRAWN":

@@ -14,7 +14,7 @@ from api.wire.directive import OLDER, ApplyDirective, DirectiveChange, Directive
 from events.directives import Applied, Decision, Proposals
 from events.draft import Draft
 from events.errors import DirectiveRefused, IllegalTransition, InvalidInput, NotFound
-from events.guardrails import check
+from events.guardrails import check, check_ids
 
 
 async def list_directives(call: Call, query: DirectiveFilter) -> Response:
@@ -94,6 +94,8 @@ async def _check_pending(call: Call, directive_id: str) -> None:
 def _draft(call: Call, body: NewDirectives, key: UUID | None) -> list[Draft]:
     if body.reading.problems:
         raise InvalidInput("; ".join(body.reading.problems))
+    for each in body.reading.directives:
+        check_ids(each.proposal)
     checked = [check(each, call.deps.screen.redact) for each in body.reading.directives]
     reasons = {each.title: each.reasons for each in checked if each.draft is None}
     if reasons:

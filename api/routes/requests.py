@@ -7,12 +7,12 @@ from api.credentials import Change
 from api.envelope import answer_value
 from api.holder import check_permission
 from api.wire.request import (
+    KnownRequestId,
     NewRequest,
     NewRequests,
     Nothing,
     RequestChange,
     RequestFilter,
-    RequestId,
     Values,
     status_of,
 )
@@ -23,7 +23,10 @@ async def list_requests(call: Call, query: RequestFilter) -> Response:
     """The credentials that REQUESTS.json defines or somebody asked for: what is wanted, and is it there?"""
     requests = await call.deps.credentials.list_requests()
     wanted = [each for each in requests if status_of(query.status) in (None, each["status"])]
-    return answer_value(wanted, meta={"total": len(wanted), "next": None})
+    problem = call.deps.credentials.file_problem()
+    return answer_value(
+        wanted, meta={"total": len(wanted), "next": None} | ({"problem": problem} if problem is not None else {})
+    )
 
 
 async def open_requests(call: Call, body: NewRequests) -> Response:
@@ -48,7 +51,7 @@ async def _set_status(call: Call, wanted: NewRequest) -> None:
         await call.deps.credentials.change(wanted.id, Change(status, wanted.reason), call.actor)
 
 
-async def change_request(call: Call, request_id: RequestId, body: RequestChange) -> Response:
+async def change_request(call: Call, request_id: KnownRequestId, body: RequestChange) -> Response:
     """Say that a credential is provided elsewhere, wanted (again), or not wanted; grant it to tasks, or not."""
     if body.status is None and body.granted is None:
         raise InvalidInput("say what is to be so: `status` (WAITING, PROVIDED or WITHDRAWN), or `granted`")
@@ -57,16 +60,16 @@ async def change_request(call: Call, request_id: RequestId, body: RequestChange)
     return answer_value(await call.deps.credentials.find_request(request_id))
 
 
-async def store_values(call: Call, request_id: RequestId, body: Values) -> Response:
+async def store_values(call: Call, request_id: KnownRequestId, body: Values) -> Response:
     """Put values into the vault; they take effect at once. The request is PROVIDED when none is missing."""
     return answer_value(await call.deps.credentials.store(request_id, body.values, body.granted, call.actor))
 
 
-async def show_value_status(call: Call, request_id: RequestId) -> Response:
+async def show_value_status(call: Call, request_id: KnownRequestId) -> Response:
     """Whether every variable of the request has a value. The values themselves are never shown."""
     return answer_value({"has_value": await call.deps.credentials.has_value(request_id)})
 
 
-async def validate_values(call: Call, request_id: RequestId, body: Nothing) -> Response:
+async def validate_values(call: Call, request_id: KnownRequestId, body: Nothing) -> Response:
     """Run the request's validation command with its values in the environment. Bounded in time."""
     return answer_value(await call.deps.credentials.validate(request_id))

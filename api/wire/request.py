@@ -5,12 +5,16 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from api.wire.field import Line, Moment, Text
+from api.wire.field import Line, Moment, TaskId, Text
 from events.errors import InvalidInput
+from events.ids import REQUEST_ID
 from events.request import RequestDefinition
 from events.requests import Wanted
 
-RequestId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$(?!\n)", description="Like REQ-009.")]
+RequestId = Annotated[str, Meta(pattern=REQUEST_ID, description="Like REQ-009.")]
+"""Of a new request."""
+KnownRequestId = TaskId
+"""Of a request that the log may hold already."""
 VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$(?!\n)", description="Of a shell variable.")]
 Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
 OlderStatus = Literal["WAITING", "PROVIDED", "WITHDRAWN", "REJECTED"]

@@ -1,10 +1,10 @@
 """`elruso directive`: what was proposed, what it would do, and the decision. Speaks to the API."""
 
 from typing import Any
-from urllib.parse import quote
 
 import click
 
+from events.ids import in_path
 from ops.client import Client
 from ops.directive_preview import show_preview
 from ops.terminal import Terminal, group, option
@@ -77,4 +77,4 @@ def reject(terminal: Terminal, directive_id: str, reason: str | None) -> None:
 
 
 def _path(directive_id: str) -> str:
-    return f"/ops/directives/{quote(directive_id, safe='')}"
+    return f"/ops/directives/{in_path(directive_id)}"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 import msgspec
@@ -15,6 +14,7 @@ import psutil
 import uvloop
 from msgspec.structs import replace
 
+from events.ids import in_path
 from ops.client import Client
 from ops.config import Config, inherited_environment
 from ops.database import running_database
@@ -151,7 +151,7 @@ def stop_command(terminal: Terminal) -> int:
 @click.pass_obj
 def drain_command(terminal: Terminal, runner_id: str, reason: str | None) -> None:
     """Hand a runner nothing more."""
-    path = f"/runners/{quote(runner_id, safe='')}/drain"
+    path = f"/runners/{in_path(runner_id)}/drain"
     found = Client(terminal.config).ask("POST", path, body={"reason": reason} if reason else {})
     terminal.say("runner.drains", id=runner_id, held=found["running"])
 
@@ -161,7 +161,7 @@ def drain_command(terminal: Terminal, runner_id: str, reason: str | None) -> Non
 @click.pass_obj
 def resume_command(terminal: Terminal, runner_id: str) -> None:
     """Hand a runner work again."""
-    Client(terminal.config).ask("POST", f"/runners/{quote(runner_id, safe='')}/resume")
+    Client(terminal.config).ask("POST", f"/runners/{in_path(runner_id)}/resume")
     terminal.say("runner.resumed", id=runner_id)
 
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import quote
 
 import click
 
 from events.execution import ExecutorName
+from events.ids import in_path
 from ops.client import Client
 from ops.errors import OperatorError
 from ops.terminal import Overflow, Terminal, group, option
@@ -114,7 +114,7 @@ def cancel(terminal: Terminal, task_id: str, reason: str | None) -> None:
 
 
 def _path(task_id: str) -> str:
-    return f"/ops/tasks/{quote(task_id, safe='')}"
+    return f"/ops/tasks/{in_path(task_id)}"
 
 
 def _read(file: Path) -> Any:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from events.connect import LOST_CONNECTION, Database, unavailable
 from events.errors import from_postgres
+from ops.definitions import is_definition
 from ops.errors import OperatorError
 from ops.report import Line, brief
 from ops.sync.list_file import Item, ListFile
@@ -66,8 +67,10 @@ async def pull_requests(database: Database, file: ListFile) -> Pulled:
     read_file(file)  # one that will not do is not written over
     known = await _look(database, known_requests)
     old = [write_request(item, known.pop(item["id"])) if item["id"] in known else item for item in file.items]
-    new = [write_request({}, request) for request in known.values()]
+    found = [write_request({}, request) for request in known.values()]
+    new = [item for item in found if is_definition(item)]
     lines = [Line("sync.added_request", {name: each[name] for name in ("id", "status", "service")}) for each in new]
+    lines += [Line.of("sync.no_definition", id=item["id"]) for item in found if item not in new]
     counts = Line.of("sync.pulled_requests", added=len(new), **_counts(file, old))
     return Pulled(old + new, [*_rewritten(file, old), *lines, counts])
 

@@ -100,6 +100,10 @@ TEXTS = {
     ),
     "sync.new_request": Text(es="+ {id}  {status}  {service}", en="+ {id}  {status}  {service}"),
     "sync.added_request": Text(es="+ {id}  {status}  {service}", en="+ {id}  {status}  {service}"),
+    "sync.no_definition": Text(
+        es="! {id} queda fuera: le falta el servicio, o el archivo no admite su id.",
+        en="! {id} is left out: it has no service, or an id that the file does not accept.",
+    ),
     "sync.changed_request": Text(
         es="~ {id}  {source} → {status}  ({fields})", en="~ {id}  {source} → {status}  ({fields})"
     ),

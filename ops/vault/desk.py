@@ -66,23 +66,33 @@ class Desk:
     # ------------------------------------------------------------------ what is asked for
 
     async def list_requests(self) -> list[dict[str, Any]]:
-        """Every request, defined or asked for, in the order of the ids.
+        """Every request, defined or asked for, in the order of the ids; without REQUESTS.json if it is unreadable.
 
         Each: what `view.requests` says, with the definition, `has_value`, and `granted`: the names that tasks may have.
         """
         rows: dict[str, dict[str, Any]] = {row["id"]: row for row in msgspec.json.decode(await self._views.requests())}
-        for id, definition in self._defined().items():  # noqa: A001
+        defined = {} if self.file_problem() else self._defined()
+        for id, definition in defined.items():  # noqa: A001
             row = rows.setdefault(id, {"id": id, "status": "WAITING", **UNKNOWN, "version": 0})
             row |= {name: getattr(definition.asked, name) for name in DEFINED}
         overriding = self._keyring.overriding()
         return [self._shown(rows[id], overriding) for id in sorted(rows)]  # noqa: A001
 
     async def find_request(self, request_id: str) -> dict[str, Any]:
-        """One of them. Raises NotFound."""
+        """One of them. Raises NotFound; Unprocessable if it is not in the log and REQUESTS.json is unreadable."""
         for row in await self.list_requests():
             if row["id"] == request_id:
                 return row
+        self._defined()
         raise NotFound(f"there is no request {request_id}; GET /ops/requests lists them")
+
+    def file_problem(self) -> str | None:
+        """Why REQUESTS.json cannot be read; None: it can."""
+        try:
+            self._defined()
+        except Unprocessable as refusal:
+            return refusal.detail
+        return None
 
     async def open(self, wanted: Sequence[Wanted], actor: str) -> list[str]:
         """Ask for credentials; which of them were not asked for already.

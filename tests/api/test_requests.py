@@ -107,7 +107,14 @@ async def test_a_changed_file_counts_at_once(api: Served, file: File) -> None:
     file[0] = Definition("REQ-009", "Another", scopes=["OTHER_KEY"])
     assert ("Another", ["OTHER_KEY"]) == ((request := await show(api))["service"], request["scopes"])
     file.broken = OperatorError("definitions.twice", file="REQUESTS.json", request="REQ-009")
-    assert (422, "unprocessable", str(file.broken)) == refusal_of(await api.client.get("/ops/requests"))
+    answer = (await api.client.get("/ops/requests")).json()
+    assert (["REQ-009"], str(file.broken)) == ([each["id"] for each in answer["data"]], answer["meta"]["problem"])
+    assert (422, "unprocessable", str(file.broken)) == refusal_of(
+        await api.client.post("/ops/requests", json={"id": "REQ-010"})
+    )
+    home = await api.client.get("/panel", headers={"Accept-Language": "en"})
+    assert home.is_success
+    assert "REQUESTS.json cannot be read" in home.text
 
 
 REFUSED: list[tuple[str, str, Any, int, str]] = [

@@ -124,14 +124,6 @@ async def test_an_unknown_dependency_is_refused_by_name(api: Served) -> None:
     assert "ghost" in detail
 
 
-async def test_an_id_may_hold_slashes_and_other_letters(api: Served) -> None:
-    """An id is any printable text; in the address it is escaped."""
-    await api.post("/ops/tasks", {"id": "obra/ñandú 1", "title": "A"})
-
-    assert "A" == (await api.get("/ops/tasks/obra%2F%C3%B1and%C3%BA%201"))["title"]
-    assert "cancelled" == (await api.post("/ops/tasks/obra%2F%C3%B1and%C3%BA%201/cancel"))["status"]
-
-
 async def test_tasks_are_listed_by_status_and_phase(api: Served) -> None:
     """Filters narrow the list; limit and cursor page through it."""
     await api.post("/ops/tasks", [{"id": str(number), "title": "T", "phase": number % 2} for number in range(5)])

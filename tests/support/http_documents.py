@@ -41,9 +41,13 @@ attempts left stays blocked until an operator requeues it without `last_error`. 
 it works keeps what it claimed for `ELRUSO_CLIENT_LEASE_SECONDS`.
 
 `POST /ops/tasks` takes one task, an array, or `{"tasks": […]}`: all are created or none, in any order of their
-dependencies. The same id with the same content, or the same request with the same `Idempotency-Key` header, answers with
-what exists (200). A key belongs to one request: with another body it is refused with `idempotency_key_reused` (409), and
-nothing of that body is created. The same holds for `POST /ops/directives`.
+dependencies. The same id with the same content, or the same request with the same `Idempotency-Key` header, answers
+with what exists (200). A key belongs to one request: with another body it is refused with `idempotency_key_reused`
+(409), and nothing of that body is created. The same holds for `POST /ops/directives`.
+
+An id has 1 to 200 characters, of which none is a slash or a control character; it is not `.`, `..`, `bulk`, `claim`,
+`new`, `prompt` or `run`, and holds nothing that looks percent-encoded. Older logs may hold other ids: an address has
+them percent-encoded twice (`/ops/tasks/%252E%252E/why` is about the task `..`).
 
 `POST /ops/requests/{id}/value` takes `{"values": {"OPENAI_API_KEY": "…"}}`: they go to the vault and no answer ever
 holds them. Any other body with a value of the vault in it is refused with `secret_in_text`, or, where a runner reports,

@@ -71,6 +71,9 @@ TEXTS = {
     ),
     "need.failed": Text(es="Tareas fallidas: {count}.", en="Failed tasks: {count}."),
     "need.fail_rate": Text(es="Falla el {rate} de las últimas ejecuciones.", en="{rate} of the latest runs failed."),
+    "need.requests_file": Text(
+        es="No se puede leer REQUESTS.json: {detail}", en="REQUESTS.json cannot be read: {detail}"
+    ),
     "need.old": Text(es="La tarea más antigua espera desde hace {age}.", en="The oldest task has waited for {age}."),
     "need.holder": Text(
         es="{name} tiene una transacción abierta desde hace {age}: nada de lo borrado se limpia y la cola se vuelve "
