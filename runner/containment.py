@@ -22,7 +22,7 @@ FORKED_STATUS = 70  # EX_SOFTWARE of sysexits.h: the exit status of a forked cop
 _MESSAGE = b"a process forked by a handler did not end itself; it was ended before it could act as the runner\n"
 
 
-class Settled(Struct, frozen=True):
+class Settled(Struct, frozen=True, gc=False):
     """How a coroutine ended: its value, or what it raised."""
 
     value: Any = None
@@ -32,21 +32,21 @@ class Settled(Struct, frozen=True):
 @types.coroutine
 def contain(coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Settled]:
     """Await `coroutine`; returns what it raised instead of raising it. Closing it raises GeneratorExit, as usual."""
-    process = os.getpid()
+    generation = _generation.forks
     step, argument = coroutine.send, None
-    token = _inside_handler.set(True)
+    if not _contained.get():
+        _contained.set(True)  # for good: whatever else this task creates may be contained as well
     while True:
         settled = None
         try:
             awaited = step(argument)
         except StopIteration as end:
-            settled = Settled(value=end.value)
+            settled = Settled(end.value)
         except BaseException as error:
-            settled = Settled(error=error)
-        if os.getpid() != process:
+            settled = Settled(None, error)
+        if _generation.forks != generation:
             _end_copy()
         if settled is not None:
-            _inside_handler.reset(token)
             return settled
         try:
             argument = yield awaited
@@ -97,7 +97,7 @@ def describe_trace(error: BaseException) -> str:
 
 
 def _create_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
-    return asyncio.Task(_contain_task(coroutine) if _inside_handler.get() else coroutine, loop=loop, **options)
+    return asyncio.Task(_contain_task(coroutine) if _contained.get() else coroutine, loop=loop, **options)
 
 
 async def _contain_task(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -107,7 +107,14 @@ async def _contain_task(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return settled.value
 
 
-_inside_handler: ContextVar[bool] = ContextVar("inside_handler", default=False)
+class _Generation:
+    """How many forks lie between this process and the one that imported this module. Asking for the pid is slower."""
+
+    forks = 0
+
+
+_generation = _Generation()
+_contained: ContextVar[bool] = ContextVar("contained", default=False)
 _guarded: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
 
 
@@ -117,10 +124,11 @@ def _end_copy() -> None:
     os._exit(FORKED_STATUS)
 
 
-def _end_copy_soon() -> None:
+def _begin_copy() -> None:
+    _generation.forks += 1
     for loop in _guarded:
         if loop.is_running():
             loop.call_soon(_end_copy)
 
 
-os.register_at_fork(after_in_child=_end_copy_soon)
+os.register_at_fork(after_in_child=_begin_copy)

@@ -9,6 +9,7 @@ async def thumbnail(task: Task) -> dict[str, int]:
 
 import importlib
 import inspect
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,6 +17,7 @@ from typing import Any, Self, TypeVar
 from msgspec import Struct
 
 from events.errors import InvalidInput
+from runner.containment import describe
 
 Function = Callable[["Task"], Awaitable[Any]]
 AnyFunction = TypeVar("AnyFunction", bound=Function)
@@ -82,12 +84,16 @@ class Handlers:
         """All handlers of the registries in a module, for `--handlers`.
 
         Raises:
-            InvalidInput: there is no such module, or no registry with a handler in it.
+            InvalidInput: there is no such module, it cannot be imported, or it has no registry with a handler in it.
         """
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as problem:
             raise InvalidInput(f"--handlers {module_name}: {problem}") from problem
+        except (Exception, SystemExit) as problem:
+            last = traceback.extract_tb(problem.__traceback__)[-1]
+            reason = f"{describe(problem)} ({last.filename}:{last.lineno})"
+            raise InvalidInput(f"--handlers {module_name}: it cannot be imported: {reason}") from problem
         loaded = cls()
         for registry in vars(module).values():
             if isinstance(registry, Handlers):

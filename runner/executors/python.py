@@ -76,6 +76,8 @@ async def _limited(handler: Handler, given: Task, run: Run, seconds: float) -> S
         raise run.out_of_time() from None
     finally:
         watch.cancel()
+    if limit.expired():  # it ignored that
+        raise run.out_of_time()
     run.seconds_left()
     return settled
 

@@ -1,5 +1,8 @@
 """The registry of python handlers."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from events.errors import InvalidInput
@@ -32,6 +35,26 @@ def test_the_handlers_of_a_module_are_loaded() -> None:
     """Every registry in the module counts."""
     loaded = Handlers.load("tests.runner.test_execute")
     assert "noop" in loaded.names
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("raise RuntimeError('not today')", r"RuntimeError: not today \(.*broken_jobs.py:1\)"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("def", "SyntaxError"),
+        ("import no_such_module", "no_such_module"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, complaint: str
+) -> None:
+    """Whatever its import raises, the message names the module, the error and the line."""
+    (tmp_path / "broken_jobs.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_jobs", raising=False)
+    with pytest.raises(InvalidInput, match=f"--handlers broken_jobs: .*{complaint}"):
+        Handlers.load("broken_jobs")
 
 
 @pytest.mark.parametrize("module", ["no_such_module", "tests.runner.recording"])

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from events.releases import UNKNOWN_RUN
 from events.task import Step, TaskCreated
+from runner import runs
 from runner.handlers import Handlers, Task
 from tests.runner.working import Ledger, working_on
 from tests.support.waiting import eventually
@@ -158,6 +162,29 @@ async def test_taken_run_is_cancelled_while_it_is_silent(database: str, tasks: L
         await tasks.commands.cancel("t1", "not wanted", "human:test")
         await tasks.shell(1, "true", prefix="next")
         await eventually(lambda: tasks.count("done"))
+
+
+async def test_a_taken_run_that_ignores_its_cancellation_gives_up_its_slot(
+    database: str, tasks: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The only slot goes to the next task after a while, although the handler of a cancelled task works on."""
+    monkeypatch.setattr(runs, "LOST_SECONDS", 0.2)
+    handlers, stop = Handlers(), asyncio.Event()
+
+    @handlers.task("stubborn")
+    async def stubborn(task: Task) -> None:
+        while not stop.is_set():
+            with suppress(asyncio.CancelledError):
+                await stop.wait()
+
+    await tasks.python(1, "stubborn")
+    async with working_on(database, handlers, concurrency=1):
+        await eventually(lambda: _has(tasks, "t1", "started"))
+        await tasks.commands.cancel("t1", "not wanted", "human:test")
+        await tasks.shell(1, "true", prefix="next")
+        await eventually(lambda: tasks.count("done"))
+        stop.set()
+    assert ["created", "claimed", "started", "cancelled"] == await tasks.types("t1")
 
 
 async def test_claim_nobody_heard_of_is_given_back(database: str, tasks: Ledger, tmp_path: Path) -> None:
