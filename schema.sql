@@ -119,6 +119,45 @@ INSERT INTO log.transitions (kind, type, sources, target) VALUES
     ('system', 'system.paused',    '{"",active}',                         'paused'),
     ('system', 'system.resumed',   '{paused}',                            'active');
 
+-- What an event must be, by its type, and its envelope, by its kind: the Structs of events/*.py in a subset of JSON Schema
+-- (events/rules.py, which prints these rows; a test compares).
+CREATE TABLE log.rules (
+    name text COLLATE "C" PRIMARY KEY,
+    rule jsonb NOT NULL
+);
+INSERT INTO log.rules (name, rule) VALUES
+    ('task.created', '{"type":["object"],"properties":{"title":{"type":["string"],"minLength":1,"maxLength":1000},"body":{"type":["string","null"],"maxLength":1000000},"phase":{"type":["string","integer","null"],"maxLength":200,"minimum":-9223372036854775808,"maximum":9223372036854775807},"task_type":{"type":["string"],"minLength":1,"maxLength":1000},"steps":{"type":["array"],"items":{"type":["object"],"properties":{"name":{"type":["string"],"minLength":1,"maxLength":1000},"cmd":{"type":["string"],"maxLength":1000000},"timeout_seconds":{"type":["number","null"],"minimum":0.001,"maximum":31536000}},"required":["name","cmd"],"additionalProperties":false}},"params":{"type":["object"]},"priority":{"type":["integer"],"minimum":0,"maximum":1000},"max_attempts":{"type":["integer"],"minimum":1,"maximum":100},"timeout_seconds":{"type":["number","null"],"minimum":0.001,"maximum":31536000},"depends_on":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"blocked_by":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"directive_id":{"type":["string","null"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"branch":{"type":["string","null"],"minLength":1,"maxLength":1000},"acceptance":{"type":["object","null"],"properties":{"expected_files":{"type":["array"],"items":{"type":["string"],"maxLength":16384}},"checks":{"type":["array"],"items":{"type":["object"],"properties":{"name":{"type":["string"],"minLength":1,"maxLength":1000},"cmd":{"type":["string"],"maxLength":1000000},"timeout_seconds":{"type":["number","null"],"minimum":0.001,"maximum":31536000}},"required":["name","cmd"],"additionalProperties":false}}},"required":[],"additionalProperties":false},"allowed_scope":{"type":["array"],"items":{"type":["string"],"maxLength":16384}},"next_run_at":{"type":["string","null"],"format":"date-time"}},"required":["title"],"additionalProperties":false}'),
+    ('task.claimed', '{"type":["object"],"properties":{"runner":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"attempt":{"type":["integer"],"minimum":0,"maximum":1000000}},"required":["runner","attempt"],"additionalProperties":false}'),
+    ('task.started', '{"type":["object"],"properties":{"run_id":{"type":["integer"],"minimum":0,"maximum":9223372036854775807},"branch":{"type":["string","null"],"maxLength":1000},"commit_hash":{"type":["string","null"],"maxLength":1000}},"required":["run_id"],"additionalProperties":false}'),
+    ('task.step', '{"type":["object"],"properties":{"run_id":{"type":["integer"],"minimum":0,"maximum":9223372036854775807},"number":{"type":["integer"],"minimum":0,"maximum":2147483647},"name":{"type":["string"],"minLength":1,"maxLength":1000},"cmd":{"type":["string","null"],"maxLength":1000000},"exit_code":{"type":["integer","null"],"minimum":-2147483648,"maximum":2147483647},"duration_ms":{"type":["integer","null"],"minimum":0,"maximum":9007199254740991},"output_excerpt":{"type":["string","null"],"maxLength":1000000},"output_bytes":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"truncated":{"type":["boolean"]},"error":{"type":["string","null"],"maxLength":1000000}},"required":["run_id","number","name"],"additionalProperties":false}'),
+    ('task.done', '{"type":["object"],"properties":{"run_id":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807},"duration_ms":{"type":["integer","null"],"minimum":0,"maximum":9007199254740991},"summary":{"type":["string","null"],"maxLength":1000000},"result":{},"branch":{"type":["string","null"],"maxLength":1000},"commit_hash":{"type":["string","null"],"maxLength":1000},"file_changes":{"type":["array"],"items":{"type":["object"],"properties":{"path":{"type":["string"],"maxLength":16384},"change":{"enum":["added","deleted","modified","renamed"],"type":["string"]},"added":{"type":["integer","null"],"minimum":0,"maximum":2147483647},"removed":{"type":["integer","null"],"minimum":0,"maximum":2147483647},"renamed_from":{"type":["string","null"],"maxLength":16384}},"required":["path"],"additionalProperties":false}},"unrecorded":{"type":["array"],"items":{"type":["object"],"properties":{"path":{"type":["string"],"maxLength":16384},"reason":{"enum":["embedded_repository","history","refused","special_file","submodule","unsupported_name"],"type":["string"]}},"required":["path","reason"],"additionalProperties":false}},"kept_path":{"type":["string","null"],"maxLength":16384},"kept_until":{"type":["string","null"],"format":"date-time"},"artifacts":{"type":["array"],"items":{"type":["object"],"properties":{"kind":{"enum":["diffstat","patch"],"type":["string"]},"sha256":{"type":["string"],"maxLength":200},"size_bytes":{"type":["integer"],"minimum":0,"maximum":9007199254740991}},"required":["kind","sha256","size_bytes"],"additionalProperties":false}},"artifact_path":{"type":["string","null"],"maxLength":16384}},"required":["run_id"],"additionalProperties":false}'),
+    ('task.failed', '{"type":["object"],"properties":{"run_id":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807},"error":{"type":["string"],"maxLength":1000000},"duration_ms":{"type":["integer","null"],"minimum":0,"maximum":9007199254740991},"summary":{"type":["string","null"],"maxLength":1000000},"branch":{"type":["string","null"],"maxLength":1000},"commit_hash":{"type":["string","null"],"maxLength":1000},"file_changes":{"type":["array"],"items":{"type":["object"],"properties":{"path":{"type":["string"],"maxLength":16384},"change":{"enum":["added","deleted","modified","renamed"],"type":["string"]},"added":{"type":["integer","null"],"minimum":0,"maximum":2147483647},"removed":{"type":["integer","null"],"minimum":0,"maximum":2147483647},"renamed_from":{"type":["string","null"],"maxLength":16384}},"required":["path"],"additionalProperties":false}},"unrecorded":{"type":["array"],"items":{"type":["object"],"properties":{"path":{"type":["string"],"maxLength":16384},"reason":{"enum":["embedded_repository","history","refused","special_file","submodule","unsupported_name"],"type":["string"]}},"required":["path","reason"],"additionalProperties":false}},"kept_path":{"type":["string","null"],"maxLength":16384},"kept_until":{"type":["string","null"],"format":"date-time"},"artifacts":{"type":["array"],"items":{"type":["object"],"properties":{"kind":{"enum":["diffstat","patch"],"type":["string"]},"sha256":{"type":["string"],"maxLength":200},"size_bytes":{"type":["integer"],"minimum":0,"maximum":9007199254740991}},"required":["kind","sha256","size_bytes"],"additionalProperties":false}},"artifact_path":{"type":["string","null"],"maxLength":16384}},"required":["run_id","error"],"additionalProperties":false}'),
+    ('task.requeued', '{"type":["object"],"properties":{"reason":{"type":["string"],"maxLength":1000000},"run_id":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807},"next_run_at":{"type":["string","null"],"format":"date-time"},"attempts":{"type":["integer","null"],"minimum":0,"maximum":1000000},"last_error":{"type":["string","null"],"maxLength":1000000}},"required":["reason"],"additionalProperties":false}'),
+    ('task.prioritized', '{"type":["object"],"properties":{"priority":{"type":["integer"],"minimum":0,"maximum":1000}},"required":["priority"],"additionalProperties":false}'),
+    ('task.blocked', '{"type":["object"],"properties":{"reason":{"type":["string"],"maxLength":1000000},"run_id":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807},"parent":{"type":["string","null"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"required":["reason"],"additionalProperties":false}'),
+    ('task.cancelled', '{"type":["object"],"properties":{"reason":{"type":["string","null"],"maxLength":1000000},"run_id":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807}},"required":[],"additionalProperties":false}'),
+    ('runner.started', '{"type":["object"],"properties":{"meta":{"type":["object"]}},"required":[],"additionalProperties":false}'),
+    ('runner.heartbeat', '{"type":["object"],"properties":{"meta":{"type":["object","null"]}},"required":[],"additionalProperties":false}'),
+    ('runner.stopped', '{"type":["object"],"properties":{"reason":{"type":["string","null"],"maxLength":1000000}},"required":[],"additionalProperties":false}'),
+    ('runner.draining', '{"type":["object"],"properties":{"reason":{"type":["string","null"],"maxLength":1000000}},"required":[],"additionalProperties":false}'),
+    ('runner.resumed', '{"type":["object"],"properties":{},"required":[],"additionalProperties":false}'),
+    ('directive.proposed', '{"type":["object"],"properties":{"title":{"type":["string"],"minLength":1,"maxLength":1000},"digest":{"type":["string"],"maxLength":200},"approval":{"enum":["auto","manual"],"type":["string"]},"body":{"type":["string","null"],"maxLength":1000000},"acceptance_criteria":{"type":["array"],"items":{"type":["string"],"maxLength":1000000}},"risks":{"type":["array"],"items":{"type":["string"],"maxLength":1000000}},"required_requests":{"type":["array"],"items":{"type":["object"],"properties":{"request_id":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"reason":{"type":["string","null"],"maxLength":1000000}},"required":["request_id"],"additionalProperties":false}},"tasks_to_create":{"type":["array"],"items":{"type":["object"],"properties":{"id":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"title":{"type":["string"],"minLength":1,"maxLength":1000},"body":{"type":["string","null"],"maxLength":1000000},"phase":{"type":["string","integer","null"],"maxLength":200,"minimum":-9223372036854775808,"maximum":9223372036854775807},"task_type":{"type":["string"],"minLength":1,"maxLength":1000},"steps":{"type":["array"],"items":{"type":["object"],"properties":{"name":{"type":["string"],"minLength":1,"maxLength":1000},"cmd":{"type":["string"],"maxLength":1000000},"timeout_seconds":{"type":["number","null"],"minimum":0.001,"maximum":31536000}},"required":["name","cmd"],"additionalProperties":false}},"params":{"type":["object"]},"priority":{"type":["integer"],"minimum":0,"maximum":1000},"max_attempts":{"type":["integer"],"minimum":1,"maximum":100},"timeout_seconds":{"type":["number","null"],"minimum":0.001,"maximum":31536000},"depends_on":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"blocked_by":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"acceptance":{"type":["object","null"],"properties":{"expected_files":{"type":["array"],"items":{"type":["string"],"maxLength":16384}},"checks":{"type":["array"],"items":{"type":["object"],"properties":{"name":{"type":["string"],"minLength":1,"maxLength":1000},"cmd":{"type":["string"],"maxLength":1000000},"timeout_seconds":{"type":["number","null"],"minimum":0.001,"maximum":31536000}},"required":["name","cmd"],"additionalProperties":false}}},"required":[],"additionalProperties":false},"allowed_scope":{"type":["array"],"items":{"type":["string"],"maxLength":16384}}},"required":["id","title"],"additionalProperties":false}},"planner_run":{"type":["string","null"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"notes":{"type":["array"],"items":{"type":["string"],"maxLength":1000000}}},"required":["title","digest","approval"],"additionalProperties":false}'),
+    ('directive.applied', '{"type":["object"],"properties":{"created":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"left_out":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"reason":{"type":["string","null"],"maxLength":1000000}},"required":[],"additionalProperties":false}'),
+    ('directive.rejected', '{"type":["object"],"properties":{"reason":{"type":["string","null"],"maxLength":1000000}},"required":[],"additionalProperties":false}'),
+    ('request.opened', '{"type":["object"],"properties":{"definition":{"type":["object","null"],"properties":{"service":{"type":["string"],"maxLength":1000},"type":{"type":["string"],"minLength":1,"maxLength":1000},"scopes":{"type":["array"],"items":{"type":["string"],"pattern":"^[A-Za-z_][A-Za-z0-9_]{0,199}$(?!\\n)"}},"purpose":{"type":["string","null"],"maxLength":1000000},"where_to_set":{"type":["string","null"],"maxLength":1000000},"validation_cmd":{"type":["string","null"],"maxLength":1000000}},"required":["service"],"additionalProperties":false},"reason":{"type":["string","null"],"maxLength":1000000}},"required":[],"additionalProperties":false}'),
+    ('request.provided', '{"type":["object"],"properties":{"names":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":1000}},"place":{"type":["string","null"],"maxLength":16384}},"required":[],"additionalProperties":false}'),
+    ('request.withdrawn', '{"type":["object"],"properties":{"reason":{"type":["string","null"],"maxLength":1000000}},"required":[],"additionalProperties":false}'),
+    ('planner.completed', '{"type":["object"],"properties":{"model":{"type":["string"],"minLength":1,"maxLength":1000},"prompt_hash":{"type":["string"],"maxLength":200},"environment":{"type":["string"],"minLength":1,"maxLength":1000},"usage":{"type":["object"],"properties":{"prompt_tokens":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"completion_tokens":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"cached_tokens":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"estimated":{"type":["boolean"]}},"required":[],"additionalProperties":false},"cost":{"type":["number"],"minimum":0,"maximum":1000000000000.0},"duration_ms":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"rounds":{"type":["integer"],"minimum":0,"maximum":2147483647},"directives":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"tasks":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"requests":{"type":["array"],"items":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"}},"refused":{"type":["array"],"items":{"type":["object"],"properties":{"title":{"type":["string"],"maxLength":1000000},"reason":{"type":["string"],"maxLength":1000000}},"required":["title","reason"],"additionalProperties":false}},"notes":{"type":["array"],"items":{"type":["string"],"maxLength":1000000}}},"required":["model","prompt_hash"],"additionalProperties":false}'),
+    ('planner.failed', '{"type":["object"],"properties":{"outcome":{"enum":["internal","interrupted","invalid_answer","model_error","rate_limited","refused","timeout","unauthorized","unreachable"],"type":["string"]},"error":{"type":["string"],"maxLength":1000000},"model":{"type":["string"],"minLength":1,"maxLength":1000},"prompt_hash":{"type":["string","null"],"maxLength":200},"environment":{"type":["string"],"minLength":1,"maxLength":1000},"usage":{"type":["object"],"properties":{"prompt_tokens":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"completion_tokens":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"cached_tokens":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"estimated":{"type":["boolean"]}},"required":[],"additionalProperties":false},"cost":{"type":["number"],"minimum":0,"maximum":1000000000000.0},"duration_ms":{"type":["integer"],"minimum":0,"maximum":9007199254740991},"rounds":{"type":["integer"],"minimum":0,"maximum":2147483647}},"required":["outcome","error","model"],"additionalProperties":false}'),
+    ('system.paused', '{"type":["object"],"properties":{"reason":{"type":["string","null"],"maxLength":1000000}},"required":[],"additionalProperties":false}'),
+    ('system.resumed', '{"type":["object"],"properties":{},"required":[],"additionalProperties":false}'),
+    ('task', '{"type":["object"],"properties":{"id":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"actor":{"type":["string"],"minLength":1,"maxLength":300},"cause":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807}},"required":["id","actor","cause"],"additionalProperties":false}'),
+    ('runner', '{"type":["object"],"properties":{"id":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"actor":{"type":["string"],"minLength":1,"maxLength":300},"cause":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807}},"required":["id","actor","cause"],"additionalProperties":false}'),
+    ('directive', '{"type":["object"],"properties":{"id":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"actor":{"type":["string"],"minLength":1,"maxLength":300},"cause":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807}},"required":["id","actor","cause"],"additionalProperties":false}'),
+    ('request', '{"type":["object"],"properties":{"id":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"actor":{"type":["string"],"minLength":1,"maxLength":300},"cause":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807}},"required":["id","actor","cause"],"additionalProperties":false}'),
+    ('planner', '{"type":["object"],"properties":{"id":{"type":["string"],"minLength":1,"maxLength":200,"pattern":"^(?![\\s\\S]*[\\x00-\\x1f\\x7f])"},"actor":{"type":["string"],"minLength":1,"maxLength":300},"cause":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807}},"required":["id","actor","cause"],"additionalProperties":false}'),
+    ('system', '{"type":["object"],"properties":{"id":{"enum":["main"],"type":["string"]},"actor":{"type":["string"],"minLength":1,"maxLength":300},"cause":{"type":["integer","null"],"minimum":0,"maximum":9223372036854775807}},"required":["id","actor","cause"],"additionalProperties":false}');
+
 -- What is too big for an event, or may be pruned: step output in chunks, patches.
 CREATE TABLE log.output (
     run_id  bigint NOT NULL,
@@ -202,14 +241,94 @@ END $$;
 CREATE TRIGGER events_are_final BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events
     FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
--- Types must be known; `at` must be the clock's own word, not the writer's. Which types a statement holds is noted in
+-- The first thing in a JSON value that breaks a rule, in words; null: nothing does.
+CREATE FUNCTION log.broken_rule(value json, rule jsonb, place text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    content CONSTANT text := value #>> '{}';
+    kind    text := json_typeof(value);
+    member  record;
+    broken  text;
+BEGIN
+    IF kind = 'number' AND content ~ '^-?[0-9]+$' THEN
+        kind := 'integer';
+    END IF;
+    IF NOT (rule->'type' ? kind OR kind = 'integer' AND rule->'type' ? 'number') THEN
+        RETURN format('%s must be of type %s, not %s', place, replace(btrim(rule->>'type', '[]'), '"', ''), kind);
+    END IF;
+    IF kind = 'string' THEN
+        IF NOT rule->'enum' ? content THEN
+            RETURN format('%s must be one of %s', place, btrim(rule->>'enum', '[]'));
+        ELSIF length(content) NOT BETWEEN coalesce((rule->>'minLength')::integer, 0) AND coalesce((rule->>'maxLength')::integer, 2147483647) THEN
+            RETURN format('%s must be of %s to %s characters, not %s', place, coalesce(rule->>'minLength', '0'), rule->>'maxLength', length(content));
+        ELSIF content !~ (rule->>'pattern') THEN
+            RETURN format('%s must match %s', place, rule->>'pattern');
+        ELSIF rule->>'format' = 'date-time' AND NOT log.is_moment(content) THEN
+            RETURN format('%s must be a time with its offset (RFC 3339) from 1970 to 9998', place);
+        END IF;
+    ELSIF kind IN ('integer', 'number') THEN
+        IF content::numeric < (rule->>'minimum')::numeric OR content::numeric > (rule->>'maximum')::numeric THEN
+            RETURN format('%s must be from %s to %s', place, rule->>'minimum', rule->>'maximum');
+        END IF;
+    ELSIF kind = 'array' AND rule ? 'items' THEN
+        FOR member IN SELECT e.value, e.number FROM json_array_elements(value) WITH ORDINALITY AS e (value, number) LOOP
+            broken := log.broken_rule(member.value, rule->'items', place || '[' || member.number - 1 || ']');
+            EXIT WHEN broken IS NOT NULL;
+        END LOOP;
+    ELSIF kind = 'object' AND rule ? 'properties' THEN
+        FOR member IN SELECT e.key, e.value FROM json_each(value) AS e (key, value) LOOP
+            IF NOT rule->'properties' ? member.key THEN
+                RETURN format('%s has an unknown field %s', place, left(member.key, 100));
+            END IF;
+            broken := log.broken_rule(member.value, rule->'properties'->member.key, place || '.' || member.key);
+            EXIT WHEN broken IS NOT NULL;
+        END LOOP;
+        IF broken IS NULL THEN
+            SELECT format('%s lacks the field %s', place, r.name) INTO broken
+            FROM jsonb_array_elements_text(rule->'required') AS r (name) WHERE value->r.name IS NULL LIMIT 1;
+        END IF;
+    END IF;
+    RETURN broken;
+END $$;
+
+-- Whether a text is a time that every reader can show, in any time zone: as msgspec reads it, from MOMENT_MIN to MOMENT_MAX
+-- (events/limits.py).
+CREATE FUNCTION log.is_moment(content text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN content ~ '^\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):?[0-5]\d)$'
+                THEN content::timestamptz BETWEEN '1970-01-01 00:00:00+00' AND '9998-12-31 00:00:00+00' ELSE false END
+$$;
+
+-- What no rule says of free JSON, such as `params`: that readers can decode it. As events/limits.py, DEPTH_MAX.
+CREATE FUNCTION log.undecodable(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN octet_length(value::text) > 16777216 THEN 'it is larger than 16 MiB'
+                WHEN jsonb_path_exists(value, 'strict $.**{101 to last} ? (@.type() == "object" || @.type() == "array")')
+                THEN 'it is nested more than 100 levels deep'
+                WHEN jsonb_path_exists(value, 'strict $.** ? (@.type() == "number" && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))')
+                THEN 'it holds a number that no double can' END
+$$;
+
+-- A position that the writer chose himself (OVERRIDING SYSTEM VALUE) would be passed over by followers, or met again by the
+-- sequence. So before a foreign statement one is drawn, and the guard asks whether the statement's own come after it.
+CREATE FUNCTION log.mark_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = log, pg_temp AS $$
+BEGIN
+    PERFORM set_config('elruso.mark', nextval('events_seq_seq')::text, true);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER append_0_mark BEFORE INSERT ON log.events FOR EACH STATEMENT
+    WHEN (current_setting('elruso.managed', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION log.mark_append();
+
+-- Types must be known; `at` must be the clock's own word, not the writer's; envelope and data must keep to log.rules. Our own
+-- sessions made the six types of which most events are from Structs that were checked at the door, so of those theirs are not
+-- checked again (docs/adr/0028); nor is what follows from other events (log.react). Which types a statement holds is noted in
 -- elruso.types (sorted), and in elruso.children whether it creates tasks that depend on others: so a fold need not read
 -- the batch to know that it has nothing to do. A statement may also say beforehand, in elruso.brings, that it brings
 -- events of one type and no children: then folds that have to do with others are not even started (log.attach_folds).
 -- The guard holds it to its word, and takes the word back.
 CREATE FUNCTION log.guard_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = log, pg_temp AS $$
 DECLARE
+    often  CONSTANT text[] := '{task.created,task.claimed,task.started,task.step,task.done,runner.heartbeat}';
     brings CONSTANT text := coalesce(current_setting('elruso.brings', true), '');
+    managed CONSTANT boolean := coalesce(current_setting('elruso.managed', true), '') = 'on' OR pg_trigger_depth() > 1;
     said     record;
     types    text := '{' || brings || '}';
     known    boolean := true;
@@ -220,7 +339,7 @@ BEGIN
         noted := set_config('elruso.brings', '', true);
         noted := set_config('elruso.types', types, true);
         noted := set_config('elruso.children', 'false', true);
-        IF brings IN ('task.created', 'task.claimed') AND NOT EXISTS (SELECT FROM batch b WHERE b.kind <> 'task' OR b.type <> brings OR b.at < statement_timestamp() OR b.at > clock_timestamp()
+        IF managed AND brings IN ('task.created', 'task.claimed') AND NOT EXISTS (SELECT FROM batch b WHERE b.kind <> 'task' OR b.type <> brings OR b.at < statement_timestamp() OR b.at > clock_timestamp()
                        OR b.type = 'task.created' AND b.data->'depends_on' IS NOT NULL) THEN
             RETURN NULL;  -- the short way, for the statements that a wake-up waits for
         END IF;
@@ -234,12 +353,26 @@ BEGIN
                coalesce(bool_and(EXISTS (SELECT FROM transitions t WHERE t.type = b.type AND t.kind = b.kind)), true) INTO types, known
         FROM (SELECT kind, type FROM batch GROUP BY kind, type) b;
     END IF;
-    IF NOT known OR (coalesce(current_setting('elruso.now', true), '') = ''
-                     AND (said.earliest < statement_timestamp() OR said.latest > clock_timestamp())) THEN
+    IF NOT known OR said.earliest < '1970-01-01 00:00:00+00' OR said.latest > '9998-12-31 00:00:00+00'
+       OR coalesce(current_setting('elruso.now', true), '') = '' AND (said.earliest < statement_timestamp() OR said.latest > clock_timestamp()) THEN
         SELECT b.type, b.kind, b.at INTO offender FROM batch b LEFT JOIN transitions t ON t.type = b.type AND t.kind = b.kind
         WHERE t.type IS NULL OR known AND b.at IN (said.earliest, said.latest) LIMIT 1;
         RAISE EXCEPTION 'malformed event % in a % stream at %: the type must be known and the time is the database''s to set',
             offender.type, offender.kind, offender.at USING ERRCODE = 'ER006';
+    END IF;
+    IF NOT managed AND EXISTS (SELECT FROM batch b WHERE b.seq <= current_setting('elruso.mark', true)::bigint OR b.seq > currval('events_seq_seq')) THEN
+        RAISE EXCEPTION 'malformed event: its position in the log is the database''s to set' USING ERRCODE = 'ER006', HINT = 'leave seq out';
+    END IF;
+    IF NOT (managed AND types::text[] <@ often) THEN
+        SELECT b.type, b.id, k.broken INTO offender
+        FROM batch b JOIN rules e ON e.name = b.kind JOIN rules d ON d.name = b.type CROSS JOIN LATERAL (
+            SELECT coalesce(broken_rule(json_build_object('id', b.id, 'actor', b.actor, 'cause', b.cause), e.rule, 'event'),
+                            undecodable(b.data::jsonb), broken_rule(b.data, d.rule, 'data')) AS broken OFFSET 0) k
+        WHERE NOT (managed AND b.type = ANY (often)) AND k.broken IS NOT NULL LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'malformed event % of %: %', offender.type, offender.id, offender.broken
+                USING ERRCODE = 'ER006', HINT = 'docs/events.md says what each event holds';
+        END IF;
     END IF;
     IF brings <> '' AND (brings NOT IN ('task.created', 'task.claimed') OR said.children OR types <> '{' || brings || '}') THEN
         RAISE EXCEPTION 'a statement that brings % said "%" beforehand; it may say task.created or task.claimed, if it brings nothing else and no children',
@@ -628,9 +761,9 @@ CREATE TABLE file_changes (
     change       text NOT NULL,
     added        integer,                          -- null: binary
     removed      integer,
-    renamed_from text,
-    PRIMARY KEY (run_id, path)
+    renamed_from text
 );
+CREATE INDEX file_changes_by_run ON file_changes (run_id);  -- not by path: one is longer than an index entry can be
 
 CREATE TABLE runners (
     id           text COLLATE "C" PRIMARY KEY,
@@ -748,6 +881,18 @@ CREATE TABLE run_counts (
 CREATE FUNCTION counter_shard() RETURNS integer LANGUAGE sql STABLE
 RETURN coalesce(nullif(current_setting('elruso.shard', true), '')::bigint, pg_backend_pid() + extract(epoch FROM now())::bigint / 60) % 32;
 
+-- What an event says within the limits that events have today (events/limits.py): older ones said more, and are read as the
+-- nearest value within them, here and by events/tolerant.py. So neither a claim nor a sweep nor a reader meets what it
+-- cannot count with or show.
+CREATE FUNCTION priority_of(said smallint) RETURNS smallint LANGUAGE sql IMMUTABLE
+RETURN least(greatest(coalesce(said, 100::smallint), 0::smallint), 1000::smallint);
+CREATE FUNCTION max_attempts_of(said integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN least(greatest(coalesce(said, 4), 1), 100);
+CREATE FUNCTION attempts_of(said integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN least(greatest(said, 0), 1000000);
+CREATE FUNCTION timeout_of(said double precision) RETURNS double precision LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN said IS NOT NULL THEN least(greatest(said, 0.001), 31536000) END;
+CREATE FUNCTION moment_of(said timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN said IS NOT NULL THEN least(greatest(said, '1970-01-01 00:00:00+00'::timestamptz), '9998-12-31 00:00:00+00'::timestamptz) END;
+
 -- Whether the statement holds events whose type has this in it, from the guard's note: '{task.done,task.started}'.
 CREATE FUNCTION holds(part text) RETURNS boolean LANGUAGE sql STABLE RETURN position(part IN current_setting('elruso.types')) > 0;
 -- Whether the statement is one that the folds for hot statements keep to themselves.
@@ -797,8 +942,8 @@ BEGIN
     WITH created AS (
         INSERT INTO tasks (id, created_seq, position, ready_at, created_at, next_run_at, timeout_seconds, version, waiting_on,
                            max_attempts, priority, status, task_type, phase, directive_id, title)
-        SELECT b.id, b.seq, b.seq, greatest(b.at, (d).next_run_at), b.at, (d).next_run_at, (d).timeout_seconds, 1,
-               coalesce(json_array_length((d).depends_on), 0), coalesce((d).max_attempts, 4), coalesce((d).priority, 100), 'ready',
+        SELECT b.id, b.seq, b.seq, greatest(b.at, moment_of((d).next_run_at)), b.at, moment_of((d).next_run_at), timeout_of((d).timeout_seconds), 1,
+               coalesce(json_array_length((d).depends_on), 0), max_attempts_of((d).max_attempts), priority_of((d).priority), 'ready',
                coalesce((d).task_type, 'generic'), (d).phase, (d).directive_id, (d).title
         FROM (SELECT id, seq, at, json_populate_record(NULL::definition, data) AS d FROM batch WHERE version = 1 OFFSET 0) b
         RETURNING id, priority, position, waiting_on, next_run_at
@@ -843,7 +988,7 @@ BEGIN
             FROM tasks t WHERE t.id = b.id OFFSET 0) o
         ORDER BY b.id
     ), changed AS (
-        UPDATE tasks t SET version = m.version, status = 'running', run_id = m.seq, attempts = coalesce(m.attempt, t.attempts),
+        UPDATE tasks t SET version = m.version, status = 'running', run_id = m.seq, attempts = attempts_of(coalesce(m.attempt, t.attempts)),
             claimed_by = m.runner, claimed_at = m.at, started_at = NULL, finished_at = NULL, next_run_at = NULL
         FROM matched m
         WHERE t.ctid = m.place AND t.version = m.version - 1 AND t.status = 'ready' AND (t.waiting_on = 0 OR NOT live)
@@ -976,8 +1121,8 @@ BEGIN
     WITH line AS (
         SELECT b.id, b.seq, b.version, b.at, b.type, b.data, r.target, r.sources,
                r.target = 'running' AS runs, CASE WHEN b.type NOT IN ('task.created', 'task.claimed') THEN (b.data->>'run_id')::bigint END AS run_id,
-               CASE b.type WHEN 'task.claimed' THEN (b.data->>'attempt')::integer
-                           WHEN 'task.requeued' THEN (b.data->>'attempts')::integer END AS attempts,
+               CASE b.type WHEN 'task.claimed' THEN attempts_of((b.data->>'attempt')::integer)
+                           WHEN 'task.requeued' THEN CASE WHEN b.data->>'attempts' IS NOT NULL THEN attempts_of((b.data->>'attempts')::integer) END END AS attempts,
                CASE b.type WHEN 'task.failed' THEN b.data->>'error' WHEN 'task.blocked' THEN b.data->>'reason'
                            WHEN 'task.requeued' THEN b.data->>'last_error' END AS error
         FROM batch b JOIN log.transitions r ON r.type = b.type
@@ -1006,9 +1151,9 @@ BEGIN
                max(c.seq) FILTER (WHERE c.type = 'task.started') AS start_seq,
                (array_agg(c.at) FILTER (WHERE c.type = 'task.started'))[1] AS started_at,
                max(c.seq) FILTER (WHERE c.type IN ('task.created', 'task.requeued')) AS ready_seq,
-               (array_agg(greatest(c.at, (c.data->>'next_run_at')::timestamptz)) FILTER (WHERE c.type IN ('task.created', 'task.requeued')))[1] AS ready_at,
-               (array_agg(c.data->>'next_run_at') FILTER (WHERE c.type IN ('task.created', 'task.requeued')))[1]::timestamptz AS due_at,
-               (array_agg((c.data->>'priority')::smallint) FILTER (WHERE c.type = 'task.prioritized'))[1] AS priority,
+               (array_agg(greatest(c.at, moment_of((c.data->>'next_run_at')::timestamptz))) FILTER (WHERE c.type IN ('task.created', 'task.requeued')))[1] AS ready_at,
+               moment_of((array_agg(c.data->>'next_run_at') FILTER (WHERE c.type IN ('task.created', 'task.requeued')))[1]::timestamptz) AS due_at,
+               (array_agg(priority_of((c.data->>'priority')::smallint)) FILTER (WHERE c.type = 'task.prioritized'))[1] AS priority,
                (array_agg(c.attempts) FILTER (WHERE c.attempts IS NOT NULL))[1] AS attempts,
                (array_agg(c.error) FILTER (WHERE c.error IS NOT NULL))[1] AS error
         FROM chain c GROUP BY c.id
@@ -1030,9 +1175,9 @@ BEGIN
                            timeout_seconds, version, waiting_on, attempts, max_attempts, priority, status, task_type, phase,
                            directive_id, claimed_by, blocked_parent, last_error, title)
         SELECT m.id, m.created_seq, m.ready_seq, m.ready_at, CASE WHEN m.status = 'running' THEN m.claim_seq END, m.created_at, m.claimed_at,
-               CASE WHEN m.start_seq > m.claim_seq THEN m.started_at END, m.finished_at, m.next_run_at, d.timeout_seconds, m.version,
-               coalesce(json_array_length(d.depends_on), 0), coalesce(m.attempts, 0), coalesce(d.max_attempts, 4),
-               coalesce(m.priority, d.priority, 100), m.status, coalesce(d.task_type, 'generic'), d.phase, d.directive_id,
+               CASE WHEN m.start_seq > m.claim_seq THEN m.started_at END, m.finished_at, m.next_run_at, timeout_of(d.timeout_seconds), m.version,
+               coalesce(json_array_length(d.depends_on), 0), coalesce(m.attempts, 0), max_attempts_of(d.max_attempts),
+               coalesce(m.priority, priority_of(d.priority)), m.status, coalesce(d.task_type, 'generic'), d.phase, d.directive_id,
                CASE WHEN m.claim_seq > m.ready_seq THEN m.claimed_by END, m.blocked_parent,
                CASE WHEN m.status <> 'done' THEN m.error END, d.title
         FROM matched m CROSS JOIN LATERAL json_to_record(m.creation) AS d (title text, phase text, directive_id text, task_type text,
@@ -1235,7 +1380,7 @@ BEGIN
         FROM said s WHERE s.run_id IS NOT NULL GROUP BY s.run_id ORDER BY s.run_id
     ), told AS MATERIALIZED (
         SELECT n.run_id, coalesce(g.id, n.task_id) AS task_id, coalesce(g.runner, n.claim->>'runner') AS runner,
-               coalesce(g.attempt, (n.claim->>'attempt')::integer) AS attempt, coalesce(g.claimed_at, n.claimed_at) AS claimed_at,
+               coalesce(g.attempt, attempts_of((n.claim->>'attempt')::integer)) AS attempt, coalesce(g.claimed_at, n.claimed_at) AS claimed_at,
                coalesce(n.started_at, g.started_at) AS started_at, n.finished_at, n.status, coalesce(d.branch, n.branch, g.branch) AS branch,
                d.duration_ms, coalesce(d.commit_hash, n.commit_hash, g.commit_hash) AS commit_hash, d.summary, coalesce(d.error, d.reason) AS error, g.place
         FROM net n LEFT JOIN LATERAL json_to_record(n.result)
@@ -1276,7 +1421,7 @@ BEGIN
         FROM log.events e WHERE e.kind = 'task' AND e.id > after AND e.id <= up_to AND e.seq <= horizon GROUP BY e.id
     ), told AS (
         SELECT l.id, l.length, l.seqs, l.times, json_populate_record(NULL::definition, l.data[1]) AS definition,
-               l.data[2]->>'runner' AS runner, (l.data[2]->>'attempt')::integer AS attempt, l.data[3]->>'branch' AS first_branch, l.data[3]->>'commit_hash' AS first_commit,
+               l.data[2]->>'runner' AS runner, attempts_of((l.data[2]->>'attempt')::integer) AS attempt, l.data[3]->>'branch' AS first_branch, l.data[3]->>'commit_hash' AS first_commit,
                json_populate_record(NULL::result, l.data[length]) AS result, (l.data[3]->>'run_id')::bigint = l.seqs[2]
                    AND (l.length = 4 OR (SELECT bool_and((d.step->>'run_id')::bigint = l.seqs[2]) FROM unnest(l.data[4:length - 1]) AS d (step))) AS is_one_run
         FROM life l
@@ -1288,8 +1433,8 @@ BEGIN
     ), lived AS (
         INSERT INTO tasks (id, created_seq, position, ready_at, created_at, claimed_at, started_at, finished_at, timeout_seconds, version,
                            attempts, max_attempts, priority, status, task_type, phase, directive_id, claimed_by, title)
-        SELECT s.id, s.seqs[1], s.seqs[1], greatest(s.times[1], (s.definition).next_run_at), s.times[1], s.times[2], s.times[3], s.times[length],
-               (s.definition).timeout_seconds, s.length, s.attempt, coalesce((s.definition).max_attempts, 4), coalesce((s.definition).priority, 100),
+        SELECT s.id, s.seqs[1], s.seqs[1], greatest(s.times[1], moment_of((s.definition).next_run_at)), s.times[1], s.times[2], s.times[3], s.times[length],
+               timeout_of((s.definition).timeout_seconds), s.length, s.attempt, max_attempts_of((s.definition).max_attempts), priority_of((s.definition).priority),
                'done', coalesce((s.definition).task_type, 'generic'), (s.definition).phase, (s.definition).directive_id, s.runner, (s.definition).title
         FROM straight s
     ), ran AS (
@@ -1325,10 +1470,12 @@ BEGIN
     END IF;
     IF holds('task.done') OR holds('task.failed') THEN
         INSERT INTO file_changes (run_id, path, change, added, removed, renamed_from)
-        SELECT (b.data->>'run_id')::bigint, f.path, coalesce(f.change, 'modified'), f.added, f.removed, f.renamed_from
-        FROM batch b CROSS JOIN LATERAL json_to_recordset(b.data->'file_changes') AS f (path text, change text, added integer, removed integer, renamed_from text)
+        SELECT DISTINCT ON (b.seq, f.path) (b.data->>'run_id')::bigint, f.path, coalesce(f.change, 'modified'), f.added, f.removed, f.renamed_from
+        FROM batch b CROSS JOIN LATERAL ROWS FROM (json_to_recordset(b.data->'file_changes')
+            AS (path text, change text, added integer, removed integer, renamed_from text)) WITH ORDINALITY
+            AS f (path, change, added, removed, renamed_from, place)
         WHERE b.type IN ('task.done', 'task.failed') AND b.data->'file_changes' IS NOT NULL
-        ON CONFLICT (run_id, path) DO NOTHING;
+        ORDER BY b.seq, f.path, f.place;  -- named twice, the first counts
     END IF;
     RETURN NULL;
 END $$;

@@ -1,7 +1,8 @@
 """Event type <-> Struct: encode, decode strictly, upcast old shapes.
 
 An unknown type or an unknown field is an error, never a guess. When the shape of an event changes, its
-old shape gets an upcaster here (a pure function on plain JSON values) and the log stays as it was.
+old shape gets an upcaster here (a pure function on plain JSON values) and the log stays as it was. A value beyond
+limits that came later is read as the nearest one within them (events/tolerant.py).
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from events import directive, planner, request, runner, system, task
 from events.errors import InvalidInput
+from events.tolerant import tolerant
 
 EVENT_TYPES: dict[str, type[Struct]] = {
     **task.EVENT_TYPES,
@@ -39,6 +41,7 @@ UPCASTERS: dict[str, tuple[Upcaster, ...]] = {}
 
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoders = {name: msgspec.json.Decoder(struct) for name, struct in EVENT_TYPES.items()}
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 def encode(data: Any) -> bytes:
@@ -57,7 +60,7 @@ def kind_of(event_type: str) -> str:
 
 
 def decode(event_type: str, data: bytes | str | msgspec.Raw) -> Any:
-    """The Struct behind stored bytes; old shapes are upcast first.
+    """The Struct behind stored bytes: old shapes are upcast, values beyond today's limits read as the nearest within.
 
     Raises:
         InvalidInput: unknown type, unknown field, wrong type; the detail names which.
@@ -67,14 +70,26 @@ def decode(event_type: str, data: bytes | str | msgspec.Raw) -> Any:
         raise InvalidInput(f"unknown event type {event_type!r}; known: {', '.join(sorted(EVENT_TYPES))}")
     try:
         if event_type in UPCASTERS:
-            return _upcast(event_type, data)
+            return _upcast(event_type, data, EVENT_TYPES[event_type])
         return decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
+        try:
+            return _upcast(event_type, data, tolerant(EVENT_TYPES[event_type]))
+        except UNREADABLE:
+            raise InvalidInput(f"{event_type}: {error}") from error
+
+
+def check(data: Struct) -> None:
+    """Raise InvalidInput, naming the field, if the event breaks a rule. Structs made in Python check no limits."""
+    event_type = type_name(data)
+    try:
+        _decoders[event_type].decode(encode(data))
+    except UNREADABLE as error:
         raise InvalidInput(f"{event_type}: {error}") from error
 
 
-def _upcast(event_type: str, data: bytes | str | msgspec.Raw) -> Any:
+def _upcast(event_type: str, data: bytes | str | msgspec.Raw, struct: type[Struct]) -> Any:
     plain = msgspec.json.decode(data)
-    for upcaster in UPCASTERS[event_type]:
+    for upcaster in UPCASTERS.get(event_type, ()):
         plain = upcaster(plain)
-    return msgspec.convert(plain, EVENT_TYPES[event_type])
+    return msgspec.convert(plain, struct)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
+from events.limits import Line, MaxAttempts, Name, Path, Priority, StreamId, Text, Timeout, check_depth
 from events.task import Acceptance, Phase, Step, TaskCreated
 
 Approval = Literal["auto", "manual"]
@@ -18,8 +19,8 @@ Approval = Literal["auto", "manual"]
 class RequiredRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A credential without which the tasks cannot be done."""
 
-    request_id: str
-    reason: str | None = None
+    request_id: StreamId
+    reason: Text | None = None
 
 
 class PlannedTask(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -29,20 +30,23 @@ class PlannedTask(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     (schema.sql, log.planned_tasks).
     """
 
-    id: str
-    title: str
-    body: str | None = None
+    id: StreamId
+    title: Line
+    body: Text | None = None
     phase: Phase | None = None
-    task_type: str = "generic"
+    task_type: Line = "generic"
     steps: list[Step] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
-    priority: int = 100
-    max_attempts: int = 4
-    timeout_seconds: float | None = None
-    depends_on: list[str] = field(default_factory=list)
-    blocked_by: list[str] = field(default_factory=list)
+    priority: Priority = 100
+    max_attempts: MaxAttempts = 4
+    timeout_seconds: Timeout | None = None
+    depends_on: list[StreamId] = field(default_factory=list)
+    blocked_by: list[StreamId] = field(default_factory=list)
     acceptance: Acceptance | None = None
-    allowed_scope: list[str] = field(default_factory=list)
+    allowed_scope: list[Path] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_depth("params", self.params)
 
     def definition(self, directive_id: str) -> TaskCreated:
         """The event that creates it."""
@@ -58,30 +62,30 @@ class DirectiveProposed(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     or ignored in what was proposed.
     """
 
-    title: str
-    digest: str
+    title: Line
+    digest: Name
     approval: Approval
-    body: str | None = None
-    acceptance_criteria: list[str] = field(default_factory=list)
-    risks: list[str] = field(default_factory=list)
+    body: Text | None = None
+    acceptance_criteria: list[Text] = field(default_factory=list)
+    risks: list[Text] = field(default_factory=list)
     required_requests: list[RequiredRequest] = field(default_factory=list)
     tasks_to_create: list[PlannedTask] = field(default_factory=list)
-    planner_run: str | None = None
-    notes: list[str] = field(default_factory=list)
+    planner_run: StreamId | None = None
+    notes: list[Text] = field(default_factory=list)
 
 
 class DirectiveApplied(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """It holds: its tasks exist, but for those that were left out. `created` are those that this created."""
 
-    created: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    reason: str | None = None
+    created: list[StreamId] = field(default_factory=list)
+    left_out: list[StreamId] = field(default_factory=list)
+    reason: Text | None = None
 
 
 class DirectiveRejected(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """It is not wanted. What of it had not started was cancelled."""
 
-    reason: str | None = None
+    reason: Text | None = None
 
 
 DirectiveEvent = DirectiveProposed | DirectiveApplied | DirectiveRejected

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
+from events.limits import BigCount, Cost, Count, Line, Name, StreamId, Text
 
 Failure = Literal[
     "invalid_answer",
@@ -28,9 +29,9 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     `estimated`: the server did not say, or did not answer; this is the most that it can have been.
     """
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
+    prompt_tokens: BigCount = 0
+    completion_tokens: BigCount = 0
+    cached_tokens: BigCount = 0
     estimated: bool = False
 
     @property
@@ -50,8 +51,8 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 class RefusedProposal(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A directive that the model proposed and that was not taken, and why."""
 
-    title: str
-    reason: str
+    title: Text
+    reason: Text
 
 
 class PlannerCompleted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -60,32 +61,32 @@ class PlannerCompleted(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     `prompt_hash` is the SHA-256 of what it was asked first; `rounds` is 2 when it had to mend its answer.
     """
 
-    model: str
-    prompt_hash: str
-    environment: str = "production"
+    model: Line
+    prompt_hash: Name
+    environment: Line = "production"
     usage: Usage = Usage()
-    cost: float = 0.0
-    duration_ms: int = 0
-    rounds: int = 1
-    directives: list[str] = field(default_factory=list)
-    tasks: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
+    cost: Cost = 0.0
+    duration_ms: BigCount = 0
+    rounds: Count = 1
+    directives: list[StreamId] = field(default_factory=list)
+    tasks: list[StreamId] = field(default_factory=list)
+    requests: list[StreamId] = field(default_factory=list)
     refused: list[RefusedProposal] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Text] = field(default_factory=list)
 
 
 class PlannerFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """The run ended without an answer that could be used; nothing was created. `cost` is in dollars."""
 
     outcome: Failure
-    error: str
-    model: str
-    prompt_hash: str | None = None
-    environment: str = "production"
+    error: Text
+    model: Line
+    prompt_hash: Name | None = None
+    environment: Line = "production"
     usage: Usage = Usage()
-    cost: float = 0.0
-    duration_ms: int = 0
-    rounds: int = 1
+    cost: Cost = 0.0
+    duration_ms: BigCount = 0
+    rounds: Count = 1
 
 
 PlannerEvent = PlannerCompleted | PlannerFailed

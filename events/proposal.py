@@ -14,12 +14,13 @@ from msgspec import inspect as shapes
 
 from events.errors import InvalidInput
 from events.json_text import why_invalid
+from events.limits import Line, MaxAttempts, check_depth
+from events.task import Phase
 
 TASKS_MAX = 100
 NOTES_MAX = 50
 
 Id = Annotated[str, Meta(min_length=1, max_length=150, pattern=r"^(?![\s\S]*[\x00-\x1f\x7f])")]
-Line = Annotated[str, Meta(min_length=1, max_length=1000)]
 Text = Annotated[str, Meta(max_length=200_000)]
 Command = Annotated[str, Meta(min_length=1, max_length=200_000)]
 Priority = Annotated[int, Meta(ge=0, le=1000, description="0 is the most urgent; 100 is usual.")]
@@ -58,7 +59,7 @@ class TaskProposal(Struct, frozen=True, kw_only=True):
 
     title: Line
     body: Text | None = None
-    phase: Line | int | None = None
+    phase: Phase | None = None
     task_type: Line | None = None
     steps: Annotated[list[StepProposal], Meta(max_length=200)] | None = None
     depends_on: Annotated[list[str | int], Meta(max_length=TASKS_MAX)] | None = None
@@ -68,8 +69,11 @@ class TaskProposal(Struct, frozen=True, kw_only=True):
     acceptance: AcceptanceProposal | None = None
     allowed_scope: Annotated[list[Line], Meta(max_length=200)] | None = None
     id: Id | None = None
-    timeout_seconds: Annotated[float, Meta(gt=0, le=86_400)] | None = None
-    max_attempts: Annotated[int, Meta(ge=1, le=100)] | None = None
+    timeout_seconds: Annotated[float, Meta(ge=0.001, le=86_400)] | None = None
+    max_attempts: MaxAttempts | None = None
+
+    def __post_init__(self) -> None:
+        check_depth("params", self.params)
 
 
 class DirectiveProposal(Struct, frozen=True, kw_only=True):

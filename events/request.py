@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
+from events.limits import Brief, Line, Path, Text, VariableName
 
 
 class RequestDefinition(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -19,32 +20,32 @@ class RequestDefinition(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     `validation_cmd` is a shell command that exits with 0 when the values work; it sees them in its environment.
     """
 
-    service: str
-    type: str = "credential"
-    scopes: list[str] = field(default_factory=list)
-    purpose: str | None = None
-    where_to_set: str | None = None
-    validation_cmd: str | None = None
+    service: Brief
+    type: Line = "credential"
+    scopes: list[VariableName] = field(default_factory=list)
+    purpose: Text | None = None
+    where_to_set: Text | None = None
+    validation_cmd: Text | None = None
 
 
 class RequestOpened(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Somebody asks for a credential, or asks again. Without a `definition` the one before stays."""
 
     definition: RequestDefinition | None = None
-    reason: str | None = None
+    reason: Text | None = None
 
 
 class RequestProvided(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The values are there, or there are new ones. `names` are the variables that were set, `place` is where."""
 
-    names: list[str] = field(default_factory=list)
-    place: str | None = None
+    names: list[Line] = field(default_factory=list)
+    place: Path | None = None
 
 
 class RequestWithdrawn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Nobody needs it any more."""
 
-    reason: str | None = None
+    reason: Text | None = None
 
 
 RequestEvent = RequestOpened | RequestProvided | RequestWithdrawn

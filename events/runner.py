@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
+from events.limits import Text, check_depth
 
 
 class RunnerStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -15,17 +16,23 @@ class RunnerStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     meta: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_depth("meta", self.meta)
+
 
 class RunnerHeartbeat(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The runner is alive; its lease on everything it holds is extended. `meta` None keeps what was said before."""
 
     meta: dict[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        check_depth("meta", self.meta)
+
 
 class RunnerStopped(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The runner left in an orderly way and holds nothing."""
 
-    reason: str | None = None
+    reason: Text | None = None
 
 
 class RunnerDraining(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -34,7 +41,7 @@ class RunnerDraining(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     It stays so, also while stopped, until it is resumed or a new process starts under its id.
     """
 
-    reason: str | None = None
+    reason: Text | None = None
 
 
 class RunnerResumed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from events.errors import Paused
 from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
+from events.limits import Text
 
 STREAM_ID = "main"
 
@@ -16,7 +17,7 @@ STREAM_ID = "main"
 class SystemPaused(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """No task is handed out until someone resumes."""
 
-    reason: str | None = None
+    reason: Text | None = None
 
 
 class SystemResumed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -5,16 +5,35 @@ writes into `view.tasks`; `elruso audit` compares the two row by row.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from events.errors import LeaseLost
 from events.event import Event
 from events.lifecycle import Transition, Transitions, next_status
+from events.limits import (
+    Attempts,
+    BigCount,
+    Brief,
+    Count,
+    Line,
+    MaxAttempts,
+    Moment,
+    Name,
+    Number,
+    Path,
+    Priority,
+    Seq,
+    StreamId,
+    Text,
+    Timeout,
+    check_depth,
+    check_moment,
+)
 
-Phase = str | int
+Phase = Name | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 DEFAULT_TASK_TYPE, DEFAULT_PRIORITY, DEFAULT_MAX_ATTEMPTS = "generic", 100, 4
 ArtifactKind = Literal["patch", "diffstat"]
 UnrecordedReason = Literal["unsupported_name", "special_file", "embedded_repository", "submodule", "history", "refused"]
@@ -23,15 +42,15 @@ UnrecordedReason = Literal["unsupported_name", "special_file", "embedded_reposit
 class Step(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One shell command of a task."""
 
-    name: str
-    cmd: str
-    timeout_seconds: float | None = None
+    name: Line
+    cmd: Text
+    timeout_seconds: Timeout | None = None
 
 
 class Acceptance(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What must hold after the steps: files that exist, commands that exit 0."""
 
-    expected_files: list[str] = field(default_factory=list)
+    expected_files: list[Path] = field(default_factory=list)
     checks: list[Step] = field(default_factory=list)
 
 
@@ -42,19 +61,19 @@ FILE_CHANGES_MAX = 2000
 class FileChange(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One path a run changed. Line counts are None for a binary file."""
 
-    path: str
+    path: Path
     change: Literal["added", "modified", "deleted", "renamed"] = "modified"
-    added: int | None = None
-    removed: int | None = None
-    renamed_from: str | None = None
+    added: Count | None = None
+    removed: Count | None = None
+    renamed_from: Path | None = None
 
 
 class Artifact(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a run left behind as it was stored: the SHA-256 (hexadecimal) and the size of its UTF-8."""
 
     kind: ArtifactKind
-    sha256: str
-    size_bytes: int
+    sha256: Name
+    size_bytes: BigCount
 
 
 class Unrecorded(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -66,59 +85,65 @@ class Unrecorded(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     `refused` (git could not add it).
     """
 
-    path: str
+    path: Path
     reason: UnrecordedReason
 
 
 class TaskCreated(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The definition of a task, whole. `priority` 0 is the most urgent; times are UTC."""
 
-    title: str
-    body: str | None = None
+    title: Line
+    body: Text | None = None
     phase: Phase | None = None
-    task_type: str = DEFAULT_TASK_TYPE
+    task_type: Line = DEFAULT_TASK_TYPE
     steps: list[Step] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
-    priority: int = DEFAULT_PRIORITY
-    max_attempts: int = DEFAULT_MAX_ATTEMPTS
-    timeout_seconds: float | None = None
-    depends_on: list[str] = field(default_factory=list)
-    blocked_by: list[str] = field(default_factory=list)
-    directive_id: str | None = None
-    branch: str | None = None
+    priority: Priority = DEFAULT_PRIORITY
+    max_attempts: MaxAttempts = DEFAULT_MAX_ATTEMPTS
+    timeout_seconds: Timeout | None = None
+    depends_on: list[StreamId] = field(default_factory=list)
+    blocked_by: list[StreamId] = field(default_factory=list)
+    directive_id: StreamId | None = None
+    branch: Line | None = None
     acceptance: Acceptance | None = None
-    allowed_scope: list[str] = field(default_factory=list)
-    next_run_at: datetime | None = None
+    allowed_scope: list[Path] = field(default_factory=list)
+    next_run_at: Moment | None = None
+
+    def __post_init__(self) -> None:
+        if self.next_run_at is not None:
+            check_moment("next_run_at", self.next_run_at)
+        if self.params:
+            check_depth("params", self.params)
 
 
 class TaskClaimed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A runner took the task. The run it begins is named by this event's seq."""
 
-    runner: str
-    attempt: int
+    runner: StreamId
+    attempt: Attempts
 
 
 class TaskStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The run began to execute, on this branch and at this commit."""
 
-    run_id: int
-    branch: str | None = None
-    commit_hash: str | None = None
+    run_id: Seq
+    branch: Brief | None = None
+    commit_hash: Brief | None = None
 
 
 class TaskStep(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One step of the run ended. `exit_code` None: it was killed, or never ran."""
 
-    run_id: int
-    number: int
-    name: str
-    cmd: str | None = None
-    exit_code: int | None = None
-    duration_ms: int | None = None
-    output_excerpt: str | None = None
-    output_bytes: int = 0
+    run_id: Seq
+    number: Count
+    name: Line
+    cmd: Text | None = None
+    exit_code: Number | None = None
+    duration_ms: BigCount | None = None
+    output_excerpt: Text | None = None
+    output_bytes: BigCount = 0
     truncated: bool = False
-    error: str | None = None
+    error: Text | None = None
 
 
 class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -129,18 +154,24 @@ class TaskDone(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     runner of the first El Ruso names it.
     """
 
-    run_id: int | None
-    duration_ms: int | None = None
-    summary: str | None = None
+    run_id: Seq | None
+    duration_ms: BigCount | None = None
+    summary: Text | None = None
     result: Any = None
-    branch: str | None = None
-    commit_hash: str | None = None
+    branch: Brief | None = None
+    commit_hash: Brief | None = None
     file_changes: list[FileChange] = field(default_factory=list)
     unrecorded: list[Unrecorded] = field(default_factory=list)
-    kept_path: str | None = None
-    kept_until: datetime | None = None
+    kept_path: Path | None = None
+    kept_until: Moment | None = None
     artifacts: list[Artifact] = field(default_factory=list)
-    artifact_path: str | None = None
+    artifact_path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.kept_until is not None:
+            check_moment("kept_until", self.kept_until)
+        if self.result is not None:
+            check_depth("result", self.result)
 
 
 class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -151,18 +182,21 @@ class TaskFailed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     `artifacts`: the digests of its patch and diffstat, sealed by this event.
     """
 
-    run_id: int | None
-    error: str
-    duration_ms: int | None = None
-    summary: str | None = None
-    branch: str | None = None
-    commit_hash: str | None = None
+    run_id: Seq | None
+    error: Text
+    duration_ms: BigCount | None = None
+    summary: Text | None = None
+    branch: Brief | None = None
+    commit_hash: Brief | None = None
     file_changes: list[FileChange] = field(default_factory=list)
     unrecorded: list[Unrecorded] = field(default_factory=list)
-    kept_path: str | None = None
-    kept_until: datetime | None = None
+    kept_path: Path | None = None
+    kept_until: Moment | None = None
     artifacts: list[Artifact] = field(default_factory=list)
-    artifact_path: str | None = None
+    artifact_path: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_moment("kept_until", self.kept_until)
 
 
 class TaskRequeued(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -172,32 +206,35 @@ class TaskRequeued(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     after a graceful hand-back, which costs no attempt. `last_error` None keeps the one before.
     """
 
-    reason: str
-    run_id: int | None = None
-    next_run_at: datetime | None = None
-    attempts: int | None = None
-    last_error: str | None = None
+    reason: Text
+    run_id: Seq | None = None
+    next_run_at: Moment | None = None
+    attempts: Attempts | None = None
+    last_error: Text | None = None
+
+    def __post_init__(self) -> None:
+        check_moment("next_run_at", self.next_run_at)
 
 
 class TaskPrioritized(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The task shall come sooner or later than it would have: 0 is the most urgent. Its place among equals stays."""
 
-    priority: int
+    priority: Priority
 
 
 class TaskBlocked(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The task waits for a human. `parent` names the task whose end blocked this one."""
 
-    reason: str
-    run_id: int | None = None
-    parent: str | None = None
+    reason: Text
+    run_id: Seq | None = None
+    parent: StreamId | None = None
 
 
 class TaskCancelled(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The task will not run. `run_id` names the run this takes away."""
 
-    reason: str | None = None
-    run_id: int | None = None
+    reason: Text | None = None
+    run_id: Seq | None = None
 
 
 TaskEvent = (

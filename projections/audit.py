@@ -13,6 +13,7 @@ from events.errors import ElRusoError
 from events.log import event_of, last_seq
 from events.request import RequestDefinition
 from events.statements import load_statements
+from events.tolerant import read_tolerant
 from projections import rows
 from projections.fold import Fold, brief
 from projections.rebuild import Connect, Progress, alone
@@ -24,7 +25,7 @@ PROGRESS_EVERY = 10_000  # events
 # How columns that hold JSON are read.
 JSON_COLUMNS: dict[str, Callable[[str], Any]] = {
     "meta": msgspec.json.decode,
-    "definition": msgspec.json.Decoder(RequestDefinition).decode,
+    "definition": lambda text: msgspec.to_builtins(read_tolerant(text, RequestDefinition)),
 }
 
 _sql = load_statements("projections", "audit.sql")
@@ -171,7 +172,7 @@ class _Audit:
         for column in row.__struct_fields__:
             log_says, view_says = getattr(row, column), record[column]
             if column in JSON_COLUMNS and view_says is not None:
-                view_says = JSON_COLUMNS[column](view_says)
+                log_says, view_says = msgspec.to_builtins(log_says), _read_json(column, view_says)
             if log_says != view_says and log_says != brief(view_says):
                 self._differ(table.name, _name(table, row), column, log_says, brief(view_says))
 
@@ -179,6 +180,13 @@ class _Audit:
         self._differing += 1
         if len(self._differences) < MOST_DIFFERENCES:
             self._differences.append(Difference(view, key, column, log_says, view_says))
+
+
+def _read_json(column: str, text: str) -> Any:
+    try:
+        return JSON_COLUMNS[column](text)
+    except (msgspec.MsgspecError, RecursionError):
+        return text
 
 
 def _key(table: Table, row: Struct | Record) -> Any:

@@ -1,11 +1,13 @@
 """How a run ended, ready to be reported."""
 
 import time
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from events.errors import ElRusoError, InvalidInput, Unprocessable
+from events.limits import PATH_MAX, shortened
 from events.task import FILE_CHANGES_MAX, FileChange, TaskDone, TaskFailed, Unrecorded
 from runner.containment import describe
 from runner.output import harmless
@@ -76,16 +78,19 @@ def _listed(run: Run) -> list[FileChange]:
     """What goes into the event: a name may hold a secret as well as a line may."""
     if not run.changes.files:
         return []
-    redact = run.context.redactor.redact
+    shown = partial(_shown, run)
     return [
-        replace(change, path=redact(change.path), renamed_from=change.renamed_from and redact(change.renamed_from))
+        replace(change, path=shown(change.path), renamed_from=change.renamed_from and shown(change.renamed_from))
         for change in run.changes.files[:FILE_CHANGES_MAX]
     ]
 
 
 def _unrecorded(run: Run) -> list[Unrecorded]:
-    redact = run.context.redactor.redact
-    return [replace(each, path=redact(each.path)) for each in run.changes.unrecorded[:UNRECORDED_LIMIT]]
+    return [replace(each, path=_shown(run, each.path)) for each in run.changes.unrecorded[:UNRECORDED_LIMIT]]
+
+
+def _shown(run: Run, path: str) -> str:
+    return shortened(run.context.redactor.redact(path), PATH_MAX)
 
 
 def _duration(started: float) -> int:

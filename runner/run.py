@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from events import catalog
 from events.errors import ElRusoError, InvalidInput
 from events.task import TaskCreated
 from runner.control import NoControl, RunControl
@@ -19,8 +20,6 @@ from runner.reporting import Reporter, Unheard
 from runner.shell import ShellMode
 from runner.workspace import Workspaces
 from runner.workspace.changes import Changes
-
-_decoder = msgspec.json.Decoder(TaskCreated)
 
 
 class Claim(Protocol):
@@ -107,9 +106,9 @@ class Run:
         self.secrets: Mapping[str, str] = {}
         self.changes = NO_CHANGES
         try:
-            self.definition = _decoder.decode(claim.definition)
-        except msgspec.MsgspecError as problem:
-            raise InvalidInput(f"the definition of task {claim.task_id} cannot be read: {problem}") from problem
+            self.definition: TaskCreated = catalog.decode("task.created", claim.definition)
+        except InvalidInput as problem:
+            raise InvalidInput(f"the definition of task {claim.task_id} cannot be read: {problem.detail}") from problem
 
     def restart_clock(self) -> None:
         """Count the run's time from now on, without the wait for its workspace."""

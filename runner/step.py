@@ -4,6 +4,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from events.limits import LINE_MAX, TEXT_MAX, shortened
 from events.task import Step, TaskStep
 from runner.output import StepOutput, Stream, harmless
 from runner.process import Command, Ended, run_command
@@ -60,8 +61,8 @@ def _event(run: Run, number: int, step: Step, ended: Ended, output: StepOutput) 
     return TaskStep(
         run_id=run.run_id,
         number=number,
-        name=harmless(redact(step.name)),
-        cmd=harmless(redact(step.cmd)),
+        name=shortened(harmless(redact(step.name)), LINE_MAX),
+        cmd=shortened(harmless(redact(step.cmd)), TEXT_MAX),
         exit_code=ended.exit_code,
         duration_ms=ended.duration_ms,
         output_excerpt=output.excerpt,

@@ -14,8 +14,8 @@ from api.panel.command_text import Room
 from api.panel.paper import part, render
 from api.panel.story import tell
 from api.panel.visit import Visit
-from api.wire.field import Text
-from api.wire.request import KnownRequestId, VariableName
+from api.wire.field import Text, VariableName
+from api.wire.request import KnownRequestId
 from events.errors import Conflict, InvalidInput
 from events.log import last_seq
 from events.visible_text import findings

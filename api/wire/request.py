@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from api.wire.field import Line, Moment, TaskId, Text
+from api.wire.field import Line, Moment, TaskId, Text, VariableName
 from events.errors import InvalidInput
 from events.ids import REQUEST_ID
 from events.request import RequestDefinition
@@ -15,7 +15,6 @@ RequestId = Annotated[str, Meta(pattern=REQUEST_ID, description="Like REQ-009.")
 """Of a new request."""
 KnownRequestId = TaskId
 """Of a request that the log may hold already."""
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$(?!\n)", description="Of a shell variable.")]
 Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
 OlderStatus = Literal["WAITING", "PROVIDED", "WITHDRAWN", "REJECTED"]
 """As the first El Ruso said it, too: REJECTED is WITHDRAWN."""

@@ -1,11 +1,11 @@
 """What is said about runs."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from api.wire.field import Count, Limit, Line, Milliseconds, RunnerId, TaskId, Text
+from api.wire.field import BigCount, Count, Limit, Line, Moment, Number, Path, RunnerId, TaskId, Text
+from events.limits import check_depth, check_moment
 from events.task import ArtifactKind, FileChange, Unrecorded
 
 Change = Literal["added", "modified", "deleted", "renamed"]
@@ -54,10 +54,10 @@ class NewRunStep(Struct, frozen=True, forbid_unknown_fields=True):
     step_name: Line
     number: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     cmd: Text | None = None
-    exit_code: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | None = None
-    duration_ms: Milliseconds | None = None
+    exit_code: Number | None = None
+    duration_ms: BigCount | None = None
     output_excerpt: Text | None = None
-    output_bytes: Milliseconds | None = None
+    output_bytes: BigCount | None = None
     truncated: bool = False
     error: Text | None = None
     status: str | None = None
@@ -68,12 +68,12 @@ class NewRunStep(Struct, frozen=True, forbid_unknown_fields=True):
 class ReportedChange(Struct, frozen=True):
     """A file that a run changed. Runners of all ages report them, so here what is not known is not refused."""
 
-    path: Annotated[str, Meta(min_length=1, max_length=4096)]
+    path: Annotated[Path, Meta(min_length=1)]
     change: str | None = None
     change_type: str | None = None
     added: Count | None = None
     removed: Count | None = None
-    renamed_from: str | None = None
+    renamed_from: Path | None = None
     diffstat: Any = None
 
     def event(self) -> FileChange:
@@ -102,14 +102,18 @@ class RunChange(Struct, frozen=True, forbid_unknown_fields=True):
     file_changes: Annotated[list[ReportedChange], Meta(max_length=100_000)] = field(default_factory=list)
     branch: Line | None = None
     commit_hash: Line | None = None
-    duration_ms: Milliseconds | None = None
+    duration_ms: BigCount | None = None
     result: Any = None
     unrecorded: Annotated[list[Unrecorded], Meta(max_length=1_000)] = field(default_factory=list)
-    kept_path: Annotated[str, Meta(max_length=4096)] | None = None
-    kept_until: datetime | None = None
+    kept_path: Path | None = None
+    kept_until: Moment | None = None
     retry: bool = True
     finished_at: str | None = None
-    artifact_path: Annotated[str, Meta(max_length=4096)] | None = None
+    artifact_path: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_moment("kept_until", self.kept_until)
+        check_depth("result", self.result)
 
 
 class NewArtifact(Struct, frozen=True, forbid_unknown_fields=True):

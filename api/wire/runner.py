@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from api.wire.field import Line, RunId, RunnerId, Text
+from events.limits import check_depth
 
 
 class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
@@ -13,6 +14,9 @@ class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
     runner_id: RunnerId
     status: Line | None = None
     meta: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        check_depth("meta", self.meta)
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,13 +5,27 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from api.wire.field import Count, Limit, Line, Moment, Priority, RunId, RunnerId, Seconds, TaskId, Text, Timeout
-from events.task import TaskCreated
+from api.wire.field import (
+    Attempts,
+    Limit,
+    Line,
+    MaxAttempts,
+    Moment,
+    Path,
+    Priority,
+    RunId,
+    RunnerId,
+    Seconds,
+    TaskId,
+    Text,
+    Timeout,
+)
+from events.limits import check_depth, check_moment
+from events.task import Phase, TaskCreated
 
 TASKS_MAX = 10_000
 
 Status = Literal["ready", "running", "done", "failed", "blocked", "cancelled"]
-Phase = Annotated[str, Meta(max_length=200)] | int
 
 
 class NewStep(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +39,7 @@ class NewStep(Struct, frozen=True, forbid_unknown_fields=True):
 class NewAcceptance(Struct, frozen=True, forbid_unknown_fields=True):
     """What must hold after the steps: files that exist, commands that exit 0."""
 
-    expected_files: list[Line] = field(default_factory=list)
+    expected_files: list[Path] = field(default_factory=list)
     checks: list[NewStep] = field(default_factory=list)
 
 
@@ -40,17 +54,21 @@ class NewTask(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     steps: Annotated[list[NewStep], Meta(max_length=1000)] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
     priority: Priority = 100
-    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 4
+    max_attempts: MaxAttempts = 4
     timeout_seconds: Timeout | None = None
     depends_on: Annotated[list[TaskId], Meta(max_length=TASKS_MAX)] = field(default_factory=list)
     blocked_by: Annotated[list[TaskId], Meta(max_length=TASKS_MAX)] = field(default_factory=list)
     directive_id: TaskId | None = None
     branch: Line | None = None
     acceptance: NewAcceptance | None = None
-    allowed_scope: list[Line] = field(default_factory=list)
+    allowed_scope: list[Path] = field(default_factory=list)
     next_run_at: Moment | None = None
     status: Literal["ready"] = "ready"
     """What it is once it is created; clients of the first El Ruso say so."""
+
+    def __post_init__(self) -> None:
+        check_moment("next_run_at", self.next_run_at)
+        check_depth("params", self.params)
 
     def definition(self) -> TaskCreated:
         """The event that creates it."""
@@ -113,7 +131,7 @@ class TaskChange(Struct, frozen=True, forbid_unknown_fields=True):
     status: Status
     last_error: Text | None = None
     next_run_at: Moment | None = None
-    attempts: Count | None = None
+    attempts: Attempts | None = None
     finished_at: Moment | None = None
     claimed_by: RunnerId | None = None
     claimed_at: Moment | None = None

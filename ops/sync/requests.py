@@ -12,6 +12,7 @@ from events import catalog
 from events.log import NewEvent, append
 from events.request import RequestDefinition
 from events.statements import load_statements
+from events.tolerant import read_tolerant
 from ops.definitions import TOOL, Definition, parse_definitions
 from ops.sync.list_file import Item, ListFile
 from ops.sync.request_plan import KnownRequest, RequestPlan
@@ -67,7 +68,7 @@ def _known(row: Record) -> KnownRequest:
         id=row["id"],
         version=row["version"],
         status=row["status"],
-        definition=None if definition is None else msgspec.json.decode(definition, type=RequestDefinition),
+        definition=None if definition is None else read_tolerant(definition, RequestDefinition),
         provided=None if row["provided"] is None else catalog.decode("request.provided", row["provided"]),
         withdrawn_once=row["withdrawn_once"],
     )

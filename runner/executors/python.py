@@ -10,6 +10,7 @@ import msgspec
 
 from events.errors import InvalidInput, NothingToExecute, Unprocessable
 from events.json_text import map_text
+from events.limits import check_depth
 from events.task import TaskCreated
 from runner.containment import Settled, contain, describe, describe_trace
 from runner.handlers import Handler, Task
@@ -124,10 +125,12 @@ def _presentable(result: Any, run: Run) -> Any:
     """`result` as plain JSON values, without secrets."""
     try:
         encoded = msgspec.json.encode(result)
+        plain = msgspec.json.decode(encoded)
+        check_depth("result", plain)
     except (TypeError, ValueError, OverflowError, RecursionError) as problem:
         raise RunFailed(f"the handler returned something that is not JSON: {problem}", retry=False) from problem
     size = len(encoded)
     if size > RESULT_LIMIT:
         raise RunFailed(f"the handler returned {size} bytes of JSON; at most {RESULT_LIMIT} are kept", retry=False)
     redact = run.context.redactor.redact
-    return map_text(msgspec.json.decode(encoded), lambda text: harmless(redact(text)))
+    return map_text(plain, lambda text: harmless(redact(text)))

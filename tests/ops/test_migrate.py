@@ -42,6 +42,9 @@ BEFORE_THE_FIRST_MIGRATION = """
     DROP PROCEDURE log.create_and_tell;
     DROP FUNCTION log.create_and_claim;
     ALTER FUNCTION log.guard_append() RESET ALL;
+    DROP TABLE log.rules;
+    DROP FUNCTION log.broken_rule, log.is_moment, log.undecodable;
+    DROP FUNCTION log.mark_append() CASCADE;
     DROP TABLE log.runner_ids, log.sessions;
     DROP FUNCTION log.announce_credentials() CASCADE;
     DROP FUNCTION log.store_artifact, log.seal_artifacts, log.rfc3339;

@@ -11,9 +11,13 @@ from msgspec import Struct
 
 from events import catalog
 from events.errors import InvalidInput
+from events.limits import MOMENT_MAX, MOMENT_MIN
 from events.task import TaskCreated, TaskStep
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+LINES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
+RANGE = (MOMENT_MIN.replace(tzinfo=None), MOMENT_MAX.replace(tzinfo=None))
+IDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=20)
 
 
 def split_command(plain: dict[str, Any]) -> dict[str, Any]:
@@ -53,12 +57,12 @@ def test_other_types_are_not_touched(upcasters: None) -> None:
 
 
 @given(
-    title=TEXTS,
+    title=LINES,
     priority=st.integers(0, 1000),
-    depends_on=st.lists(TEXTS, max_size=3),
+    depends_on=st.lists(IDS, max_size=3),
     params=st.dictionaries(TEXTS, st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXTS, max_size=3),
     timeout=st.none() | st.floats(0.1, 1e6),
-    next_run_at=st.none() | st.datetimes(timezones=st.just(UTC)),
+    next_run_at=st.none() | st.datetimes(*RANGE, timezones=st.just(UTC)),
 )
 def test_what_is_encoded_is_decoded(**fields: Any) -> None:
     """Every event survives the way into the log and back; defaults are left out of it."""

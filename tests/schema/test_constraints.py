@@ -9,7 +9,7 @@ import pytest
 from asyncpg import Connection
 
 from events import task
-from events.catalog import TRANSITIONS
+from events.catalog import EVENT_TYPES, TRANSITIONS
 from events.errors import SQLSTATES
 from ops.migrate import schema_sql
 from tests.projections.history import append, claim, create, execute
@@ -40,13 +40,13 @@ FIRST_EVENTS = [
     (("runner", "r", 2, "runner.started", "{}"), "ER001"),
     (("request", "q", 1, "request.provided", "{}"), "ER002"),
     (("request", "q", 2, "request.opened", "{}"), "ER001"),
-    (("request", "q", 1, "request.opened", '{"definition": "OpenAI"}'), "22P02"),
+    (("request", "q", 1, "request.opened", '{"definition": "OpenAI"}'), "ER006"),
     (("directive", "d", 1, "directive.applied", "{}"), "ER002"),
     (("directive", "d", 2, "directive.proposed", '{"title": "t", "digest": "x", "approval": "auto"}'), "ER001"),
-    (("directive", "d", 1, "directive.proposed", '{"title": "t", "digest": "x", "approval": "never"}'), "23514"),
-    (("directive", "d", 1, "directive.proposed", '{"title": "t"}'), "23502"),
+    (("directive", "d", 1, "directive.proposed", '{"title": "t", "digest": "x", "approval": "never"}'), "ER006"),
+    (("directive", "d", 1, "directive.proposed", '{"title": "t"}'), "ER006"),
     (("planner", "p", 2, "planner.completed", '{"model": "m", "prompt_hash": "x"}'), "ER001"),
-    (("planner", "p", 1, "planner.completed", "{}"), "23502"),
+    (("planner", "p", 1, "planner.completed", "{}"), "ER006"),
     (("system", "main", 1, "system.resumed", "{}"), "ER002"),
     (("system", "main", 3, "system.paused", "{}"), "ER001"),
 ]
@@ -134,8 +134,9 @@ async def test_done_is_final(connection: Connection) -> None:
     types = [name for name in TRANSITIONS if name.startswith("task.")]
     for name in types:
         data = {"title": "t", "reason": "r", "runner": "r", "attempt": 1, "error": "e", "number": 1, "name": "n"}
-        fence = {} if name == "task.claimed" else {"run_id": run}
-        assert "ER002" == await insert_refusal(connection, "x", 6, name, **data, **fence)
+        data |= {"priority": 1, "run_id": run}
+        known = {field: value for field, value in data.items() if field in EVENT_TYPES[name].__struct_fields__}
+        assert "ER002" == await insert_refusal(connection, "x", 6, name, **known)
 
 
 async def test_waiting_task_is_not_claimed(connection: Connection) -> None:
@@ -173,17 +174,21 @@ async def test_a_stream_is_written_in_its_order(connection: Connection) -> None:
     """A statement that writes a stream's second event before its first is refused: seq must rise with version."""
     statement = """
         INSERT INTO log.events (kind, id, version, type, actor, data)
-        VALUES ($1, 'x', 2, $2, 'human:eve', '{"reason": "r"}'), ($1, 'x', 1, $3, 'human:eve', '{"title": "t"}')
+        VALUES ($1, $2, 2, $3, 'human:eve', $4), ($1, $2, 1, $5, 'human:eve', $6)
     """
-    for kind, second, first in (
-        ("task", "task.blocked", "task.created"),
-        ("runner", "runner.heartbeat", "runner.started"),
-        ("directive", "directive.applied", "directive.proposed"),
-        ("planner", "planner.failed", "planner.completed"),
-        ("request", "request.provided", "request.opened"),
-        ("system", "system.resumed", "system.paused"),
+    planned = '{"model": "m", "prompt_hash": "x"}'
+    failed = '{"outcome": "refused", "error": "e", "model": "m"}'
+    proposed = '{"title": "t", "digest": "x", "approval": "auto"}'
+    for kind, id, second, data, first, first_data in (  # noqa: A001
+        ("task", "x", "task.blocked", '{"reason": "r"}', "task.created", TITLE),
+        ("runner", "x", "runner.heartbeat", "{}", "runner.started", "{}"),
+        ("directive", "x", "directive.applied", "{}", "directive.proposed", proposed),
+        ("planner", "x", "planner.failed", failed, "planner.completed", planned),
+        ("request", "x", "request.provided", "{}", "request.opened", "{}"),
+        ("system", "main", "system.resumed", "{}", "system.paused", "{}"),
     ):
-        assert await refusal(connection, statement, kind, second, first) in ("ER001", "ER002")
+        events = (kind, id, second, data, first, first_data)
+        assert await refusal(connection, statement, *events) in ("ER001", "ER002"), events
 
 
 async def test_time_is_the_databases(connection: Connection) -> None:
@@ -261,8 +266,8 @@ async def test_tables_refuse_nonsense(connection: Connection) -> None:
     """The tables themselves refuse what no fold would write."""
     await create(connection, "ended", "waits")
     await execute(connection, "ended")
-    for type in ("runner.started", "request.opened", "system.paused"):  # noqa: A001
-        await connection.execute(INSERT, type.partition(".")[0], "x", 1, type, "{}")
+    for type, id in (("runner.started", "x"), ("request.opened", "x"), ("system.paused", "main")):  # noqa: A001
+        await connection.execute(INSERT, type.partition(".")[0], id, 1, type, "{}")
     proposed = '{"title": "t", "digest": "x", "approval": "auto"}'
     await connection.execute(INSERT, "directive", "x", 1, "directive.proposed", proposed)
     await connection.execute(INSERT, "planner", "x", 1, "planner.completed", '{"model": "m", "prompt_hash": "x"}')
