@@ -1,13 +1,14 @@
-"""Whether this machine is fit for runs: the runner's home, its disk, and the operator's repository.
+"""Whether this machine is fit for runs: the runner's home, its disks, and the operator's repository.
 
 When one of them fails, an unmounted network file system for instance, every run fails, whatever its task. So a runner
-that is unfit claims nothing and checks again; the runs that were hit are given back (docs/adr/0027).
+that is unfit claims nothing and checks again; the runs that were hit are given back (docs/adr/0029).
 """
 
 import asyncio
 import errno
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,7 @@ _MACHINE_WORDS: dict[str, FaultCode] = {
     "Input/output error": "broken",
     "Stale file handle": "broken",
     "Transport endpoint is not connected": "broken",
+    "Too many open files": "broken",
 }
 
 
@@ -104,20 +106,18 @@ class Fitness:
         path = str(self._repository or self._runs_directory)
         if isinstance(failure, OSError) and failure.errno in _MACHINE_ERRORS:
             return _of_os_error(failure, Path(path))
-        if isinstance(failure, WorkspaceUnusable):
-            return Fault("not_a_repository", path, failure.detail)
-        if isinstance(failure, GitFailed):
-            codes = (code for words, code in _MACHINE_WORDS.items() if words in failure.detail)
-            code = next(codes, None)
-            return None if code is None else Fault(code, path, failure.detail)
-        return None
+        if not isinstance(failure, GitFailed | WorkspaceUnusable):
+            return None
+        code = next((code for words, code in _MACHINE_WORDS.items() if words in failure.detail), None)
+        if code is None and isinstance(failure, WorkspaceUnusable):
+            code = "not_a_repository"
+        return None if code is None else Fault(code, path, failure.detail)
 
     async def _look(self) -> Fault | None:
-        for directory in (self._runs_directory, *([self._repository] if self._repository else [])):
-            fault = await asyncio.to_thread(_look_at, directory, directory == self._runs_directory)
-            if fault is not None:
-                return fault
-        return None if self._repository is None else await self._look_at_repository(self._repository)
+        fault = await asyncio.to_thread(_look_at_disks, self._runs_directory, self._repository)
+        if fault is not None or self._repository is None:
+            return fault
+        return await self._look_at_repository(self._repository)
 
     async def _look_at_repository(self, path: Path) -> Fault | None:
         git = Git(path, self._environment, timeout_seconds=CHECK_SECONDS)
@@ -125,7 +125,7 @@ class Fitness:
             repository = await Repository.at(git)
         except (ElRusoError, OSError) as problem:
             known = self._machine_fault(problem)
-            return known or Fault("not_a_repository", str(path), str(problem))
+            return known or Fault("broken", str(path), str(problem))
         if repository.prefix and not await git.succeeds("cat-file", "-e", f"HEAD:{repository.prefix}"):
             return Fault("not_a_repository", str(path), f"{path}: nothing in this directory is committed")
         for directory in (repository.objects, repository.common):
@@ -134,21 +134,31 @@ class Fitness:
         return None
 
 
-def _look_at(directory: Path, writes: bool) -> Fault | None:
-    """`writes`: it is ours, so it is created, and a file is written to it."""
+def _look_at_disks(runs_directory: Path, repository: Path | None) -> Fault | None:
+    """Our own folder takes files, and so does the one for temporary files; neither disk is full."""
+    directory = runs_directory
     try:
-        if writes:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write_probe(directory)
-        if not directory.is_dir():
-            return Fault("missing", str(directory), f"{directory} is not there, or no directory")
-        free = os.statvfs(directory)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_probe(directory)
+        fault = _look_at_room(directory)
+        directory = Path(tempfile.gettempdir())
+        _write_probe(directory)
+        if fault is None and repository is not None:
+            directory = repository
+            if not directory.is_dir():
+                return Fault("missing", str(directory), f"{directory} is not there, or no directory")
+            fault = _look_at_room(directory)
     except OSError as problem:
         return _of_os_error(problem, directory)
-    if free.f_blocks and free.f_bavail * free.f_frsize < FREE_BYTES:
-        left = free.f_bavail * free.f_frsize // 1024
-        return Fault("full", str(directory), f"the disk of {directory} is full: {left} KiB are left")
-    return None
+    return fault
+
+
+def _look_at_room(directory: Path) -> Fault | None:
+    disk = os.statvfs(directory)
+    left = disk.f_bavail * disk.f_frsize
+    if disk.f_blocks == 0 or left >= FREE_BYTES:
+        return None
+    return Fault("full", str(directory), f"the disk of {directory} is full: {left // 1024} KiB are left")
 
 
 def _write_probe(directory: Path) -> None:

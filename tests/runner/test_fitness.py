@@ -228,6 +228,18 @@ async def test_a_disk_that_takes_nothing_is_found(options: str, code: str) -> No
     assert code == found.code, found
 
 
+async def test_a_full_disk_for_temporary_files_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step's input is a temporary file: without room for it no step can start."""
+    small = Path(tempfile.mkdtemp(prefix="elruso-"))
+    with _small_disk(small, "size=64k"):
+        monkeypatch.setattr(tempfile, "tempdir", str(small))
+        (small / "filling").write_bytes(b"x" * 64 * 1024)
+        found = await Fitness(tmp_path / "runs", None, dict(os.environ)).check()
+    os.rmdir(small)  # noqa: PTH106
+    assert found is not None
+    assert ("full", str(small)) == (found.code, found.path), found
+
+
 @pytest.mark.parametrize(
     "failure",
     [
