@@ -52,9 +52,9 @@ class Board:
         """Paused or not, since when, why, by whom."""
         return _plain(await self._views.system())
 
-    async def runners(self) -> list[dict[str, Any]]:
-        """All runners."""
-        found: list[dict[str, Any]] = msgspec.json.decode(await self._views.runners())
+    async def runners(self, *, past: bool = False) -> list[dict[str, Any]]:
+        """The runners; `past`: also those of past starts."""
+        found: list[dict[str, Any]] = msgspec.json.decode(await self._views.runners(past=past))
         return found
 
     async def glance_at_runners(self, limit: int) -> Glance:

@@ -47,9 +47,12 @@ class Glance(Struct, frozen=True):
 _glance = msgspec.json.Decoder(Glance)
 
 
-async def list_runners(pool: Pool, online_seconds: float = ONLINE_SECONDS) -> bytes:
-    """The runners, the one seen last first, at most RUNNERS_MAX, as a JSON array."""
-    return await ask(pool, _sql["list_runners"], online_seconds, RUNNERS_MAX)
+async def list_runners(pool: Pool, online_seconds: float = ONLINE_SECONDS, *, past: bool = False) -> bytes:
+    """The runners, the one seen last first, at most RUNNERS_MAX, as a JSON array.
+
+    Those of past starts, which left ten minutes or vanished a day ago and hold nothing, only with `past`.
+    """
+    return await ask(pool, _sql["list_runners"], online_seconds, RUNNERS_MAX, past)
 
 
 async def find_runner(pool: Pool, runner_id: str, online_seconds: float = ONLINE_SECONDS) -> bytes | None:

@@ -2,7 +2,8 @@
 -- seen last, are found by the hour in which they were seen: of the runners that have ever been most are long gone.
 
 -- name: list_runners
--- The one seen last first, at most $2 of them.
+-- The one seen last first, at most $2 of them; unless $3, those that left more than ten minutes ago or vanished more than a
+-- day ago are left out, if they hold nothing.
 SELECT coalesce(json_agg(runner ORDER BY runner.last_seen_at DESC, runner.id), '[]')::text FROM (
     SELECT r.id, r.id AS runner_id,
            CASE WHEN r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second' THEN 'online' ELSE 'offline' END AS status,
@@ -11,6 +12,8 @@ SELECT coalesce(json_agg(runner ORDER BY runner.last_seen_at DESC, runner.id), '
            coalesce(held.running, 0) AS running
     FROM (SELECT * FROM view.runners ORDER BY seen_hour DESC, last_seen_at DESC LIMIT $2) r
     LEFT JOIN (SELECT g.runner, count(*) AS running FROM view.running g GROUP BY g.runner) held ON held.runner = r.id
+    WHERE $3 OR held.running > 0
+       OR r.last_seen_at > log.now() - CASE WHEN r.status = 'alive' THEN interval '1 day' ELSE interval '10 minutes' END
 ) runner;
 
 -- name: find_runner

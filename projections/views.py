@@ -25,9 +25,9 @@ class Views:
         """The numbers of GET /ops/metrics."""
         return await self._metrics.show()
 
-    async def runners(self) -> bytes:
-        """All runners, as an array."""
-        return await runners.list_runners(self._pool, self._online_seconds)
+    async def runners(self, *, past: bool = False) -> bytes:
+        """The runners, as an array; `past`: also those of past starts."""
+        return await runners.list_runners(self._pool, self._online_seconds, past=past)
 
     async def runner(self, runner_id: str) -> bytes | None:
         """One runner."""

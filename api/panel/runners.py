@@ -20,16 +20,17 @@ FAULTS = {f"fault.{code}" for code in ("missing", "not_a_repository", "full", "r
 
 
 class RunnerView(Struct, frozen=True, forbid_unknown_fields=True):
-    """Behind how many of those that are online the page begins."""
+    """Behind how many of those that are online the page begins; `past`: with those of past starts."""
 
     after: Annotated[int, Meta(ge=0, le=1000)] = 0
+    past: bool = False
 
 
 async def list_runners(visit: Visit, query: RunnerView) -> Response:
     """A page of the runners that are online with what they hold, by name; those long gone are counted, not listed."""
     seq = await last_seq(visit.deps.pool)
     runners, (running, _, _) = await asyncio.gather(
-        visit.board.runners(), visit.board.tasks(TaskQuery(status="running"), HELD_MAX)
+        visit.board.runners(past=query.past), visit.board.tasks(TaskQuery(status="running"), HELD_MAX)
     )
     held: dict[str, list[TaskBrief]] = {}
     for task in running:
@@ -42,8 +43,9 @@ async def list_runners(visit: Visit, query: RunnerView) -> Response:
         "runners.html",
         seq=seq,
         online=online[query.after : end],
-        next=len(online) > end and address("/panel/runners", after=end),
-        first=query.after and address("/panel/runners"),
+        next=len(online) > end and address("/panel/runners", after=end, past=query.past and "1"),
+        first=query.after and address("/panel/runners", past=query.past and "1"),
+        past=query.past,
         drain_state=drain_state,
         fault_text=fault_text,
         offline=offline[:OFFLINE_SHOWN],

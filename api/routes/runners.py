@@ -7,14 +7,17 @@ from api.envelope import answer, answer_value
 from api.holder import check_runner
 from api.routes.health import listener_mode
 from api.wire.field import RunnerId
-from api.wire.runner import Drain, Heartbeat, Release, Resume
+from api.wire.runner import Drain, Heartbeat, Release, Resume, RunnerFilter
 from events.beats import Life
 from events.runner import RunnerHeartbeat, RunnerStarted
 
 
-async def list_runners(call: Call) -> Response:
-    """All runners; online are those seen within the last minute. `meta.listener`: does the API hear wake-ups?"""
-    return answer(await call.deps.views.runners(), meta=listener_mode(call))
+async def list_runners(call: Call, query: RunnerFilter) -> Response:
+    """Runners; online are those seen within the last minute. `meta.listener`: does the API hear wake-ups?
+
+    A runner that stopped ten minutes ago, or was last seen a day ago, and holds nothing is listed with `past` only.
+    """
+    return answer(await call.deps.views.runners(past=query.past), meta=listener_mode(call))
 
 
 async def heartbeat(call: Call, body: Heartbeat) -> Response:

@@ -8,6 +8,12 @@ from api.wire.field import Line, RunId, RunnerId, Text
 from events.limits import check_depth
 
 
+class RunnerFilter(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which runners to list; `past`: also those of past starts."""
+
+    past: bool = False
+
+
 class Heartbeat(Struct, frozen=True, forbid_unknown_fields=True):
     """A runner is alive. `status` "stopped" says that it leaves, "started" that it came up."""
 

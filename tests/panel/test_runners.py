@@ -2,6 +2,7 @@
 
 import re
 
+import asyncpg
 import pytest
 
 from events.task import TaskCreated
@@ -63,3 +64,21 @@ async def test_a_drain_that_comes_too_late_is_told_in_words(api: Served) -> None
     await api.post("/ops/runner/heartbeat", {"runner_id": "r", "status": "stopped"})
     assert 409 == (await post(api, "/panel/runners/r/drain")).status_code
     assert 404 == (await post(api, "/panel/runners/ghost/drain")).status_code
+
+
+async def test_runners_of_past_starts_are_a_link_away(api: Served, database: str) -> None:
+    """Who stopped an hour ago is not on the page, but on the one that it leads to; over HTTP it is `past`."""
+    connection = await asyncpg.connect(database)
+    await connection.execute("SELECT set_config('elruso.now', (now() - interval '1 hour')::text, false)")
+    insert = (
+        "INSERT INTO log.events (kind, id, version, type, actor, data) VALUES ('runner', 'old', $1, $2, 'me', '{}')"
+    )
+    for version, event in enumerate(("runner.started", "runner.stopped"), 1):
+        await connection.execute(insert, version, event)
+    await connection.close()
+    shown = await page(api, "/panel/runners")
+    assert 'id="runner-old"' not in shown
+    [link] = re.findall(r'href="(/panel/runners\?past=1)"', shown)
+    assert 'id="runner-old"' in await page(api, link)
+    assert [] == await api.get("/ops/runner/status")
+    assert ["old"] == [runner["id"] for runner in await api.get("/ops/runner/status?past=true")]

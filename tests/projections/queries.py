@@ -213,7 +213,7 @@ OTHER_QUERIES = {
     "the planner": Query("planner_runs.show_planner", (), {"planner_runs_by_seq", "planner_runs_by_end"}, 110),
     "spent today": Query("planner_runs.spent_today", (), {"planner_runs_by_end"}, 110),
     "requests": Query("requests.list_requests", (), set(), 0),
-    "runners": Query("runners.list_runners", (60.0, 1000), {"runners_by_hour"}, 1010),
+    "runners": Query("runners.list_runners", (60.0, 1000, False), {"runners_by_hour"}, 1010),
     "a runner": Query("runners.find_runner", (60.0, "r9"), {"runners_pkey"}, 1),
     "runners at a glance": Query("runners.glance_at_runners", (60.0, 6), {"runners_by_hour"}, 10),
     "the database's state": Query("system.show_state", (), set(), 0),

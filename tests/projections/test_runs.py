@@ -118,6 +118,28 @@ async def test_runners_are_online_while_they_are_seen(connection: Connection, vi
     assert {"host": "b"} == listed[0]["meta"]
 
 
+async def test_runners_of_past_starts_are_a_list_of_their_own(connection: Connection, views: Views) -> None:
+    """Who left ten minutes ago, or vanished a day ago, and holds nothing, is listed only when the past is asked for."""
+    for name, minutes, *events in (
+        ("left long ago", 11, RunnerStopped()),
+        ("left", 9, RunnerStopped()),
+        ("vanished long ago", 1441),
+        ("vanished", 1439),
+        ("holds", 1500),
+    ):
+        await connection.execute(f"SELECT set_config('elruso.now', (now() - interval '{minutes} min')::text, false)")
+        await append(connection, name, RunnerStarted({}), *events)
+        if name == "holds":
+            await create(connection, "a")
+            await claim(connection, "a", by=name)
+    await connection.execute("RESET elruso.now")
+
+    listed, past = [msgspec.json.decode(await views.runners(past=past)) for past in (False, True)]
+
+    assert ["left", "vanished", "holds"] == [row["id"] for row in listed]
+    assert {"left", "vanished", "holds", "left long ago", "vanished long ago"} == {row["id"] for row in past}
+
+
 async def test_the_system_is_active_until_it_is_paused(connection: Connection, views: Views) -> None:
     """A system that was never paused says so too."""
     assert not msgspec.json.decode(await views.system())["paused"]

@@ -25,7 +25,7 @@ TEXTS = {
     "home.ready_to_done": Text(es="De lista a hecha", en="From ready to done"),
     "home.oldest": Text(es="La que más espera", en="Longest wait"),
     "home.last_run": Text(es="Última ejecución", en="Last run"),
-    "home.online": Text(es="{online} de {total} en línea", en="{online} of {total} online"),
+    "home.online": Text(es="{online} en línea", en="{online} online"),
     "home.running": Text(es="En marcha", en="Running now"),
     "home.nothing_runs_text": Text(
         es="Nada. Lo que un runner ejecute aparece aquí en el momento.",
@@ -136,5 +136,6 @@ TEXTS = {
     "runner.resume": Text(es="Volver a darle trabajo", en="Hand it work again"),
     "runner.resumed": Text(es="El runner {id} vuelve a tomar tareas.", en="Runner {id} takes tasks again."),
     "runner.gone": Text(es="Fuera de línea", en="Offline"),
+    "runner.past": Text(es="Ver también los que ya no están", en="Show those of past starts, too"),
     "runner.held": Text(es="Tareas en la mano", en="Tasks in hand"),
 }
