@@ -11,6 +11,7 @@ import sys
 import asyncpg
 import click
 
+from api.panel.engine import said_of_refusal
 from events.errors import ElRusoError
 from ops.commands.audit import audit_command
 from ops.commands.bench import bench
@@ -29,9 +30,10 @@ from ops.commands.vault import vault
 from ops.config import environment_language
 from ops.engine import own_version
 from ops.errors import OperatorError, from_os_error
+from ops.help_formatter import LANGUAGE
 from ops.inside_run import find_surrounding_run
 from ops.messages import Language
-from ops.terminal import LANGUAGE, Terminal, group, option, write_error, write_traceback
+from ops.terminal import Terminal, group, option, write_error, write_traceback
 from ops.usage import explain
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -88,7 +90,7 @@ def _run(arguments: list[str] | None) -> int:
         terminal.say("terminal.error", detail=terminal.text(error.key, **error.facts))
         return 1
     except ElRusoError as error:
-        terminal.say("terminal.error", detail=error.detail)
+        terminal.say("terminal.error", detail=said_of_refusal(error.detail, terminal.language))
         return 1
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         terminal.say("terminal.error", detail=terminal.text("terminal.database", detail=str(error)))

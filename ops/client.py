@@ -8,8 +8,8 @@ from api.panel.engine import said_of_refusal
 from events.errors import InvalidInput
 from ops.config import Config
 from ops.errors import OperatorError
+from ops.help_formatter import LANGUAGE
 from ops.private_process import become_identifiable
-from ops.terminal import LANGUAGE
 from runner.http_environment import client_options, environment_explained
 
 TIMEOUT_SECONDS = 30.0

@@ -11,11 +11,11 @@ errors come from models and from other machines, and a terminal obeys what they 
 """
 
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -29,9 +29,8 @@ from rich.text import Text as StyledText
 
 from events.visible_text import Marker, escape_json, plain_label, visible, visible_line, visible_text
 from ops.config import Config, read_config
+from ops.help_formatter import LANGUAGE, Context
 from ops.messages import Language, translate
-
-LANGUAGE: ContextVar[Language] = ContextVar("language", default="en")
 
 LINE_FEED = " ␊ "  # how a fact of a message shows where it had one
 MANY_LINES = ("output", "detail")  # facts: what a program printed, what is wrong
@@ -198,11 +197,19 @@ class Option(_Helped, click.Option):
 class Command(_Helped, click.Command):
     """A click command whose help is a message key."""
 
+    context_class = Context
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Its first sentence, whole: the list of commands has room for a second line."""
+        return re.split(r"(?<=\.) ", self.help or "")[0]
+
 
 class Group(_Helped, click.Group):
     """A click group whose help is a message key."""
 
+    context_class = Context
     command_class = Command
+    get_short_help_str = Command.get_short_help_str
 
 
 Group.group_class = Group

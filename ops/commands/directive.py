@@ -28,6 +28,8 @@ def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
     if as_json:
         terminal.show_json(found)
         return
+    if not found:
+        terminal.say("directive.none")
     for each in found:
         done = f"{each['tasks']['done']}/{each['tasks']['planned']}"
         terminal.show_line(f"{each['id']}  {each['status']:<8}  {done:>7}  {each['title']}")

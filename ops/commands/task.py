@@ -66,6 +66,9 @@ def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
     if as_json:
         terminal.show_json(tasks)
         return
+    if not tasks:
+        terminal.say("task.none")
+        return
     shown = [each | {"attempts": f"{each['attempts']}/{each['max_attempts']}"} for each in tasks]
     terminal.show_table(COLUMNS, [[each[name] for name, _ in COLUMNS] for each in shown])
 

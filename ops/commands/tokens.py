@@ -11,9 +11,10 @@ import click
 from api.tokens import ROLES, Role, Token, TokenStore
 from events.connect import Database
 from ops.database import use_database
+from ops.help_formatter import LANGUAGE
 from ops.messages import translate
 from ops.migrate import migrate
-from ops.terminal import LANGUAGE, Terminal, group, option
+from ops.terminal import Terminal, group, option
 
 Result = TypeVar("Result")
 
@@ -74,7 +75,10 @@ def revoke(terminal: Terminal, name: str) -> None:
 @click.pass_obj
 def list_command(terminal: Terminal) -> None:
     """Print all tokens, never their text."""
-    for known in _ask(terminal, lambda store: store.list_tokens()):
+    tokens = _ask(terminal, lambda store: store.list_tokens())
+    if not tokens:
+        terminal.say("token.none")
+    for known in tokens:
         terminal.show_line(
             f"{known.name:<30} {known.role:<9} {known.created_at:%Y-%m-%d %H:%M}  {_state(terminal, known)}"
         )

@@ -23,6 +23,10 @@ TEXTS = {
         en="Reject a directive; what of it has not started is cancelled.",
     ),
     "help.directive.reject.reason": Text(es="Por qué.", en="Why."),
+    "directive.none": Text(
+        es="Ninguna directiva. Para que GPT proponga algo: elruso gpt run",
+        en="No directives. To have GPT propose something: elruso gpt run",
+    ),
     "directive.scope": Text(es="alcance", en="scope"),
     "directive.step": Text(es="comando", en="command"),
     "directive.check": Text(es="comprobación", en="check"),

@@ -60,6 +60,10 @@ TEXTS = {
         es="No ha cambiado nada: la tarea {id} ya estaba lista y espera hasta {until:%Y-%m-%d %H:%M:%S}.",
         en="Nothing has changed: task {id} was ready already and waits until {until:%Y-%m-%d %H:%M:%S}.",
     ),
+    "task.none": Text(
+        es="Ninguna tarea. Crea una: elruso task add «título» --step 'make test'",
+        en="No tasks. Add one: elruso task add 'title' --step 'make test'",
+    ),
     "task.requeued": Text(es="La tarea {id} vuelve a estar lista.", en="Task {id} is ready again."),
     "task.cancelled": Text(es="Tarea {id} cancelada.", en="Task {id} cancelled."),
     "client.unreachable": Text(

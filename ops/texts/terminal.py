@@ -3,6 +3,14 @@
 from ops.texts.text import Text
 
 TEXTS = {
+    "help.words.usage": Text(es="Uso:", en="Usage:"),
+    "help.words.options": Text(es="Opciones", en="Options"),
+    "help.words.commands": Text(es="Órdenes", en="Commands"),
+    "help.words.help": Text(es="Muestra esta ayuda.", en="Show this message and exit."),
+    "help.words.version": Text(es="Muestra la versión.", en="Show the version and exit."),
+    "help.words.some_options": Text(es="[OPCIONES]", en="[OPTIONS]"),
+    "help.words.some_command": Text(es="ORDEN [ARGUMENTOS]...", en="COMMAND [ARGS]..."),
+    "help.words.default": Text(es="[por defecto: ", en="[default: "),
     "help.elruso": Text(
         es="El Ruso mantiene el trabajo en marcha: un registro de eventos, vistas plegadas de él, "
         "runners que despiertan con él.",

@@ -33,6 +33,11 @@ TEXTS = {
         "  panel: paste it when you sign in\n"
         "Runners with a database need none, nor do db, audit, tail, token, vault and doctor.",
     ),
+    "token.none": Text(
+        es="Ningún token: la API está abierta, pero solo en esta máquina. "
+        "El primero: elruso token create NOMBRE --role admin",
+        en="No tokens: the API is open, but on this machine only. The first one: elruso token create NAME --role admin",
+    ),
     "token.revoked": Text(es="El token de {name} ya no vale.", en="The token of {name} is void."),
     "token.valid": Text(es="válido", en="valid"),
     "token.lifetime": Text(

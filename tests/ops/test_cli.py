@@ -116,7 +116,11 @@ def test_help_is_in_both_languages(shell: Shell) -> None:
     """--lang chooses the language of the help, for all commands."""
     assert "La base de datos." in shell.elruso("--lang", "es", "--help").stdout
     assert "The database." in shell.elruso("--lang", "en", "--help", LANG="es_ES").stdout
-    assert "Detiene el servidor propio." in shell.elruso("--lang", "es", "db", "--help").stdout
+    spanish = shell.elruso("--lang", "es", "db", "--help").stdout
+    assert "Detiene el servidor propio." in spanish
+    for words in ("Uso: elruso db [OPCIONES] ORDEN", "Opciones:", "Órdenes:", "Muestra esta ayuda.", "todo sigue"):
+        assert words in spanish
+    assert "..." not in spanish.replace("[ARGUMENTOS]...", ""), "a summary is cut"
 
 
 def test_wrong_command_is_a_usage_error(shell: Shell) -> None:

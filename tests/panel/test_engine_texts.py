@@ -24,7 +24,7 @@ from tests.panel.test_pages import page, post
 
 ROOT = Path(__file__).parent.parent.parent
 SPANISH = {"Accept-Language": "es"}
-FACT = re.compile(r'\{(?!")[^{}]*\}|%s')
+FACT = re.compile(r'\{(?!")[^{}]*\}|%s?')
 HOLE = "¤"
 
 

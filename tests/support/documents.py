@@ -6,8 +6,8 @@ import click
 
 from ops.cli import elruso
 from ops.config import LOCALE_NAMES, SETTINGS
+from ops.help_formatter import LANGUAGE
 from ops.settings import Setting
-from ops.terminal import LANGUAGE
 
 MADE = "<!-- Made from the program. ELRUSO_TEST_WRITE_DOCS=1 ./elruso test tests/docs writes it anew. -->\n"
 

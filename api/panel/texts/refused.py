@@ -32,6 +32,22 @@ TEXTS = READ | {
     ),
     "refused.no_page": Text(es="no hay ninguna página {path}", en="there is no page {path}"),
     "refused.no_patch": Text(es="la ejecución {number} no tiene parche", en="run {number} has no patch"),
+    "refused.no_parent": Text(
+        es="la tarea {id} depende de {parent}, que no existe o viene después",
+        en="task {id} depends on {parent}, which does not come before it",
+    ),
+    "refused.cycle": Text(
+        es="las tareas se esperan unas a otras y ninguna podría empezar: {path}",
+        en="the tasks wait for each other and none could ever start: {path}",
+    ),
+    "refused.taken": Text(
+        es="{name} ya es el id de una tarea con otro contenido ({id}); elige otro",
+        en="{name} is taken by a task of other content ({id}); choose another",
+    ),
+    "refused.has_token": Text(
+        es="{name} ya tiene un token; revócalo antes, o elige otro nombre",
+        en="{name} has a token already; revoke it first, or choose another name",
+    ),
     "refused.no_result": Text(es="la ejecución {number} no tiene resultado", en="run {number} has no result"),
     "refused.no_request": Text(
         es="no hay ninguna credencial {id}", en="there is no request {id}; GET /ops/requests lists them"
