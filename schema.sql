@@ -39,7 +39,7 @@
 -- Lock order, everywhere: tasks by id, then ready / scheduled by key, then running by run, then one counter row, then
 -- directives by id.
 --
--- Refusals (class ER; events/errors.py maps them to exceptions):
+-- Refusals (class ER; events/database_errors.py maps them to exceptions):
 --
 --     ER001  wrong version         another writer appended to the stream first
 --     ER002  illegal transition    log.transitions does not allow the event from the stream's status

@@ -45,7 +45,7 @@ from api.routes import (
 
 # Of one path all methods stand together; a path with a fixed last word comes before one that takes any. The third word
 # is a permission (api/permissions.py). The last word of some rows is about secrets in their bodies (api/screening.py);
-# where it is missing they are refused. `shared`: see api/sharing.py.
+# where it is missing they are refused. `shared`: see api/sharing.py. `seconds`: see api/entry.py.
 ENDPOINTS = (
     Endpoint("GET", "/", "none", health.show_root),
     Endpoint("GET", "/health", "none", health.show_health),
@@ -59,7 +59,7 @@ ENDPOINTS = (
     Endpoint("POST", "/runners/{runner_id:path}/resume", "drain", runners.resume_runner),
     Endpoint("GET", "/ops/tasks", "read", tasks.list_tasks, shared="log"),
     Endpoint("POST", "/ops/tasks", "create tasks", tasks.create_tasks),
-    Endpoint("POST", "/ops/tasks/claim", "claim", claims.claim_tasks, "redact"),
+    Endpoint("POST", "/ops/tasks/claim", "claim", claims.claim_tasks, "redact", seconds=None),
     Endpoint("POST", "/ops/tasks/{task_id:path}/requeue", "hand back", tasks.requeue_task, "redact"),
     Endpoint("POST", "/ops/tasks/{task_id:path}/cancel", "cancel", tasks.cancel_task),
     Endpoint("POST", "/ops/tasks/{task_id:path}/priority", "prioritize", tasks.prioritize_task),
@@ -83,8 +83,8 @@ ENDPOINTS = (
     ),
     Endpoint("GET", "/ops/directives/{directive_id:path}", "read", directives.show_directive, shared="moment"),
     Endpoint("PATCH", "/ops/directives/{directive_id:path}", "decide", directives.change_directive),
-    Endpoint("POST", "/ops/gpt/run", "run planner", planner.run_planner),
-    Endpoint("POST", "/ops/gpt/compose", "compose prompt", planner.compose_prompt),
+    Endpoint("POST", "/ops/gpt/run", "run planner", planner.run_planner, seconds=None),
+    Endpoint("POST", "/ops/gpt/compose", "compose prompt", planner.compose_prompt, seconds=None),
     Endpoint("GET", "/ops/gpt/status", "read", planner.show_planner, shared="moment"),
     Endpoint("GET", "/ops/gpt/runs", "read", planner.list_planner_runs, shared="log"),
     Endpoint("GET", "/ops/requests", "read", requests.list_requests),
@@ -92,13 +92,15 @@ ENDPOINTS = (
     Endpoint("PATCH", "/ops/requests/{request_id}", "change credentials", requests.change_request),
     Endpoint("POST", "/ops/requests/{request_id}/value", "change credentials", requests.store_values, "pass"),
     Endpoint("GET", "/ops/requests/{request_id}/value/status", "read", requests.show_value_status),
-    Endpoint("POST", "/ops/requests/{request_id}/validate", "change credentials", requests.validate_values),
+    Endpoint(
+        "POST", "/ops/requests/{request_id}/validate", "change credentials", requests.validate_values, seconds=None
+    ),
     Endpoint("GET", "/ops/system/status", "read", system.show_system, shared="moment"),
     Endpoint("POST", "/ops/system/pause", "pause", system.pause),
     Endpoint("POST", "/ops/system/resume", "pause", system.resume),
-    Endpoint("POST", "/ops/actions/migrate", "migrate", actions.migrate),
-    Endpoint("POST", "/ops/actions/sync-push", "sync", actions.sync_push),
-    Endpoint("POST", "/ops/actions/sync-pull", "sync", actions.sync_pull),
+    Endpoint("POST", "/ops/actions/migrate", "migrate", actions.migrate, seconds=None),
+    Endpoint("POST", "/ops/actions/sync-push", "sync", actions.sync_push, seconds=None),
+    Endpoint("POST", "/ops/actions/sync-pull", "sync", actions.sync_pull, seconds=None),
     Endpoint("GET", "/ops/events", "read", events.list_events, shared="moment"),
     Endpoint("GET", "/ops/events/stream", "read", events.stream_events),
 )

@@ -9,19 +9,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
 
-import asyncpg
 import structlog
 from asyncpg import Pool
 
 from api.viewer import Viewer, frame
 from events.backoff import Backoff
-from events.connect import LOST_CONNECTION
+from events.database_errors import from_database
 from events.errors import Unavailable
 from events.event import Event
 from events.follower import Follower
 from events.hint import Hint
 from events.listener import Listener
 from events.log import last_seq
+from events.outage import Outage
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +47,7 @@ class Broadcast:
         self._follower: Follower | None = None
         self._started = asyncio.Event()
         self._closed = False
+        self._outage = Outage("broadcast")
 
     @property
     def viewers(self) -> int:
@@ -142,8 +143,8 @@ class Broadcast:
                     self._follower = Follower(self._pool, await last_seq(self._pool))
                     self._started.set()
                 await self._deliver(self._follower, backoff)
-            except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
-                log.warning("broadcast.interrupted", error=str(error) or type(error).__name__)
+            except Exception as error:  # whatever it is: viewers would wait for ever
+                self._outage.fail(self, from_database(error))
                 await asyncio.sleep(backoff.next_delay())
 
     async def _deliver(self, follower: Follower, backoff: Backoff) -> None:
@@ -151,6 +152,7 @@ class Broadcast:
             self._kick.clear()
             events = await follower.advance(PAGE)
             backoff.reset()
+            self._outage.recover(self)
             self._hand_out(events)
             if follower.blocked:
                 await self._kicked_within(GAP_SECONDS)

@@ -5,6 +5,7 @@ string), `body` (a Struct of the JSON body, or a class with its own `read`). The
 the same parameters.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any
@@ -28,7 +29,7 @@ from api.permissions import ANYONE
 from api.screening import screen_body
 from api.sharing import Sharing
 from api.transfer import Packed
-from events.errors import ElRusoError, InvalidInput, NotFound
+from events.errors import ElRusoError, InvalidInput, NotFound, Unavailable
 from events.ids import from_path
 
 
@@ -67,7 +68,11 @@ class Endpoint(Entry, frozen=True, dict=True):
             arguments["query"] = read_query(call.request.query_params, self.reads["query"])
         if self.decode is not None:
             arguments["body"] = await self._read_body(call, self.decode)
-        return await self.handler(call, **arguments)
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await self.handler(call, **arguments)
+        except TimeoutError as error:
+            raise Unavailable("the database did not answer in time; send it again") from error
 
     async def _read_body(self, call: Call, decode: Callable[[bytes], Any]) -> Any:
         body = await read_body(call.request, call.deps.limits.body_bytes)

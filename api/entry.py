@@ -12,17 +12,24 @@ from starlette.routing import compile_path
 from api.permissions import ROLES_OF, Permission, Roles
 from api.screening import Policy
 
+ANSWER_SECONDS = 20.0
+
 Handler = Callable[..., Awaitable[Response]]
 
 
 class Entry(Struct, frozen=True, dict=True):
-    """A method and a path, who may use them, what they do, and what becomes of secrets in the body."""
+    """A method and a path, who may use them, what they do, and what becomes of secrets in the body.
+
+    `seconds`: how long its handler may take; None: it keeps a limit of its own, or waits for something else than the
+    database.
+    """
 
     method: str
     path: str
     permission: Permission
     handler: Handler
     secrets: Policy = "refuse"
+    seconds: float | None = ANSWER_SECONDS
 
     @cached_property
     def roles(self) -> Roles:

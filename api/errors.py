@@ -1,14 +1,15 @@
 """Exception -> answer, in one place. The exceptions of the engine bring their status and code (events/errors.py)."""
 
-import asyncpg
 import structlog
 from starlette.exceptions import HTTPException
 
 from api.envelope import JsonResponse, refuse
-from events.connect import LOST_CONNECTION, unavailable
-from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound, Unavailable, from_postgres
+from events.database_errors import DRIVER_ERRORS, from_database
+from events.errors import DatabaseFault, ElRusoError, Forbidden, InvalidInput, NotFound, Unavailable
+from events.outage import Outage
 
 log = structlog.get_logger(__name__)
+reads = Outage("database.reads")
 
 
 class RouteUnknown(NotFound):
@@ -61,28 +62,32 @@ class InsideRun(Forbidden):
 
 
 def answer_error(error: Exception) -> JsonResponse:
-    """The response that tells of `error`. What nobody foresaw is logged with its traceback and kept from the caller."""
+    """The response that tells of `error`. What nobody foresaw is logged and kept from the caller."""
     refusal = as_refusal(error)
-    if refusal is None:
-        log.error("http.error", error=type(error).__name__, exc_info=error)
+    if refusal is None or isinstance(refusal, DatabaseFault):
+        log_bug(error)
         return refuse("internal", "an error on our side; the server's log has it under the X-Request-ID", status=500)
     meta = refusal.facts if refusal.tells else None
     return refuse(refusal.code, refusal.detail, status=refusal.http_status, headers=_headers(refusal), meta=meta)
 
 
+def log_bug(error: Exception) -> None:
+    """One line; with its traceback, unless the error comes from the database, where a traceback shows nothing."""
+    ours = from_database(error)
+    if isinstance(ours, DatabaseFault):
+        log.error("http.error", error=ours.detail)
+    else:
+        log.error("http.error", error=type(error).__name__, exc_info=error)
+
+
 def as_refusal(error: Exception) -> ElRusoError | None:
-    """`error` as one of ours, or None if it is a bug."""
-    match error:
-        case ElRusoError():
-            return error
-        case HTTPException(status_code=404):
-            return RouteUnknown("nothing is served at this address; GET /openapi.json lists what is")
-        case asyncpg.PostgresError():
-            known = from_postgres(error)
-            return known if known or not isinstance(error, LOST_CONNECTION) else unavailable(error)
-        case _ if isinstance(error, LOST_CONNECTION):
-            return unavailable(error)
-    return None
+    """`error` as one of ours, or None if it is a bug. A transient condition of a query is noted in the log."""
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        return RouteUnknown("nothing is served at this address; GET /openapi.json lists what is")
+    ours = from_database(error)
+    if isinstance(ours, Unavailable) and isinstance(error, DRIVER_ERRORS):
+        reads.fail_for_now("queries", ours)
+    return ours if isinstance(ours, ElRusoError) else None
 
 
 def _headers(refusal: ElRusoError) -> dict[str, str] | None:

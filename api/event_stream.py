@@ -12,6 +12,7 @@ from api.broadcast import Broadcast, Encode
 from api.disconnect import cut_connection, wait_for_disconnect
 from api.errors import as_refusal
 from api.viewer import Viewer, frame
+from events.database_errors import explain
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,7 @@ class EventStream(Response):
         except Exception as error:
             if as_refusal(error) is None:
                 raise
-            log.warning("stream.interrupted", error=str(error))  # the client comes back with its Last-Event-ID
+            log.warning("stream.interrupted", error=explain(error))  # the client comes back with its Last-Event-ID
         finally:
             await frames.aclose()
         await send({"type": "http.response.body", "body": b"", "more_body": False})

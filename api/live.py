@@ -17,6 +17,7 @@ from api.sessions import SessionStore
 from api.sharing import SharedAnswers
 from api.slots import Slots
 from api.waiting import WaitingLine
+from events.database_errors import explain
 from projections.board import Board
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ class Live:
     def _note_end(self, task: "asyncio.Task[Any]") -> None:
         self._chores.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("chore.failed", error=str(error) or type(error).__name__)
+            log.warning("chore.failed", error=explain(error))
 
     def close(self) -> None:
         """No more waiting. Does nothing the second time."""

@@ -9,20 +9,17 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-import asyncpg
-import structlog
 from msgspec import Struct
 
 from api.auth import Identity
 from api.sessions import SessionStore
 from api.tokens import TokenStore
-from events.connect import LOST_CONNECTION
+from events.database_errors import DRIVER_ERRORS
 from events.hint import Hint
 from events.listener import Listener
+from events.outage import Outage
 
 TICK_SECONDS = 0.5
-
-log = structlog.get_logger(__name__)
 
 
 class Hold(Struct, frozen=True, eq=False):
@@ -43,6 +40,7 @@ class RevocationWatch:
         self._any_holds = asyncio.Event()
         self._announced = asyncio.Event()
         self._unsure = False
+        self._outage = Outage("revocation")
         self._watching: asyncio.Task[None] | None = None
         self._unsubscribe = listener.subscribe(self._on_hint)
 
@@ -104,6 +102,8 @@ class RevocationWatch:
             sessions = {hold.caller.session for hold in self._holds.values() if hold.caller.session is not None}
             if sessions:
                 await self._sessions.read(list(sessions))
-        except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+        except DRIVER_ERRORS as error:
             self._unsure = True
-            log.warning("revocation.unsure", error=str(error) or type(error).__name__)
+            self._outage.fail(self, error)
+        else:
+            self._outage.recover(self)

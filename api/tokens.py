@@ -25,6 +25,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}")
 RANDOM_BYTES = 32  # 43 characters
 CACHE_SECONDS = 1.0
+READ_SECONDS = 5.0  # for all who wait for it together, or each would wait for those before it
 
 
 class Pool(Protocol):
@@ -119,7 +120,7 @@ class TokenStore:
         """Read the tokens again unless the cache is fresh. Concurrent callers share one query."""
         if is_fresh(self._read_at):
             return
-        async with self._reading:
+        async with asyncio.timeout(READ_SECONDS), self._reading:
             if is_fresh(self._read_at):
                 return
             generation, asked_at = self._generation, time.monotonic()

@@ -2,7 +2,7 @@
 
 The pure part (no I/O, no clock):
 
-    errors       every refusal, drawn as a tree; SQLSTATE -> class
+    errors       every refusal, drawn as a tree
     task         the task stream: event Structs, state, transition table, evolve
     runner       the runner stream
     system       the system stream (paused or not)
@@ -16,11 +16,13 @@ The pure part (no I/O, no clock):
 
 The part that speaks to PostgreSQL:
 
-    connect      how a connection is opened: TLS, pooler, session settings
+    connect      how a connection is opened: TLS, pooler (pooled), session settings; pool: many of them
     statements   named SQL statements, loaded from the .sql file beside each package
     log          append and read events
     follower     the log in commit order, gap-safe
-    committer    many callers, one connection, self-clocked batches
+    database_errors     which errors of PostgreSQL are refusals, which are transient, which are bugs
+    committer    many callers, one connection, self-clocked batches (deferred: what is tried again)
+    locks, outage       who holds a lock that a write waits for; two lines in the log about what is away
     commands     every write the product knows, as one method each
     creation, claims, reports, beats    what the commands do, batch by batch
     requests     the commands about credentials

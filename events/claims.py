@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import asyncpg
 from asyncpg import Connection, Record
 from msgspec import Raw, Struct, json, structs
 
@@ -28,12 +29,13 @@ LOWEST = (0, 0)
 HIGHEST = (2**15 - 1, 2**63 - 1)
 FLOOR_SECONDS = 1.0
 PROMOTE_MAX = 1000
+PASS_BY_SECONDS = 30.0  # how long claims pass by tasks that are locked, once one has waited for a lock in vain
 
 
 class Claimed(Struct, frozen=True, gc=False):
     """A task in a runner's hands. `run_id` is the fence of all it reports; `definition` is a TaskCreated as JSON.
 
-    `shown`: the whole task as JSON, for those who asked for that.
+    `shown`: the whole task as JSON, for those who asked for that; a claim that passed by locked tasks has not got it.
     """
 
     task_id: str
@@ -79,6 +81,7 @@ class ClaimDesk:
         self._unsure = False  # something may have become ready below the floor
         self._looks = Looks()  # from the beginning
         self._fresh_at = 0.0
+        self._pass_by_until = 0.0
 
     def forget_floor(self) -> None:
         """Something may have become ready anywhere: look from the beginning next time."""
@@ -90,18 +93,24 @@ class ClaimDesk:
 
     async def claim(self, connection: Connection, asked: Sequence[Wish], _resent: bool) -> list[ClaimAnswer]:
         """Tasks in claim order. `asked` holds one wish."""
-        [wish] = asked
+        try:
+            return [await self._claim(connection, *asked)]
+        except asyncpg.LockNotAvailableError:
+            self._pass_by_until = time.monotonic() + PASS_BY_SECONDS
+            raise
+
+    async def _claim(self, connection: Connection, wish: Wish) -> ClaimAnswer:
         rows = await self._take(connection, wish)
         if not rows:
             ahead = await self._look_ahead(connection, wish.runner)
             if self._unsure:  # the next look from the beginning may find something
                 ahead = structs.replace(ahead, due_seconds=_sooner(ahead.due_seconds, self._looks.rest_seconds))
             if ahead.paused or ahead.draining or ahead.due_seconds is None or ahead.due_seconds > 0:
-                return [ahead]
+                return ahead
             await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
             rows = await self._take(connection, wish)
-        claimed = _shown if wish.shown else _claimed
-        return [ClaimAnswer([claimed(row) for row in rows], None if rows else 0.0)]
+        claimed = _shown if rows and "shown" in rows[0] else _claimed
+        return ClaimAnswer([claimed(row) for row in rows], None if rows else 0.0)
 
     async def claim_task(
         self, connection: Connection, asked: Sequence[tuple[str, str, str]], _resent: bool
@@ -146,12 +155,16 @@ class ClaimDesk:
     async def _look(self, connection: Connection, asked: Look, wish: Wish) -> list[Record]:
         """Claim what is found from there on."""
         with self._looking(asked) as look:
-            statement = SQL["claim_and_show" if wish.shown else "claim_tasks"]
             words = (wish.limit, _text(wish.runner), wish.actor, look.insists)
-            rows: list[Record] = await connection.fetch(statement, *look.begin, *words)
+            rows: list[Record] = await connection.fetch(SQL[self._statement(wish)], *look.begin, *words)
             if rows:
                 look.first = (rows[0]["first_priority"], rows[0]["first_position"])
         return rows
+
+    def _statement(self, wish: Wish) -> str:
+        if time.monotonic() < self._pass_by_until:
+            return "claim_unlocked"
+        return "claim_and_show" if wish.shown else "claim_tasks"
 
     @contextmanager
     def _looking(self, look: Look) -> Iterator[Look]:

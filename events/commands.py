@@ -29,7 +29,7 @@ from events.handover import HandoverDesk, Takers
 from events.hint import Hint
 from events.notifier import Notifier
 from events.releases import free_releases
-from events.reports import Report, write_reports
+from events.reports import Report, run_of, write_reports
 from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
 from events.run_state import RunState
@@ -92,7 +92,7 @@ class Commands:
         self._handovers = Batch(
             "create for a taker", HandoverDesk(self._desk, self._with_news, self._announce).write, items_max=1
         )
-        self._reports = Batch("report", self._write_reports, items_max=REPORTS)
+        self._reports = Batch("report", self._write_reports, items_max=REPORTS, key=run_of)
         self._calls = Batch("call", carry_out)
         self._beats = Batch("beat", BeatDesk().write_all, items_max=1)
         self._claiming = Batch("claim", self._desk.claim, items_max=1)

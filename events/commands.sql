@@ -1,6 +1,6 @@
 -- The commands: every statement that appends events. Prepared by name, one round trip each.
 -- They read the current version and append the next in one statement; should another writer come first, the unique
--- index or the fold refuses the statement and the caller sends it again (events/errors.py: RETRYABLE).
+-- index or the fold refuses the statement and the caller sends it again (events/database_errors.py: CONFLICTS).
 
 -- name: create_tasks
 -- Appends task.created for each of $1, a JSON array of {id, actor, command_id, data} in the order in which they are to be
@@ -43,6 +43,29 @@ WITH picked AS MATERIALIZED (
       AND (SELECT set_config('elruso.brings', 'task.claimed', true)) IS NOT NULL  -- before anything is written
       AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $4::json #>> '{}' AND d.draining_since IS NOT NULL)
       AND NOT ($6 AND EXISTS (SELECT FROM view.scheduled f WHERE f.due_at <= log.now()))
+    ORDER BY r.priority, r.position, r.id LIMIT $3 FOR UPDATE SKIP LOCKED
+), claimed AS (
+    INSERT INTO log.events (kind, id, version, type, actor, cause, data)
+    SELECT 'task', t.id, t.version + 1, 'task.claimed', $5, t.created_seq, ('{"runner":' || $4::text || ',"attempt":' || t.attempts + 1 || '}')::json
+    FROM picked p CROSS JOIN LATERAL (SELECT k.id, k.version, k.attempts, k.created_seq FROM view.tasks k WHERE k.id = p.id OFFSET 0) t
+    RETURNING id, seq, version, cause, data
+)
+SELECT c.id, c.seq, c.version, (c.data->>'attempt')::integer AS attempt, d.data AS definition,
+       (SELECT p.priority FROM picked p LIMIT 1) AS first_priority, (SELECT p.position FROM picked p LIMIT 1) AS first_position
+FROM claimed c CROSS JOIN LATERAL (SELECT e.data FROM log.events e WHERE e.seq = c.cause OFFSET 0) d
+ORDER BY c.seq;
+
+-- name: claim_unlocked
+-- As claim_tasks, but passes by tasks that another session has locked. Sessions of ours hold such locks for milliseconds, so
+-- only a claim that waited for one in vain pays for this.
+WITH picked AS MATERIALIZED (
+    SELECT r.id, r.priority, r.position FROM view.ready r
+    WHERE (r.priority, r.position) >= ($1::smallint, $2::bigint)
+      AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
+      AND (SELECT set_config('elruso.brings', 'task.claimed', true)) IS NOT NULL  -- before anything is written
+      AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $4::json #>> '{}' AND d.draining_since IS NOT NULL)
+      AND NOT ($6 AND EXISTS (SELECT FROM view.scheduled f WHERE f.due_at <= log.now()))
+      AND EXISTS (SELECT FROM view.tasks k WHERE k.id = r.id FOR UPDATE SKIP LOCKED)
     ORDER BY r.priority, r.position, r.id LIMIT $3 FOR UPDATE SKIP LOCKED
 ), claimed AS (
     INSERT INTO log.events (kind, id, version, type, actor, cause, data)

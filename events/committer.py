@@ -1,69 +1,84 @@
 """Group commit: many callers, one connection, self-clocked batches.
 
 While one batch is in flight the next one gathers; there is no timer. Each caller gets its own answer. A batch that is
-refused is halved until the refusal has found the one item it belongs to, so a bad item refuses only itself.
+refused is halved until the refusal has found the one item it belongs to, so a bad item refuses only itself. A batch
+that meets a transient condition (events/database_errors.py) is halved too, and tried again after a delay, so an item
+that waits for another session's lock delays none of the others (docs/adr/0028).
 """
 
 import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import asyncpg
+import structlog
 from asyncpg import Connection
-from msgspec import Struct
 
-from events.connect import LOST_CONNECTION, unavailable
-from events.errors import Unavailable, from_postgres, is_retryable
-from events.session import keep_alive
+from events.database_errors import DRIVER_ERRORS, LOCK_NOT_AVAILABLE, from_database, is_conflict
+from events.deferred import Answer, Answered, Batch, Deferred, Entry, Group, Item
+from events.errors import Unavailable
+from events.locks import find_lock_holders, limit_lock_waits
+from events.outage import database_outage
+from events.pooled import is_pooled
+from events.session import hang_up, keep_alive
 
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-Answered = Callable[[Answer | None, Exception | None], None]
-"""Told once what became of an item: its answer, or why there is none. Must not raise."""
+__all__ = ["Answered", "Batch", "Committer"]
 
-BATCH_ITEMS = 500
 CONFLICTS = 8
-WRITE_SECONDS = 30.0  # a connection that does not answer for so long is given up
-RECONNECTS = 8  # some six seconds: a restart of the server is survived
+WRITE_SECONDS = 15.0  # a connection that does not answer for so long is given up, and so is a caller's wait
+CLOSE_SECONDS = 6.0  # how long items are tried once the committer closes
+LOCK_SECONDS = 2.0  # longer than PostgreSQL waits before it looks for deadlocks
+RETRY_LOCK_SECONDS = 0.25
+HALVES_SECONDS = 0.02
+FIRST_SECONDS = 0.05
+LONGEST_SECONDS = 2.0
+FAILURES = 4  # so many in a row, and it is no single item: everything waits
+GIVE_UP_SECONDS = 6.0  # how long a caller waits while the database is away: a restart is survived
+EXPIRE_EVERY_SECONDS = 0.5
 
-
-class Batch(Struct, Generic[Item, Answer], frozen=True):
-    """A kind of write: how a list of items is carried out on a connection.
-
-    `write(connection, items, resent)` answers one result per item, in order; `resent` says that an earlier try may
-    have been committed although its acknowledgement was lost.
-    """
-
-    name: str
-    write: Callable[[Connection, Sequence[Item], bool], Awaitable[Sequence[Answer]]]
-    items_max: int = BATCH_ITEMS
-
-
-Entry = tuple[Batch[Any, Any], Any, Answered[Any], asyncio.Future[Any] | None]
+log = structlog.get_logger(__name__)
 
 
 class Committer:
     """One connection and its queue. Start it with `async with`; `submit` from anywhere in the same loop.
 
-    `patient`: while the database is away everything waits for it, in order; otherwise Unavailable is the answer after
-    some seconds, as it is for everybody once the committer is closing. `lazy`: the first item opens the connection.
+    `patient`: an item that meets a transient condition is tried for ever. Otherwise its caller is answered Unavailable
+    after some seconds, `write_seconds` at most; so is everybody soon after the committer closes. `lazy`: the first item
+    opens the connection.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], patient: bool = False, lazy: bool = False) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        patient: bool = False,
+        lazy: bool = False,
+        write_seconds: float | None = None,
+    ) -> None:
         self._connect = connect
         self._patient = patient
         self._lazy = lazy
+        self._outage = database_outage
+        self._write_seconds = write_seconds or WRITE_SECONDS
         self._under_way = 0
         self._connection: Connection | None = None
+        self._lock_seconds = LOCK_SECONDS
         self._queue: deque[Entry] = deque()
+        self._deferred = Deferred()
+        self._failures = 0  # since the last success
+        self._resume_at = 0.0
+        self._reason: Unavailable | None = None
         self._kick = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self._expiry: asyncio.TimerHandle | None = None
+        self._closing_at: float | None = None
 
     async def __aenter__(self) -> "Committer":
+        self._loop = asyncio.get_running_loop()
         if not self._lazy:
             await self._connected()
         self._task = asyncio.create_task(self._run(), name="committer")
@@ -71,21 +86,25 @@ class Committer:
 
     async def __aexit__(self, *_: object) -> None:
         """Carries out what is queued, then closes."""
-        self._closing = True
+        self._closing_at = self._loop.time()
+        self._expire_later()
         self._kick.set()
         if self._task is not None:
             await self._task
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._outage.recover(self)
         if self._connection is not None:
-            await self._connection.close()
+            await hang_up(self._connection)
 
     @property
     def load(self) -> int:
         """How many items have no answer yet."""
-        return len(self._queue) + self._under_way
+        return len(self._queue) + self._under_way + (len(self._deferred) if self._deferred else 0)
 
     def submit(self, batch: Batch[Item, Answer], item: Item) -> "asyncio.Future[Answer]":
         """Queues one item; the future gets its answer or its refusal. Cancelled in time, it is not carried out."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = self._loop.create_future()
         self._enqueue(batch, item, partial(_resolve, future), future)
         return future
 
@@ -96,76 +115,216 @@ class Committer:
     def _enqueue(
         self, batch: Batch[Any, Any], item: Any, answered: Answered[Any], future: asyncio.Future[Any] | None
     ) -> None:
-        if self._closing:
+        if self._closing_at is not None:
             answered(None, Unavailable("the process is shutting down; send it again"))
             return
-        self._queue.append((batch, item, answered, future))
+        since = 0.0 if self._patient else self._loop.time()
+        self._queue.append(Entry(batch, item, answered, future, since))
+        if not self._patient and self._expiry is None:
+            self._expire_later()
         self._kick.set()
 
-    async def _run(self) -> None:
-        while not (self._closing and not self._queue):
-            await self._kick.wait()
-            self._kick.clear()
-            while self._queue:
-                batch, items, listeners = self._take()
-                self._under_way = len(items)
-                await self._commit(batch, items, listeners)
-                self._under_way = 0
+    # ------------------------------------------------------------------ what comes next
 
-    def _take(self) -> tuple[Batch[Any, Any], list[Any], list[Answered[Any]]]:
+    async def _run(self) -> None:
+        while self._closing_at is None or self._queue or self._deferred:
+            group = self._next()
+            if group is None:
+                await self._rest()
+                continue
+            self._under_way = len(group.entries)
+            await self._commit(group)
+            self._under_way = 0
+
+    def _next(self) -> Group | None:
+        if self._failures or self._deferred:
+            now = self._loop.time()
+            if now < self._resume_at:
+                return None
+            group = self._deferred.pop(now)
+            if group is not None:
+                group.entries = [entry for entry in group.entries if not entry.is_cancelled]
+                return group if group.entries else self._next()
+        return self._take() if self._queue else None
+
+    def _take(self) -> Group | None:
         """Everything queued of the same kind as the oldest, in order; the other kinds stay."""
-        batch = self._queue[0][0]
-        items: list[Any] = []
-        listeners: list[Answered[Any]] = []
+        batch = self._queue[0].batch
+        entries: list[Entry] = []
         rest: deque[Entry] = deque()
         for entry in self._queue:
-            if entry[0] is not batch or len(items) == batch.items_max:
+            if entry.batch is not batch or len(entries) == batch.items_max:
                 rest.append(entry)
-            elif entry[3] is None or not entry[3].cancelled():
-                items.append(entry[1])
-                listeners.append(entry[2])
+            elif entry.future is None or not entry.future.cancelled():
+                entries.append(entry)
         self._queue = rest
-        return batch, items, listeners
+        return Group(entries)
 
-    async def _commit(self, batch: Batch[Any, Any], items: list[Any], listeners: list[Answered[Any]]) -> None:
-        if not items:
+    async def _rest(self) -> None:
+        """Until something is queued or due; after many failures in a row, for as long as everything waits."""
+        pause = self._resume_at - self._loop.time()
+        if pause > 0 and (self._queue or self._deferred):
+            await asyncio.sleep(pause)
+            return
+        self._kick.clear()
+        due = self._deferred.next_due
+        if due is None:
+            await self._kick.wait()
+            return
+        waking = self._loop.call_at(due, self._kick.set)
+        try:
+            await self._kick.wait()
+        finally:
+            waking.cancel()
+
+    # ------------------------------------------------------------------ one group
+
+    async def _commit(self, group: Group) -> None:
+        if self._deferred:
+            group.entries = self._deferred.keep_order(group.entries)
+        if not group.entries:
             return
         try:
-            answers = await self._write(batch, items)
+            answers = await self._write(group)
+        except Unavailable as error:
+            self._defer(group, error)
         except Exception as error:
-            if len(items) > 1 and not isinstance(error, Unavailable):
-                half = len(items) // 2
-                await self._commit(batch, items[:half], listeners[:half])
-                await self._commit(batch, items[half:], listeners[half:])
-            else:
-                for answered in listeners:
-                    answered(None, error)
+            await self._narrow(group, error)
         else:
-            if self._queue:  # the database is not to wait while the answers are heard
-                asyncio.get_running_loop().call_soon(_answer, listeners, answers)
-            else:
-                _answer(listeners, answers)
+            self._succeed(group, answers)
 
-    async def _write(self, batch: Batch[Any, Any], items: list[Any]) -> Sequence[Any]:
-        """One batch, sent again after a conflict or a lost connection. Raises ElRusoError."""
-        conflicts = losses = 0
+    async def _narrow(self, group: Group, error: Exception) -> None:
+        """It was refused: halve it until the refusal has found its item."""
+        entries = group.entries
+        if len(entries) == 1:
+            _fail(entries[0], error)
+            return
+        half = len(entries) // 2
+        for part in (entries[:half], entries[half:]):
+            await self._commit(Group(part, group.tries))
+
+    def _succeed(self, group: Group, answers: Sequence[Any]) -> None:
+        self._failures = 0
+        if self._outage and not self._deferred:
+            self._outage.recover(self)
+        if self._queue:  # the database is not to wait while the answers are heard
+            self._loop.call_soon(_answer, group.entries, answers)
+        else:
+            _answer(group.entries, answers)
+
+    def _defer(self, group: Group, error: Unavailable) -> None:
+        """It met a transient condition: halve it, so that one item does not keep the others, and try again later."""
+        now = self._loop.time()
+        self._reason = error
+        self._outage.fail(self, error)
+        self._failures += 1
+        if self._connection is None or self._failures >= FAILURES:
+            self._resume_at = now + _delay(self._failures)
+        late = [entry for entry in group.entries if self._is_late(entry)]
+        group.entries = [entry for entry in group.entries if not self._is_late(entry)]
+        self._refuse(late)
+        may_be_one = group.reached and (self._connection is not None or group.tries > 1)
+        for part in group.halves() if may_be_one and group.entries else [group]:
+            part.locked = error.facts.get("sqlstate") == LOCK_NOT_AVAILABLE
+            part.due = now + (_delay(part.tries) if part is group else random.uniform(0.5, 1) * HALVES_SECONDS)
+            if part.entries:
+                self._deferred.add(part)
+        if not self._deferred:
+            self._outage.recover(self)
+
+    # ------------------------------------------------------------------ deadlines
+
+    def _is_late(self, entry: Entry) -> bool:
+        now = self._loop.time()
+        if self._closing_at is not None and now - self._closing_at >= CLOSE_SECONDS:
+            return True
+        limit = min(GIVE_UP_SECONDS, self._write_seconds) if self._failures else self._write_seconds
+        return not self._patient and now - entry.since >= limit
+
+    def _expire_later(self) -> None:
+        self._expiry = self._loop.call_later(EXPIRE_EVERY_SECONDS, self._expire)
+
+    def _expire(self) -> None:
+        """Answer those who have waited too long, whatever is under way."""
+        self._expiry = None
+        late: list[Entry] = []
+        while self._queue and self._is_late(self._queue[0]):
+            late.append(self._queue.popleft())
+        late += self._deferred.drop(self._is_late)
+        self._refuse(late)
+        if self.load:
+            self._expire_later()
+
+    def _refuse(self, late: Sequence[Entry]) -> None:
+        reason = self._reason or Unavailable(
+            f"the database has not answered for {self._write_seconds:g} s; send it again"
+        )
+        for entry in late:
+            _fail(entry, Unavailable(reason.detail, **reason.facts))
+
+    # ------------------------------------------------------------------ the connection
+
+    async def _write(self, group: Group) -> Sequence[Any]:
+        """One try; at once again after a conflict. Raises ElRusoError, and whatever a batch raises."""
+        conflicts = 0
+        group.reached = False
+        left = self._write_seconds
+        if not self._patient:
+            left = max(EXPIRE_EVERY_SECONDS, left + group.entries[0].since - self._loop.time())
         while True:
             try:
-                async with asyncio.timeout(WRITE_SECONDS):
-                    return await batch.write(await self._connected(), items, losses > 0)
-            except (*LOST_CONNECTION, Unavailable) as error:
-                self._abandon()
-                losses += 1
-                if losses > RECONNECTS and (self._closing or not self._patient):
-                    if isinstance(error, Unavailable):
-                        raise
-                    raise unavailable(error) from error
-                await asyncio.sleep(random.uniform(0.5, 1) * min(2.0, 0.05 * 2 ** min(losses, 8)))
-            except asyncpg.PostgresError as error:
-                conflicts += 1
-                if not is_retryable(error) or conflicts > CONFLICTS:
-                    raise from_postgres(error) or error from error
-                await asyncio.sleep(random.uniform(0, 0.002 * 2**conflicts))
+                async with asyncio.timeout(left):
+                    connection = await self._connected()
+                    group.reached = True
+                    return await self._write_once(group, connection)
+            except Exception as error:
+                if is_conflict(error) and conflicts < CONFLICTS:
+                    conflicts += 1
+                    await asyncio.sleep(random.uniform(0, 0.002 * 2**conflicts))
+                    continue
+                if _ends_session(error):
+                    self._abandon()
+                raise self._translate(group, error) from error
+
+    async def _write_once(self, group: Group, connection: Connection) -> Sequence[Any]:
+        seconds = RETRY_LOCK_SECONDS if group.tries else LOCK_SECONDS
+        if seconds != self._lock_seconds:
+            await limit_lock_waits(connection, seconds)
+            self._lock_seconds = seconds
+        items = [entry.item for entry in group.entries]
+        writing = group.batch.write(connection, items, group.resent)
+        if group.locked and group.holders is None and not is_pooled(connection):
+            return await self._write_watched(group, connection, writing)
+        return await writing
+
+    async def _write_watched(
+        self, group: Group, connection: Connection, writing: Awaitable[Sequence[Any]]
+    ) -> Sequence[Any]:
+        """The same, while another connection sees who holds the lock that the last try waited for."""
+        try:
+            observer = await self._connect()
+        except Unavailable:  # there may be too many connections
+            return await writing
+        running = asyncio.ensure_future(writing)
+        try:
+            with suppress(*DRIVER_ERRORS):
+                group.holders = await find_lock_holders(observer, connection.get_server_pid(), running)
+            if group.holders is not None:
+                log.warning("database.locked", write=group.batch.name, items=len(group.entries), holders=group.holders)
+            return await running
+        finally:
+            running.cancel()
+            await hang_up(observer)
+
+    def _translate(self, group: Group, error: Exception) -> Exception:
+        ours = from_database(error)
+        if not isinstance(ours, Unavailable):
+            return ours
+        group.tries += group.reached
+        if group.holders is not None and ours.facts.get("sqlstate") == LOCK_NOT_AVAILABLE:
+            wait = f"another session holds a lock that this waits for: {group.holders}"
+            return Unavailable(f"{wait}. End that transaction, or send this again later", **ours.facts)
+        return ours
 
     def _abandon(self) -> None:
         if self._connection is not None:
@@ -173,15 +332,45 @@ class Committer:
             self._connection = None
 
     async def _connected(self) -> Connection:
+        """Raises Unavailable."""
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-            keep_alive(self._connection)
+            self._connection = None
+            connection = await self._connect()
+            keep_alive(connection)
+            try:
+                await limit_lock_waits(connection, LOCK_SECONDS)
+            except BaseException:
+                connection.terminate()
+                raise
+            self._connection, self._lock_seconds = connection, LOCK_SECONDS
         return self._connection
 
 
-def _answer(listeners: Sequence[Answered[Any]], answers: Sequence[Any]) -> None:
-    for answered, answer in zip(listeners, answers, strict=True):
-        answered(answer, None)
+def _ends_session(error: Exception) -> bool:
+    """Whether the connection is lost, or leads to a server that will not do."""
+    if not isinstance(error, asyncpg.PostgresError):
+        return isinstance(from_database(error), Unavailable)
+    state = error.sqlstate or ""
+    return state.startswith(("08", "57P")) or state in ("25006", "25P03", "25P04", "26000", "42P05")
+
+
+def _delay(failures: int) -> float:
+    return random.uniform(0.5, 1) * min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 8))
+
+
+def _answer(entries: Sequence[Entry], answers: Sequence[Any]) -> None:
+    for entry, answer in zip(entries, answers, strict=True):
+        try:
+            entry.answered(answer, None)
+        except Exception:  # it must not end the committer
+            log.exception("committer.callback_failed", batch=entry.batch.name)
+
+
+def _fail(entry: Entry, error: Exception) -> None:
+    try:
+        entry.answered(None, error)
+    except Exception:
+        log.exception("committer.callback_failed", batch=entry.batch.name)
 
 
 def _resolve(future: asyncio.Future[Any], answer: Any, error: Exception | None) -> None:

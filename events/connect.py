@@ -6,16 +6,16 @@ and settings last for a transaction (events/pooled.py); then `listen_url` names 
 the process polls and says so.
 """
 
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import ClassVar
 
 import asyncpg
 from asyncpg import Connection, Pool
 from msgspec import Struct
 
+from events.database_errors import DRIVER_ERRORS, unavailable
 from events.errors import Unavailable
+from events.pool import close_pool, open_pool
 from events.pooled import PooledConnection
 
 # Our sessions declare themselves (schema.sql: wake_foreign), and let the server notice a client that is gone.
@@ -42,28 +42,18 @@ WRITER = {
 NOT_A_TRANSACTIONS = {"application_name", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"}
 NONE: Mapping[str, str] = {}
 CONNECT_TIMEOUT_SECONDS = 10.0
-LOST_CONNECTION = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a statement that crosses the server's farewell
-    asyncpg.CannotConnectNowError,
-    TimeoutError,
-)
 
 
 class PooledSession(PooledConnection):
     """For queries, through a pooler."""
 
-    settings: ClassVar[Mapping[str, str]] = {
-        name: value for name, value in SESSION.items() if name not in NOT_A_TRANSACTIONS
-    }
+    settings: Mapping[str, str] = {name: value for name, value in SESSION.items() if name not in NOT_A_TRANSACTIONS}
 
 
 class PooledWriter(PooledSession):
     """For commands, through a pooler."""
 
-    settings: ClassVar[Mapping[str, str]] = {**PooledSession.settings, **WRITER}
+    settings: Mapping[str, str] = {**PooledSession.settings, **WRITER}
 
 
 class Database(Struct, frozen=True):
@@ -103,23 +93,19 @@ class Database(Struct, frozen=True):
         """
         arguments = _arguments(self.application, self.pooled) | {"command_timeout": query_seconds}
         try:
-            pool = await asyncpg.create_pool(self.url, min_size=1, max_size=size, reset=_keep, **arguments)
-        except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+            pool = await open_pool(self.url, size, arguments)
+        except DRIVER_ERRORS as error:
             raise unavailable(error) from error
         try:
             yield pool
         finally:
-            await pool.close()
-
-
-async def _keep(_connection: Connection) -> None:
-    """No reset query on release: one round trip less per use."""
+            await close_pool(pool)
 
 
 async def _open(url: str, arguments: Mapping[str, object]) -> Connection:
     try:
         return await asyncpg.connect(url, **arguments)
-    except (*LOST_CONNECTION, asyncpg.PostgresError) as error:
+    except DRIVER_ERRORS as error:
         raise unavailable(error) from error
 
 
@@ -130,16 +116,3 @@ def _arguments(application: str, pooled: bool, settings: Mapping[str, str] = NON
         named = {"server_settings": {"application_name": application}}
         return arguments | named | {"statement_cache_size": 0, "connection_class": session}
     return arguments | {"server_settings": SESSION | {"application_name": application} | dict(settings)}
-
-
-def unavailable(error: BaseException) -> Unavailable:
-    """The refusal that a lost or refused connection becomes."""
-    if "startup parameter" in str(error):  # PostgreSQL says "configuration parameter"
-        return Unavailable(f"DATABASE_URL leads through a pooler ({error}); set ELRUSO_POOLER=1")
-    if isinstance(error, ssl.SSLError):
-        return Unavailable(f"TLS with the database failed ({error}); check sslmode and sslrootcert in DATABASE_URL")
-    if isinstance(error, FileNotFoundError):
-        return Unavailable("a file of DATABASE_URL is missing: sslrootcert, sslcert, sslkey, or the server's socket")
-    return Unavailable(
-        f"the database cannot be reached ({error or type(error).__name__}); check DATABASE_URL and that the server runs"
-    )

@@ -1,4 +1,4 @@
-"""Every refusal the engine can utter, and the one place where SQLSTATEs become exceptions.
+"""Every refusal the engine can utter. Errors of PostgreSQL and its driver become these in events/database_errors.py.
 
     ElRusoError
     ├── InvalidInput            400  the request itself is wrong; the detail names the field
@@ -28,14 +28,13 @@
     ├── Paused                  423  the system hands out no work
     ├── Draining                423  this runner is handed no work
     ├── PlannerFailed           502  the model gave no answer that could be used
-    └── Unavailable             503  the database cannot be reached
+    ├── Unavailable             503  the database cannot be reached, or cannot do this now; it may be sent again
+    └── DatabaseFault           500  an error of the database that nobody foresaw
 
 `code` goes on the wire as "error", `detail` tells what to do next. Of those with `tells`, the facts go there as "meta".
 """
 
 from typing import Any, ClassVar
-
-import asyncpg
 
 
 class ElRusoError(Exception):
@@ -231,49 +230,14 @@ class Draining(ElRusoError):
 
 
 class Unavailable(ElRusoError):
-    """The database cannot be reached."""
+    """The database cannot be reached, or a transient condition keeps it from doing this; the same may be sent again.
+
+    `facts["sqlstate"]`: the condition, if the database named one.
+    """
 
     http_status = 503
     code = "unavailable"
 
 
-# Class ER is ours; schema.sql raises these and documents them under "Refusals".
-SQLSTATES: dict[str, type[ElRusoError]] = {
-    "ER001": WrongVersion,
-    "ER002": IllegalTransition,
-    "ER003": LeaseLost,
-    "ER004": UnknownDependency,
-    "ER005": Forbidden,
-    "ER006": InvalidInput,
-    "ER007": Paused,
-    # Two writers computed the same next version: the unique index settled it.
-    "23505": WrongVersion,
-    # Text that PostgreSQL cannot hold (a NUL, half a surrogate pair) or cannot parse.
-    "22000": InvalidInput,
-    "22P05": InvalidInput,
-    "22021": InvalidInput,
-    "22P02": InvalidInput,
-    "22003": InvalidInput,
-    # An id of no or of too many characters; an event without what its fold needs.
-    "23514": InvalidInput,
-    "23502": InvalidInput,
-}
-
-# The caller did nothing wrong: the same statement may be sent again.
-RETRYABLE = frozenset({"40001", "40P01", "23505", "ER001"})
-
-# A prepared statement is unknown, or there already: the session is another one than a moment ago.
-OTHER_SESSION = frozenset({"26000", "42P05"})
-
-
-def from_postgres(error: asyncpg.PostgresError) -> ElRusoError | None:
-    """The refusal behind a database error, or None when it is not one of ours."""
-    if error.sqlstate in OTHER_SESSION:
-        return Unavailable("DATABASE_URL seems to lead through a transaction pooler; set ELRUSO_POOLER=1")
-    refusal = SQLSTATES.get(error.sqlstate or "")
-    return None if refusal is None else refusal(error.args[0] if error.args else refusal.code)
-
-
-def is_retryable(error: BaseException) -> bool:
-    """True when sending the same statement again is safe and may succeed."""
-    return isinstance(error, asyncpg.PostgresError) and error.sqlstate in RETRYABLE
+class DatabaseFault(ElRusoError):
+    """An error of the database that nobody foresaw: a bug, or a damaged database. It fails this call only."""

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from events.backoff import Backoff, jittered
 from events.connect import Database
+from events.database_errors import explain
 from events.hearing import Hearing
 from events.hint import Hint
 from events.notifier import Notifier
@@ -122,7 +123,7 @@ class Listener:
                 async with self._connected() as connection:
                     await self._listen(connection, backoff)
             except Exception as error:  # whatever it was: being deaf for good would be worse
-                self._become("polling", reason=str(error) or type(error).__name__)
+                self._become("polling", reason=explain(error))
             await asyncio.sleep(backoff.next_delay())
 
     async def _listen(self, connection: Connection, backoff: Backoff) -> None:

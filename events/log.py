@@ -7,13 +7,12 @@ Reading in `seq` order here is for lists and pages. Whoever must not miss an eve
 from collections.abc import Container, Sequence
 from uuid import UUID
 
-import asyncpg
 from asyncpg import Connection, Record
 from msgspec import Raw, Struct
 
 from events.catalog import EVENT_TYPES, encode, kind_of, type_name
-from events.connect import LOST_CONNECTION, unavailable
-from events.errors import Conflict, from_postgres
+from events.database_errors import DRIVER_ERRORS, from_database
+from events.errors import Conflict
 from events.event import Event
 from events.statements import load_statements
 
@@ -72,10 +71,8 @@ async def append(connection: Connection, *events: NewEvent) -> list[Event]:
                 rows += await connection.fetch(_sql["read_commands"], [event.command_id for event in events])
             written = {(event.kind, event.id, event.version): event for event in map(event_of, rows)}
             return [_answer(new, written) for new in events]
-    except asyncpg.PostgresError as error:
-        raise from_postgres(error) or error from error
-    except LOST_CONNECTION as error:
-        raise unavailable(error) from error
+    except DRIVER_ERRORS as error:
+        raise from_database(error) from error
 
 
 async def read_stream(

@@ -14,6 +14,7 @@ from asyncpg import Connection
 
 from events.backoff import Backoff
 from events.connect import Database
+from events.database_errors import explain
 from events.hint import CHANNEL, NOTHING, Hint
 from events.session import hang_up, keep_alive
 from events.statements import load_statements
@@ -149,7 +150,7 @@ class Notifier:
     async def _recover(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
-            log.warning("notifier.failing", error=str(error) or type(error).__name__)
+            log.warning("notifier.failing", error=explain(error))
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

@@ -6,7 +6,7 @@ direct connection, for the same plans, times in UTC, and no NOTIFY in the writin
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 from asyncpg import Connection
@@ -15,7 +15,7 @@ from asyncpg import Connection
 class PooledConnection(Connection):  # type: ignore[misc]
     """`settings` are each transaction's. What has no arguments `execute` sends as it is: VACUUM remains possible."""
 
-    settings: ClassVar[Mapping[str, str]] = {}
+    settings: Mapping[str, str] = {}
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         """As the driver's; a BEGIN brings the settings with it."""
@@ -34,3 +34,8 @@ class PooledConnection(Connection):  # type: ignore[misc]
     def _get_unique_id(self, prefix: str) -> str:
         """A cursor's statement stays in the pooler's session, where another process would meet its name again."""
         return f"elruso_{prefix}_{uuid4().hex}"
+
+
+def is_pooled(connection: Connection) -> bool:
+    """Whether it leads through a pooler. For asyncpg every connection is an instance of each class of connections."""
+    return PooledConnection in type(connection).__mro__

@@ -16,7 +16,8 @@ from asyncpg import Connection, Record
 from msgspec import Struct
 
 from events import catalog
-from events.errors import ElRusoError, LeaseLost, from_postgres
+from events.database_errors import is_refusal
+from events.errors import ElRusoError, LeaseLost
 from events.statements import load_statements
 from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
 
@@ -37,6 +38,10 @@ class Report(Struct, frozen=True, gc=False):
     actor: str
     retry: bool = True
     version: int | None = None
+
+
+run_of = attrgetter("run_id")
+"""The run that a report is of."""
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -63,7 +68,7 @@ async def write_reports(connection: Connection, reports: Sequence[Report], resen
         try:
             return await _tell_at(connection, reports)
         except asyncpg.PostgresError as error:
-            if from_postgres(error) is None:
+            if not is_refusal(error):
                 raise
     told = [report for report in reports if not isinstance(report.event, TaskFailed)]
     failed = [report for report in reports if isinstance(report.event, TaskFailed)]

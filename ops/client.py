@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 
 from api.panel.engine import said_of_refusal
+from events.database_errors import explain
 from events.errors import InvalidInput
 from ops.config import Config
 from ops.errors import OperatorError
@@ -38,7 +39,7 @@ class Client:
         try:
             answer = self._http.request(method, path, params=given, json=body)
         except httpx.HTTPError as error:
-            raise OperatorError("client.unreachable", address=self._address, detail=str(error)) from error
+            raise OperatorError("client.unreachable", address=self._address, detail=explain(error)) from error
         try:
             envelope = answer.json()
         except ValueError as error:

@@ -5,7 +5,8 @@ import asyncio
 import asyncpg
 
 from events.backoff import Backoff
-from events.connect import LOST_CONNECTION, Database
+from events.connect import Database
+from events.database_errors import DRIVER_ERRORS, from_database
 from events.errors import Unavailable
 from ops.migrate import Outcome, Progress, migrate
 from ops.postgres.control import Announce
@@ -31,11 +32,12 @@ async def migrate_when_reachable(
     while True:
         try:
             return await migrate(database.connect, rebuild=rebuild, progress=progress)
-        except (Unavailable, *LOST_CONNECTION) as error:
-            if _stays(error):
+        except (Unavailable, *DRIVER_ERRORS) as error:
+            ours = from_database(error)
+            if not isinstance(ours, Unavailable) or _stays(error):
                 raise
             if loop.time() >= next_line:
-                announce("serve.waiting_for_database", detail=error.detail if isinstance(error, Unavailable) else error)
+                announce("serve.waiting_for_database", detail=ours.detail)
                 next_line = loop.time() + line_seconds
         await asyncio.sleep(backoff.next_delay())
 

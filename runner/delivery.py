@@ -11,13 +11,15 @@ from functools import partial
 import structlog
 
 from events.claims import Claimed
+from events.database_errors import explain
 from events.errors import ElRusoError, LeaseLost, Unavailable
 from events.reports import Report, RunEvent
 from events.run_state import RunState
 from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
 from runner.link import Link
-from runner.outcome import Outcome
+from runner.outcome import REFUSED, Outcome, may_succeed_later, refusal_text, refused
 from runner.output import Stream
+from runner.run import RunFailed
 from runner.transcript import Transcript
 
 FLUSH_SECONDS = 0.2  # how long output may gather before it is sent
@@ -40,7 +42,8 @@ class Delivery:
         self._claims: dict[int, Claimed] = {}
         self._versions: dict[int, int] = {}  # of the last event of each run
         self._transcripts: dict[int, Transcript] = {}
-        self._ends: dict[int, asyncio.Future[None]] = {}  # run id -> resolved when its posted end is accepted
+        self._ends: dict[int, asyncio.Future[None]] = {}  # run id -> resolved when its posted end has its answer
+        self._refusals: dict[int, Exception] = {}  # run id -> why a report before its end was refused
         self._flushing: set[asyncio.Task[None]] = set()
         self._progress = progress
 
@@ -54,7 +57,9 @@ class Delivery:
         self._post(task_id, event)
 
     async def step(self, task_id: str, event: TaskStep) -> None:
-        """A step ended; its output goes first."""
+        """A step ended; its output goes first. Raises RunFailed: an earlier report was refused."""
+        if (refusal := self._refusals.get(event.run_id)) is not None:
+            raise RunFailed(refusal_text(refusal), may_succeed_later(refusal))
         await self._flush(event.run_id)
         self._post(task_id, event)
 
@@ -71,24 +76,46 @@ class Delivery:
 
     async def end(self, run_id: int, outcome: Outcome) -> None:
         """The run ended: its last output, its artifacts, its end."""
+        await self._post_end(run_id, outcome)
+
+    async def _post_end(self, run_id: int, outcome: Outcome) -> Outcome:
+        """What was posted: a failure, if a report of a run that is done was refused."""
+        refusal = self._refusals.get(run_id)
+        if refusal is not None and isinstance(outcome.event, TaskDone):
+            outcome = refused(outcome, refusal)
         if run_id in self._transcripts:
             await self._flush(run_id)
         if outcome.patch or outcome.diffstat:
             await self._save_artifacts(run_id, outcome)
             self._versions.pop(run_id, None)  # only the statement that looks up the version seals artifacts
         self._post(self._claims[run_id].task_id, outcome.event, outcome.retry)
+        return outcome
 
     async def confirmed_end(self, run_id: int, outcome: Outcome) -> RunState | None:
-        """Report the end and wait until the log accepts it. A refused end cancels this: the run is lost."""
-        self._ends[run_id] = asyncio.get_running_loop().create_future()
+        """Report the end and wait until the log accepts it, or the failure that is reported in its place.
+
+        When another runner has the task this is cancelled: the run is lost. Raises LeaseLost: neither is accepted.
+        """
         try:
-            await self.end(run_id, outcome)
-            await self._ends[run_id]
-            self.accepted.add(run_id)
-        finally:
-            del self._ends[run_id]
+            outcome = await self._await_answer(run_id, outcome)
+        except _EndRefused as refusal:
+            try:
+                outcome = await self._await_answer(run_id, refused(outcome, refusal.reason))
+            except _EndRefused as again:
+                raise LeaseLost(str(again)) from again
+        self.accepted.add(run_id)
         status = "done" if isinstance(outcome.event, TaskDone) else "failed"
         return RunState(status, self._claims[run_id].task_id, outcome.event.commit_hash)
+
+    async def _await_answer(self, run_id: int, outcome: Outcome) -> Outcome:
+        """The outcome that was accepted."""
+        self._ends[run_id] = asyncio.get_running_loop().create_future()
+        try:
+            posted = await self._post_end(run_id, outcome)
+            await self._ends[run_id]
+            return posted
+        finally:
+            del self._ends[run_id]
 
     def give_up(self, claimed: Claimed, reason: str) -> None:
         """The runner fails a run that did not report its own end."""
@@ -98,6 +125,7 @@ class Delivery:
         """The run has nothing more to say."""
         self._claims.pop(run_id, None)
         self.accepted.discard(run_id)
+        self._refusals.pop(run_id, None)
         self._versions.pop(run_id, None)
         self._transcripts.pop(run_id, None)
 
@@ -127,21 +155,31 @@ class Delivery:
         problem = refusal or error
         if problem is not None:
             self._refused(report, problem)
-        elif report.run_id in self._ends and isinstance(report.event, TaskDone | TaskFailed):
-            end = self._ends[report.run_id]
-            if not end.done():  # cancelled: a heartbeat said first that the run is not held any more
-                end.set_result(None)
+        elif (end := self._end_of(report)) is not None:
+            end.set_result(None)
+
+    def _end_of(self, report: Report) -> "asyncio.Future[None] | None":
+        """What waits for the answer to this report, if it is the end of a run that is waited for."""
+        end = self._ends.get(report.run_id) if isinstance(report.event, TaskDone | TaskFailed) else None
+        return None if end is None or end.done() else end
 
     def _refused(self, report: Report, refusal: Exception) -> None:
-        """Not ours any more, or not writable: then the task fails with that, rather than hang."""
-        self._lost(report.run_id)
+        """Not ours any more, or not writable: then the run fails with that, and its work is kept."""
         if isinstance(refusal, LeaseLost):
+            self._lost(report.run_id)
             log.warning("run.lost", task_id=report.task_id, run_id=report.run_id)
             return
-        log.error("report.refused", task_id=report.task_id, run_id=report.run_id, error=repr(refusal))
-        event = TaskFailed(report.run_id, f"a report of this run was refused: {type(refusal).__name__}")
-        if report.event != event and not isinstance(refusal, Unavailable):
-            self._post(report.task_id, event, retry=False)
+        log.error("report.refused", task_id=report.task_id, run_id=report.run_id, error=explain(refusal))
+        if isinstance(refusal, Unavailable):  # the link closes
+            self._lost(report.run_id)
+        elif (end := self._end_of(report)) is not None:
+            end.set_exception(_EndRefused(refusal))
+        elif isinstance(report.event, TaskStarted | TaskStep):
+            if report.run_id in self._claims:
+                self._refusals[report.run_id] = refusal
+        elif isinstance(report.event, TaskDone) or not report.event.error.startswith(REFUSED):
+            outcome = refused(Outcome(report.event), refusal)
+            self._post(report.task_id, outcome.event, outcome.retry)
 
     def _flush_soon(self, run_id: int) -> None:
         task = asyncio.ensure_future(self._flush(run_id))
@@ -165,3 +203,11 @@ class Delivery:
                     await self._link.save_artifact(run_id, kind, content)
             except ElRusoError as refusal:
                 log.warning("artifact.dropped", run_id=run_id, kind=kind, error=refusal.code)
+
+
+class _EndRefused(Exception):
+    """The engine refused a run's end."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(explain(reason))
+        self.reason = reason

@@ -11,18 +11,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import structlog
-
 from events.backoff import Backoff
 from events.beats import Beat
+from events.outage import Outage
 from runner.link import Link, Pulse
 from runner.settings import Settings
 
 BEAT_SECONDS_MAX = 5.0  # how long one heartbeat may take before it is tried again
 BEAT_SECONDS_MIN = 0.5  # even when the lease is about to end
 JOIN_SECONDS = 2.0
-
-log = structlog.get_logger(__name__)
 
 
 class Heart:
@@ -48,6 +45,7 @@ class Heart:
         self._meta = meta
         self._sent_meta: dict[str, Any] | None = None
         self._backoff = Backoff(0.2, 2.0)
+        self._outage = Outage("heartbeat")
         self._seen = 0.0  # when the last heartbeat that got through began
         self._given_up = False
         self._main: asyncio.AbstractEventLoop
@@ -108,9 +106,10 @@ class Heart:
             async with asyncio.timeout(min(BEAT_SECONDS_MAX, self._period, max(BEAT_SECONDS_MIN, lease_left))):
                 beat = await pulse.beat(None if meta == self._sent_meta else meta)
         except Exception as error:  # whatever it was: a heart must not stop because a beat failed
-            log.warning("heartbeat.failed", error=str(error) or type(error).__name__)
+            self._outage.fail(self, error)
             self._judge(time.monotonic() - self._seen)
             return min(self._backoff.next_delay(), self._period)
+        self._outage.recover(self)
         self._judge(began - self._seen)
         self._seen, self._given_up, self._sent_meta = began, False, meta
         self._backoff.reset()

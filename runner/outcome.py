@@ -6,7 +6,8 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from events.errors import ElRusoError, InvalidInput, Unprocessable
+from events.database_errors import explain
+from events.errors import ElRusoError, InvalidInput, TooLarge, Unprocessable
 from events.limits import PATH_MAX, shortened
 from events.task import FILE_CHANGES_MAX, FileChange, TaskDone, TaskFailed, Unrecorded
 from runner.containment import describe
@@ -16,6 +17,7 @@ from runner.workspace.changes import Changes
 
 UNRECORDED_LIMIT = 100  # paths in the event
 ERROR_LIMIT = 4096  # characters
+REFUSED = "the engine refused a report of this run"
 
 
 class Outcome(Struct, frozen=True):
@@ -67,11 +69,29 @@ def unreadable(run_id: int, failure: InvalidInput) -> Outcome:
     return Outcome(TaskFailed(run_id=run_id, error=harmless(failure.detail[:ERROR_LIMIT])))
 
 
+def refused(outcome: Outcome, refusal: Exception) -> Outcome:
+    """The failure of a run whose report the engine refuses: no more than needed, so that this one is accepted."""
+    event = outcome.event
+    kept = f"; its commit is kept as refs/elruso/runs/{event.run_id}" if event.commit_hash else ""
+    failure = TaskFailed(
+        run_id=event.run_id,
+        error=harmless(refusal_text(refusal) + kept),
+        duration_ms=event.duration_ms,
+        commit_hash=event.commit_hash,
+    )
+    return Outcome(failure, may_succeed_later(refusal))
+
+
+def refusal_text(refusal: Exception) -> str:
+    """Why a run fails whose report was refused."""
+    return f"{REFUSED}: {explain(refusal)[:ERROR_LIMIT]}"
+
+
 def may_succeed_later(failure: Exception) -> bool:
     """False when the task itself is wrong, so that every attempt would fail alike."""
     if isinstance(failure, RunFailed):
         return failure.retry
-    return not isinstance(failure, InvalidInput | Unprocessable)
+    return not isinstance(failure, InvalidInput | TooLarge | Unprocessable)
 
 
 def _listed(run: Run) -> list[FileChange]:

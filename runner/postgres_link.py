@@ -4,17 +4,18 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
-import asyncpg
 from asyncpg import Connection
 
 from events.beats import Beat, BeatDesk, Life
 from events.claims import ClaimAnswer
 from events.commands import Commands, OutputChunk
 from events.committer import Answered
-from events.connect import LOST_CONNECTION, Database, unavailable
+from events.connect import Database
+from events.database_errors import from_database
 from events.errors import ElRusoError
 from events.hint import Hint
 from events.listener import Intervals, Listener
+from events.locks import limit_lock_waits
 from events.notifier import Notifier
 from events.reports import Report
 from events.run_state import RunState
@@ -22,6 +23,7 @@ from events.runner import RunnerHeartbeat
 from events.session import hang_up
 from runner.settings import Settings
 
+LOCK_SECONDS = 2.0  # or the server would go on waiting after the runner has given the heartbeat up
 FIRST_MODE_SECONDS = 1.0  # a server that answers has it proved in a few milliseconds
 
 
@@ -127,17 +129,22 @@ class PostgresPulse:
         settings, event = self._settings, RunnerHeartbeat(meta=meta)
         client_lease = settings.client_lease_seconds
         life = Life(settings.runner_id, event, self._actor, settings.lease_seconds, client_lease_seconds=client_lease)
-        if self._connection is None:
-            self._connection = await self._database.connect()
         try:
-            beat = await self._desk.write(self._connection, life)
+            beat = await self._desk.write(await self._connected(), life)
         except BaseException as error:
             connection, self._connection = self._connection, None
-            connection.terminate()
-            if isinstance(error, (*LOST_CONNECTION, asyncpg.PostgresError)):
-                raise unavailable(error) from error
+            if connection is not None:
+                connection.terminate()
+            if isinstance(error, Exception):
+                raise from_database(error) from error
             raise
         return beat
+
+    async def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = await self._database.connect()
+            await limit_lock_waits(self._connection, LOCK_SECONDS)
+        return self._connection
 
     async def close(self) -> None:
         """Hang up."""

@@ -9,8 +9,10 @@ import structlog
 
 from events.backoff import Backoff
 from events.beats import Beat
+from events.database_errors import explain
 from events.errors import ElRusoError
 from events.hint import Hint
+from events.outage import Outage
 from events.releases import UNKNOWN_RUN
 from runner.alarm import Alarm
 from runner.heartbeat import Heart
@@ -50,6 +52,7 @@ class Worker:
         self._fitness = context.workspaces.fitness
         self._fault: Fault | None = None  # what makes it unfit for runs; then it claims nothing
         self._alarm = Alarm()
+        self._outage = Outage("claims")
         self._held_before: set[int] = set()  # at the last heartbeat: the runs that were ours as far as we knew,
         self._said_before: set[int] = set()  # and as the log had it
         self._asking = False  # a claim is under way
@@ -103,8 +106,10 @@ class Worker:
             try:
                 await self._claim()
                 backoff.reset()
-            except ElRusoError as refusal:
-                log.error("claim.failed", error=refusal.detail)
+            except Exception as error:  # whatever it is: a runner must not end because a claim failed
+                if not (self._outage or isinstance(error, ElRusoError)):
+                    log.exception("claim.broke_down")
+                self._outage.fail(self, error)
                 await asyncio.sleep(backoff.next_delay())
 
     async def _claim(self) -> None:
@@ -115,6 +120,7 @@ class Worker:
         wanted = self._runs.free
         try:
             answer = await self._link.claim(wanted)
+            self._outage.recover(self)
         finally:
             self._asking = False
         if self._stopping.is_set():
@@ -248,6 +254,8 @@ class Worker:
             await chore
         except ElRusoError as refusal:
             log.warning("chore.failed", chore=name, error=refusal.detail)
+        except Exception:
+            log.exception("chore.failed", chore=name)
 
     # ------------------------------------------------------------------ the end
 
@@ -288,4 +296,4 @@ class Worker:
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await words
         except (ElRusoError, TimeoutError) as error:
-            log.warning("runner.unheard", error=str(error) or type(error).__name__)
+            log.warning("runner.unheard", error=explain(error))

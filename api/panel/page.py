@@ -13,15 +13,15 @@ from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import msgspec
-import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from api.auth import SAFE_METHODS
 from api.body import read_body
 from api.deps import ApiDeps
 from api.entry import Entry
-from api.errors import MethodNotAllowed, as_refusal
+from api.errors import MethodNotAllowed, as_refusal, log_bug
 from api.live import Live
 from api.panel.door import find_caller
 from api.panel.engine import said_of_refusal
@@ -32,7 +32,7 @@ from api.panel.visit import Visit
 from api.peer import refuse_steps
 from api.permissions import ANYONE
 from api.screening import refuse_secrets
-from events.errors import ElRusoError, Forbidden, InvalidInput, NotFound
+from events.errors import DatabaseFault, ElRusoError, Forbidden, InvalidInput, NotFound
 from events.ids import from_path
 
 FORM_BYTES = 4 << 20
@@ -40,8 +40,6 @@ FIELDS_MAX = 20_000
 SIGN_IN = "/panel/sign-in"
 # A link from another site comes without the strict cookie; asked again by ourselves, the browser shows it.
 AGAIN = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0"><title>El Ruso</title>'
-
-log = structlog.get_logger(__name__)
 
 
 class Page(Entry, frozen=True, dict=True):
@@ -59,7 +57,9 @@ class Page(Entry, frozen=True, dict=True):
                 return await _send_to_sign_in(visit)
             if self.roles is not ANYONE and not visit.may(self.roles):
                 raise Forbidden(visit.text("error.role", roles=", ".join(sorted(self.roles))))
-            return await self.handler(visit, **await self._read(visit, request, deps))
+            found = await self._read(visit, request, deps)
+            async with asyncio.timeout(self.seconds if request.method in SAFE_METHODS else None):
+                return await self.handler(visit, **found)
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -196,8 +196,8 @@ def _field_of(refusal: ElRusoError) -> str | None:
 def _as_refusal(visit: Visit, error: Exception) -> ElRusoError:
     """What nobody foresaw is logged and kept from the visitor."""
     refusal = as_refusal(error)
-    if refusal is None:
-        log.error("http.error", error=type(error).__name__, exc_info=error)
+    if refusal is None or isinstance(refusal, DatabaseFault):
+        log_bug(error)
         return ElRusoError(visit.text("error.internal"))
     return refusal
 

@@ -9,11 +9,10 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import asyncpg
 from asyncpg import Connection, Pool
 from msgspec import Struct
 
-from events.connect import LOST_CONNECTION
+from events.database_errors import DRIVER_ERRORS
 from events.errors import PlannerBusy
 from events.session import hang_up, keep_alive
 from events.statements import load_statements
@@ -49,14 +48,14 @@ class Flight:
 
     async def tell(self, detail: str | None) -> None:
         """More about the stage it is in. What cannot be told is not told: nobody depends on it."""
-        with contextlib.suppress(asyncpg.PostgresError, *LOST_CONNECTION):
+        with contextlib.suppress(*DRIVER_ERRORS):
             await self._pool.execute(_sql["note_progress"], self.pilot.run_id, self.stage, detail)
 
     async def is_alone(self) -> bool:
         """Whether the lock is still held: a database that restarted meanwhile may have given it to another run."""
         try:
             return bool(await self._lock.fetchval(_sql["still_locked"]))
-        except (asyncpg.PostgresError, *LOST_CONNECTION):
+        except DRIVER_ERRORS:
             return False
 
 
@@ -75,7 +74,7 @@ async def take_off(connect: Callable[[], Awaitable[Connection]], pool: Pool, pil
         try:
             yield Flight(pilot, pool, lock)
         finally:
-            with contextlib.suppress(asyncpg.PostgresError, *LOST_CONNECTION):
+            with contextlib.suppress(*DRIVER_ERRORS):
                 await pool.execute(_sql["end_progress"], pilot.run_id)
     finally:
         await hang_up(lock)  # and with it the lock

@@ -7,12 +7,11 @@ created. So pulling twice changes nothing, and neither does pushing what was pul
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TypeVar
 
-import asyncpg
 from asyncpg import Connection
 from msgspec import Struct
 
-from events.connect import LOST_CONNECTION, Database, unavailable
-from events.errors import from_postgres
+from events.connect import Database
+from events.database_errors import DRIVER_ERRORS, from_database
 from ops.definitions import is_definition
 from ops.errors import OperatorError
 from ops.report import Line, brief
@@ -81,10 +80,8 @@ async def _look(database: Database, ask: Callable[[Connection], Awaitable[Answer
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             return await ask(connection)
-    except asyncpg.PostgresError as error:
-        raise from_postgres(error) or error from error
-    except LOST_CONNECTION as error:
-        raise unavailable(error) from error
+    except DRIVER_ERRORS as error:
+        raise from_database(error) from error
     finally:
         await connection.close()
 

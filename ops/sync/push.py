@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-import asyncpg
 from asyncpg import Connection
 from msgspec import Struct
 
-from events.connect import LOST_CONNECTION, Database, unavailable
-from events.errors import Conflict, WrongVersion, from_postgres, is_retryable
+from events.connect import Database
+from events.database_errors import DRIVER_ERRORS, from_database, is_conflict
+from events.errors import Conflict, WrongVersion
 from ops.definitions import Definition
 from ops.report import Line
 from ops.sync.list_file import ListFile
@@ -109,9 +109,7 @@ async def _transact(connection: Connection, work: Callable[[], Awaitable[Answer]
                 return await work()
         except WrongVersion:
             continue
-        except asyncpg.PostgresError as error:
-            if not is_retryable(error):
-                raise from_postgres(error) or error from error
-        except LOST_CONNECTION as error:
-            raise unavailable(error) from error
+        except DRIVER_ERRORS as error:
+            if not is_conflict(error):
+                raise from_database(error) from error
     raise Conflict("others change the same tasks all the time; nothing was written, push again")

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from asyncpg import Connection
 
-from events.connect import LOST_CONNECTION
+from events.database_errors import LOST_CONNECTION
 from events.event import Event
 from events.follower import Follower
 from events.log import NewEvent, append, read_after

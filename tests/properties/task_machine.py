@@ -16,6 +16,7 @@ from msgspec import Raw, Struct, structs
 from events import catalog, claims, request, runner, system, task
 from events.claims import ClaimAnswer, Claimed
 from events.commands import OutputChunk
+from events.database_errors import from_database
 from events.dependencies import in_order
 from events.errors import (
     DependencyCycle,
@@ -27,7 +28,6 @@ from events.errors import (
     NotEligible,
     NotFound,
     Paused,
-    from_postgres,
 )
 from events.event import Event
 from events.reports import Report
@@ -514,7 +514,7 @@ class TaskMachine(Player):
         try:
             await self.world.connection.fetch(INSERT, *columns)
         except asyncpg.PostgresError as error:
-            raise from_postgres(error) or error from error
+            raise from_database(error) from error
 
     # ------------------------------------------------------------------ what always holds
 
