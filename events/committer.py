@@ -32,7 +32,9 @@ CONFLICTS = 8
 WRITE_SECONDS = 15.0  # a connection that does not answer for so long is given up, and so is a caller's wait
 CLOSE_SECONDS = 6.0  # how long items are tried once the committer closes
 LOCK_SECONDS = 2.0  # longer than PostgreSQL waits before it looks for deadlocks
-RETRY_LOCK_SECONDS = 0.25
+RETRY_LOCK_SECONDS = 0.25  # for all that is tried again, in turn
+RETRY_LOCK_SECONDS_MIN = 0.02
+NAME_EVERY_SECONDS = 60.0  # between two lines about sessions that hold locks
 HALVES_SECONDS = 0.02
 FIRST_SECONDS = 0.05
 LONGEST_SECONDS = 2.0
@@ -70,6 +72,8 @@ class Committer:
         self._deferred = Deferred()
         self._failures = 0  # since the last success
         self._resume_at = 0.0
+        self._is_retry = False
+        self._name_holders_at = 0.0
         self._reason: Unavailable | None = None
         self._kick = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop
@@ -141,10 +145,12 @@ class Committer:
             now = self._loop.time()
             if now < self._resume_at:
                 return None
-            group = self._deferred.pop(now)
+            group = None if self._queue and self._is_retry else self._deferred.pop(now)  # they take turns
             if group is not None:
+                self._is_retry = True
                 group.entries = [entry for entry in group.entries if not entry.is_cancelled]
                 return group if group.entries else self._next()
+        self._is_retry = False
         return self._take() if self._queue else None
 
     def _take(self) -> Group | None:
@@ -217,7 +223,8 @@ class Committer:
         now = self._loop.time()
         self._reason = error
         self._outage.fail(self, error)
-        self._failures += 1
+        is_locked = error.facts.get("sqlstate") == LOCK_NOT_AVAILABLE
+        self._failures += not is_locked  # a lock is an item's own affair
         if self._connection is None or self._failures >= FAILURES:
             self._resume_at = now + _delay(self._failures)
         late = [entry for entry in group.entries if self._is_late(entry)]
@@ -225,7 +232,7 @@ class Committer:
         self._refuse(late)
         may_be_one = group.reached and (self._connection is not None or group.tries > 1)
         for part in group.halves() if may_be_one and group.entries else [group]:
-            part.locked = error.facts.get("sqlstate") == LOCK_NOT_AVAILABLE
+            part.locked = is_locked
             part.due = now + (_delay(part.tries) if part is group else random.uniform(0.5, 1) * HALVES_SECONDS)
             if part.entries:
                 self._deferred.add(part)
@@ -287,7 +294,9 @@ class Committer:
                 raise self._translate(group, error) from error
 
     async def _write_once(self, group: Group, connection: Connection) -> Sequence[Any]:
-        seconds = RETRY_LOCK_SECONDS if group.tries else LOCK_SECONDS
+        seconds = LOCK_SECONDS
+        if group.tries or self._deferred:
+            seconds = max(RETRY_LOCK_SECONDS_MIN, RETRY_LOCK_SECONDS / (1 + self._deferred.groups))
         if seconds != self._lock_seconds:
             await limit_lock_waits(connection, seconds)
             self._lock_seconds = seconds
@@ -309,7 +318,8 @@ class Committer:
         try:
             with suppress(*DRIVER_ERRORS):
                 group.holders = await find_lock_holders(observer, connection.get_server_pid(), running)
-            if group.holders is not None:
+            if group.holders is not None and self._loop.time() >= self._name_holders_at:
+                self._name_holders_at = self._loop.time() + NAME_EVERY_SECONDS
                 log.warning("database.locked", write=group.batch.name, items=len(group.entries), holders=group.holders)
             return await running
         finally:

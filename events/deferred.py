@@ -100,6 +100,11 @@ class Deferred:
         return bool(self._groups)
 
     @property
+    def groups(self) -> int:
+        """How many."""
+        return len(self._groups)
+
+    @property
     def next_due(self) -> float | None:
         """When the first one is due; None: there is none."""
         return min((group.due for group in self._groups), default=None)

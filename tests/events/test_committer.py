@@ -33,20 +33,23 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committing, "WRITE_SECONDS", 1.0)
 
 
-async def lock(connection: Connection, task_id: str) -> None:
-    """Hold the row of a task, as an operator's forgotten transaction does."""
+async def lock(connection: Connection, *task_ids: str) -> None:
+    """Hold the rows of tasks, as an operator's forgotten transaction does."""
     await connection.execute("BEGIN")
     await connection.execute("SET application_name = 'forgotten'")
-    await connection.execute(f"SELECT FROM view.tasks WHERE id = '{task_id}' FOR UPDATE")
+    names = ", ".join(f"'{task_id}'" for task_id in task_ids)
+    await connection.execute(f"SELECT FROM view.tasks WHERE id IN ({names}) FOR UPDATE")
 
 
+@pytest.mark.parametrize("locked", [1, 20])
 @pytest.mark.usefixtures("quick")
-async def test_a_foreign_lock_delays_only_what_needs_it(database: str, stranger: Connection) -> None:
+async def test_a_foreign_lock_delays_only_what_needs_it(database: str, stranger: Connection, locked: int) -> None:
     """Reports of other runs, claims and creations go on; what waits is written in order once the lock is gone."""
     async with Commands(Database(database), patient=True) as commands:
         await commands.create_tasks([(f"t{n}", TASK) for n in range(1, 41)], HUMAN)
         claimed = {task.task_id: task for task in (await commands.claim("r", 40, "runner:r")).tasks}
-        await lock(stranger, "t7")
+        held = [f"t{n}" for n in range(7, 7 + locked)]
+        await lock(stranger, *held)
         answers: dict[str, list[ElRusoError | Exception | None]] = {task_id: [] for task_id in claimed}
         with structlog.testing.capture_logs() as lines:
             for task_id, task in claimed.items():
@@ -54,16 +57,18 @@ async def test_a_foreign_lock_delays_only_what_needs_it(database: str, stranger:
                 for event in events:
                     report = Report(task_id, task.run_id, event, "runner:r")
                     commands.post(report, lambda refusal, error, of=task_id: answers[of].append(refusal or error))
-            await eventually(lambda: 39 == sum(len(each) == 3 for each in answers.values()), describe="39 are done")
+            await eventually(
+                lambda: 40 - locked == sum(len(each) == 3 for each in answers.values()), describe="the others"
+            )
             await commands.create_tasks([("later", TASK)], HUMAN)
             assert ["later"] == [task.task_id for task in (await commands.claim("r", 1, "runner:r")).tasks]
             named = await eventually(lambda: [line for line in lines if line["event"] == "database.locked"])
-            assert [] == answers["t7"]
+            assert [] == [answer for task_id in held for answer in answers[task_id]]
             await stranger.execute("ROLLBACK")
-            await eventually(lambda: len(answers["t7"]) == 3, describe="the last one is done")
+            await eventually(lambda: all(len(answers[task_id]) == 3 for task_id in held), describe="the last")
     assert {None} == {answer for each in answers.values() for answer in each}
     assert f"pid {stranger.get_server_pid()} (forgotten," in named[0]["holders"]
-    assert "SELECT FROM view.tasks WHERE id = 't7' FOR UPDATE" in named[0]["holders"]
+    assert "SELECT FROM view.tasks WHERE id IN ('t7'" in named[0]["holders"]
     episodes = [line["event"] for line in lines if line["event"] in ("database.unavailable", "database.available")]
     assert ["database.unavailable", "database.available"] == episodes
     written = await stranger.fetch("SELECT type FROM log.events WHERE kind = 'task' AND id = 't7' ORDER BY version")
