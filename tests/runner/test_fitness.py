@@ -19,24 +19,27 @@ from events.releases import UNFIT
 from events.task import Step, TaskCreated
 from projections.why import Why, explain_task
 from runner.git import GitFailed
+from runner.http_link import HttpLink
 from runner.postgres_link import PostgresLink
 from runner.redact import Redactor
 from runner.run import Context, RunFailed
 from runner.worker import Worker
 from runner.workspace import Workspaces
 from runner.workspace.fitness import Fitness, Unfit
+from tests.api.serving import serving
 from tests.runner.working import Ledger, Working, settings
 from tests.support.waiting import eventually
 
 
 @asynccontextmanager
 async def working_in(url: str, home: Path, repository: Path | None, **more: Any) -> AsyncIterator[Working]:
-    """A runner whose runs work in this repository."""
+    """A runner whose runs work in this repository. `url`: of the database, or of an API."""
     environment = dict(os.environ)
     workspaces = Workspaces(home / "runs", repository, environment)
     context = Context(workspaces=workspaces, redactor=Redactor([]), environment=environment)
     chosen = settings(**more)
-    async with PostgresLink(Database(url), chosen) as link:
+    opening = HttpLink(url, None, chosen) if url.startswith("http") else PostgresLink(Database(url), chosen)
+    async with opening as link:
         worker = Worker(link, context, chosen)
         work = Working(worker, asyncio.create_task(worker.run()))
         try:
@@ -107,18 +110,20 @@ async def _all_done(tasks: Ledger, number: int) -> bool:
     return {"done": number} == await tasks.statuses()
 
 
+@pytest.mark.parametrize("way", ["postgres", "http"])
 async def test_a_runner_that_begins_unfit_claims_nothing(
-    database: str, tasks: Ledger, tmp_path: Path, repository: Path
+    database: str, tasks: Ledger, tmp_path: Path, repository: Path, way: str
 ) -> None:
     """One whose workspace is no repository leaves the tasks alone, and begins once that is mended."""
     away = tmp_path / "away"
     _swap(repository, away, leaves=True)
     await tasks.shell(3, "echo > new")
-    async with working_in(database, tmp_path / "home", repository):
+    async with serving(database) as api, working_in(api.url if way == "http" else database, tmp_path, repository):
         await eventually(lambda: _fault(tasks))
         assert {"ready": 3} == await tasks.statuses()
         _swap(away, repository)
         await eventually(lambda: _all_done(tasks, 3), deadline=60)
+        await eventually(lambda: _is_fit(tasks))
     assert 3 == await tasks.connection.fetchval("SELECT count(*) FROM log.events WHERE type = 'task.claimed'")
 
 
