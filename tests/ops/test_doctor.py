@@ -103,5 +103,15 @@ async def test_work_that_nobody_does_is_named(database: str) -> None:
     assert 1 == found[1].facts["number"]
 
 
+async def test_an_unfit_runner_is_named(database: str) -> None:
+    """Which one, and what is wrong with its machine."""
+    fault = {"code": "missing", "path": "/work", "detail": "/work is not there, or no directory"}
+    async with Commands(Database(database)) as commands:
+        await commands.runner_started("r1", {"unfit": fault}, "runner:r1", 60)
+    found = [finding async for finding in check_work(replace(SETTINGS, database_url=database))]
+    assert [("fine", "doctor.runners"), ("fault", "doctor.unfit")] == [(each.grade, each.key) for each in found]
+    check_texts(found[1], "/work is not there")
+
+
 async def _keys(config: Config) -> list[str]:
     return [finding.key async for finding in check_work(config)]
