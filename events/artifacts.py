@@ -9,8 +9,8 @@ Commits = tuple[str | None, str | None]
 """The commits before an artifact and with it, as its runner names them."""
 
 
-def check_stored(rows: Sequence[Any], run_id: int, kind: str) -> None:
-    """Check the result of log.store_artifact. Storing the same content again is no error.
+def check_stored(rows: Sequence[Any], run_id: int, kind: str) -> bool:
+    """Check the result of log.store_artifact: whether the run's end seals it, or did. Storing it again is no error.
 
     Raises:
         Conflict: the run has another content of this kind.
@@ -19,8 +19,8 @@ def check_stored(rows: Sequence[Any], run_id: int, kind: str) -> None:
     """
     [row] = rows
     match row["outcome"]:
-        case "stored":
-            return
+        case "stored" | "late":
+            return bool(row["outcome"] == "stored")
         case "taken":
             raise Conflict(f"run {run_id} has another {kind} already; an artifact is stored once")
         case "ended":

@@ -254,9 +254,10 @@ class Commands:
         columns = [[getattr(chunk, name) for chunk in chunks] for name in OutputChunk.__struct_fields__]
         await self._call("append_output", *columns)
 
-    async def save_artifact(self, run_id: int, kind: str, content: str, commits: Commits = (None, None)) -> None:
-        """Stores the "patch" or "diffstat" of a run in flight, once. Raises what check_stored does."""
-        check_stored(await self._call("save_artifact", run_id, kind, content, *commits), run_id, kind)
+    async def save_artifact(self, run_id: int, kind: str, content: str, commits: Commits = (None, None)) -> bool:
+        """Stores the "patch" or "diffstat" of a run, once. False: it came after the run's end, which does not seal it.
+        Raises what check_stored does."""
+        return check_stored(await self._call("save_artifact", run_id, kind, content, *commits), run_id, kind)
 
     # ------------------------------------------------------------------ runners and the system
 

@@ -38,8 +38,9 @@ SELECT run_id, number, name, cmd, exit_code, duration_ms, output_excerpt, output
 SELECT run_id, path, change, added, removed, renamed_from FROM view.file_changes;
 
 -- name: audit_artifacts
--- The digests of what is stored, computed again. `stored_at` is null for what was stored before ends sealed artifacts.
-SELECT run_id, kind, encode(sha256(convert_to(content, 'UTF8')), 'hex') AS sha256, CASE WHEN sha256 IS NOT NULL THEN at END AS stored_at
+-- The digests of what is stored, computed again. `stored_at` is null for what was stored before ends sealed artifacts, and
+-- for what is marked as late.
+SELECT run_id, kind, encode(sha256(convert_to(content, 'UTF8')), 'hex') AS sha256, CASE WHEN sha256 IS NOT NULL AND NOT late THEN at END AS stored_at
 FROM log.artifacts;
 
 -- name: audit_runners

@@ -21,18 +21,21 @@ class Piece(Struct, frozen=True):
 
 
 class Artifact(Struct, frozen=True):
-    """A part of a patch or diffstat, and how long all of it is."""
+    """A part of a patch or diffstat, how long all of it is, and whether it came after the run's end."""
 
     content: str
     characters: int
+    late: bool
 
 
 class WholeArtifact(Struct, frozen=True):
-    """A patch or diffstat, and the commits before it and with it, as its runner named them."""
+    """A patch or diffstat, and the commits before it and with it, as its runner named them. `late`: it came after the
+    run's end, which does not vouch for it."""
 
     content: str
-    before_sha: str | None
-    after_sha: str | None
+    before_sha: str | None = None
+    after_sha: str | None = None
+    late: bool = False
 
 
 async def list_output(pool: Pool, run_id: int, step: int | None, after: int, limit: int) -> Page:

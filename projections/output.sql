@@ -10,7 +10,7 @@ ORDER BY o.chunk LIMIT $4;
 
 -- name: find_artifact
 -- $1 run, $2 kind
-SELECT content, before_sha, after_sha FROM log.artifacts WHERE run_id = $1 AND kind = $2;
+SELECT content, before_sha, after_sha, late FROM log.artifacts WHERE run_id = $1 AND kind = $2;
 
 -- name: tail_output
 -- The newest pieces, oldest first, as many as fit into $2 characters (of one piece at most as many), of the newest $3.
@@ -30,7 +30,7 @@ WHERE p.ahead < $3::integer ORDER BY p.chunk;
 
 -- name: cut_artifact
 -- A part of an artifact, and how long all of it is. $1 run, $2 kind, $3 behind so many characters, $4 characters
-SELECT substr(content, $3::integer + 1, $4::integer) AS content, length(content) AS characters FROM log.artifacts WHERE run_id = $1 AND kind = $2;
+SELECT substr(content, $3::integer + 1, $4::integer) AS content, length(content) AS characters, late FROM log.artifacts WHERE run_id = $1 AND kind = $2;
 
 -- name: find_file_in_patch
 -- How many characters of a patch stand before the first file that begins behind the character $2; null: none does. $1 run

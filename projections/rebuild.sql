@@ -108,14 +108,21 @@ INSERT INTO rebuild.details SELECT WHERE false;
 
 -- name: feed_others
 -- Beside the lives: of tasks what ties them together (children; their parents have come to their end already) and what
--- sets them aside. Answers how many of them were no task's. $1 after this seq, $2 up to this one
-WITH fed AS (
-    INSERT INTO rebuild.intake
+-- sets them aside. Those that were done without a run go there directly: to the folds that tie tasks together a done task
+-- means a parent that ends now. Answers how many of them were no task's. $1 after this seq, $2 up to this one
+WITH slice AS MATERIALIZED (
     SELECT * FROM log.events
     WHERE seq > $1 AND seq <= $2
       AND (kind <> 'task' OR type IN ('task.failed', 'task.blocked', 'task.cancelled', 'task.requeued')
-           OR type = 'task.created' AND strpos(data::text, '"depends_on"') > 0 AND data->'depends_on' IS NOT NULL)  -- strpos: a third of the time
-    ORDER BY seq
+           OR type = 'task.created' AND strpos(data::text, '"depends_on"') > 0 AND data->'depends_on' IS NOT NULL  -- strpos: a third of the time
+           OR type = 'task.done' AND strpos(data::text, 'null') > 0 AND data->>'run_id' IS NULL)
+), closed AS (
+    INSERT INTO rebuild.aside (why, created_seq, id)
+    SELECT 'done', t.created_seq, t.id
+    FROM slice s CROSS JOIN LATERAL (SELECT k.id, k.created_seq FROM rebuild.tasks k WHERE k.id = s.id OFFSET 0) t
+    WHERE s.type = 'task.done' ON CONFLICT DO NOTHING
+), fed AS (
+    INSERT INTO rebuild.intake SELECT * FROM slice WHERE type <> 'task.done' ORDER BY seq
     RETURNING kind
 )
 SELECT count(*) FILTER (WHERE kind <> 'task') FROM fed;

@@ -33,6 +33,7 @@ SELECT row_to_json(run)::text FROM (
            CASE WHEN r.status = 'done' THEN
                 (SELECT CASE WHEN e.data->>'run_id' = r.id::text THEN e.data->'result' END FROM log.events e
                  WHERE e.kind = 'task' AND e.id = r.task_id AND e.type = 'task.done' ORDER BY e.version DESC LIMIT 1) END AS result,
+           (SELECT coalesce(json_agg(a.kind ORDER BY a.kind), '[]') FROM log.artifacts a WHERE a.run_id = r.id AND a.late) AS late_artifacts,
            (SELECT '/runs/' || r.id || '/artifacts/' || min(a.kind) FROM log.artifacts a WHERE a.run_id = r.id HAVING count(*) > 0) AS artifact_path
     FROM view.runs r WHERE r.id = $1
 ) run;

@@ -79,6 +79,7 @@ async def show_run(visit: Visit, run_id: RunId, query: RunView) -> Response:
         found=find_lines(pieces, query.find),
         find=query.find,
         files=patch.files if patch else [],
+        late=patch is not None and patch.late,
         patch_goes_on=patch is not None and patch.next is not None,
         live=run["status"] == "running",
         result=None if run["result"] is None else _pretty(run["result"])[: RESULT_CHARACTERS + 1],

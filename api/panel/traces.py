@@ -74,10 +74,11 @@ class StepLine(Struct, frozen=True):
 
 
 class PatchPart(Struct, frozen=True):
-    """Files of a patch, and where the part behind them begins; None: these are the last."""
+    """Files of a patch, and where the part behind them begins; None: these are the last. `late`: as Artifact."""
 
     files: list[FileDiff]
     next: int | None
+    late: bool
 
 
 async def show_steps(visit: Visit, run_id: RunId, query: StepsView) -> Response:
@@ -105,6 +106,7 @@ async def show_patch(visit: Visit, run_id: RunId, query: PatchView) -> Response:
         "run_patch.html",
         run=run,
         files=patch.files,
+        late=patch.late,
         next=patch.next and address(path, after=patch.next),
         first=query.after and path,
     )
@@ -146,7 +148,7 @@ async def read_part(visit: Visit, run_id: int, after: int, lines: int) -> PatchP
         following = await visit.board.next_file(run_id, after + part.length)
     elif following is not None and following >= found.characters:
         following = None
-    return PatchPart(part.files, following)
+    return PatchPart(part.files, following, found.late)
 
 
 async def _read_page(

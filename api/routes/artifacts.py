@@ -19,16 +19,20 @@ async def show_artifact(call: Call, run_id: RunId, kind: ArtifactKind) -> Respon
         raise NotFound(f"run {run_id} has no {kind}")
     if "text/plain" in (call.header("accept") or ""):
         return PlainTextResponse(found.content)
-    commits = {"before_sha": found.before_sha, "after_sha": found.after_sha}
-    return answer_value({"run_id": run_id, "kind": kind, "content": found.content, kind: found.content} | commits)
+    facts = {"before_sha": found.before_sha, "after_sha": found.after_sha, "late": found.late}
+    return answer_value({"run_id": run_id, "kind": kind, "content": found.content, kind: found.content} | facts)
 
 
 async def add_artifact(call: Call, run_id: RunId, body: NewArtifact) -> Response:
-    """Store a run's patch or diffstat, or both, once and before the run's end, which seals them."""
+    """Store a run's patch or diffstat, or both, once and before the run's end, which seals them.
+
+    For 15 minutes after the end they are taken, too, where the run has none: marked as `late`, and sealed by nothing.
+    """
     contents = body.contents
     if not contents:
         raise InvalidInput("say what to store: `kind` and `content`, or `patch`, or `diffstat`")
     await check_run(call, await know_run(call.deps.views, run_id))
-    for kind, content in contents.items():
-        await call.deps.commands.save_artifact(int(run_id), kind, content, (body.before_sha, body.after_sha))
-    return answer_value({"run_id": run_id, "stored": sorted(contents)}, status=201)
+    commits = (body.before_sha, body.after_sha)
+    save = call.deps.commands.save_artifact
+    late = [kind for kind, content in contents.items() if not await save(int(run_id), kind, content, commits)]
+    return answer_value({"run_id": run_id, "stored": sorted(contents), "late": sorted(late)}, status=201)

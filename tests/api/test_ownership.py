@@ -75,8 +75,8 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ],
     ("POST", "/runs/{run_id}/output"): [Case("/runs/{run}/output", CHUNKS, (201, NO, LATE, NO, NO, 201))],
     ("POST", "/runs/{run_id}/artifacts"): [
-        Case("/runs/{run}/artifacts", {"patch": "p"}, (201, NO, LATE, NO, NO, 201)),
-        Case("/runs/{run}/artifacts", {"kind": "diffstat", "content": "d"}, (201, NO, LATE, NO, NO, 201)),
+        Case("/runs/{run}/artifacts", {"patch": "p"}, (201, NO, 201, NO, NO, 201)),
+        Case("/runs/{run}/artifacts", {"kind": "diffstat", "content": "d"}, (201, NO, 201, NO, NO, 201)),
     ],
 }
 """What is about a runner or its run."""

@@ -2,6 +2,8 @@
 
 import pytest
 
+from events.connect import Database
+from projections.audit import audit
 from tests.api.serving import Served, data_of, refusal_of
 from tests.api.test_auth import bearer
 
@@ -61,12 +63,27 @@ async def test_runs_with_steps_changes_and_artifacts(api: Served) -> None:
     assert [("old-1", "0123abc")] == [(each["worker_id"], each["commit_hash"]) for each in await api.get("/runs")]
 
 
-async def test_artifacts_after_the_end_say_when_they_are_taken(api: Served) -> None:
-    """The end seals them (ADR 0020): what comes later is refused, with what to do instead."""
+async def test_artifacts_after_the_end_are_late(api: Served, database: str) -> None:
+    """They are taken once, for a quarter of an hour, marked, and shown so; what the end sealed is not added to."""
     run_id = await begin(api)
+    await api.post(f"/runs/{run_id}/artifacts", {"diffstat": "sealed"})
     await api.patch(f"/runs/{run_id}", {"status": "done"})
-    status, code, detail = refusal_of(await api.client.post(f"/runs/{run_id}/artifacts", json=ARTIFACTS))
-    assert (409, "lease_lost", True) == (status, code, "before the end" in detail)
+    late = {"patch_redacted": ARTIFACTS["patch_redacted"]}
+    for _ in range(2):
+        assert ["patch"] == (await api.post(f"/runs/{run_id}/artifacts", late))["late"]
+    for forged in ({"patch": "+other"}, {"diffstat": "other"}):
+        refused = await api.client.post(f"/runs/{run_id}/artifacts", json=forged)
+        assert (409, "lease_lost") == refusal_of(refused)[:2]
+    assert [True, False] == [
+        (await api.get(f"/runs/{run_id}/artifacts/{kind}"))["late"] for kind in ("patch", "diffstat")
+    ]
+    assert ["patch"] == (await api.get(f"/runs/{run_id}"))["late_artifacts"]
+    assert "came after the run" in (await api.client.get(f"/panel/runs/{run_id}")).text
+    assert (await audit(Database(database).connect_direct, lambda *_: None)).identical
+    await api.pool.execute("UPDATE view.ended_runs SET finished_at = finished_at - interval '16 minutes'")
+    await api.pool.execute("DELETE FROM log.artifacts")
+    refused = await api.client.post(f"/runs/{run_id}/artifacts", json=late)
+    assert (409, "lease_lost", True) == (*refusal_of(refused)[:2], "before the end" in refused.text)
 
 
 async def test_only_ready_tasks_are_created(api: Served) -> None:

@@ -48,7 +48,7 @@ BEFORE_THE_FIRST_MIGRATION = """
     DROP TABLE log.runner_ids, log.sessions;
     DROP FUNCTION log.announce_credentials() CASCADE;
     DROP FUNCTION log.store_artifact, log.seal_artifacts, log.rfc3339;
-    ALTER TABLE log.artifacts DROP COLUMN sha256, DROP COLUMN before_sha, DROP COLUMN after_sha;
+    ALTER TABLE log.artifacts DROP COLUMN sha256, DROP COLUMN before_sha, DROP COLUMN after_sha, DROP COLUMN late;
     ALTER TABLE log.tokens DROP COLUMN expires_at;
 """
 

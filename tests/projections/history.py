@@ -152,10 +152,13 @@ class Chance:
         )
 
     def _decisions(self, status: str) -> Sequence[Struct]:
-        choices: list[Struct] = [task.TaskCancelled(None), task.TaskBlocked("by hand")]
+        choices: list[Sequence[Struct]] = [(task.TaskCancelled(None),), (task.TaskBlocked("by hand"),)]
+        requeued, closed = task.TaskRequeued("by hand", attempts=0), task.TaskDone(None, summary="by hand")
         if status != "ready":
-            choices = [task.TaskRequeued("by hand", attempts=0)] * 3 + choices[: status != "cancelled"]
-        return [self._random.choice(choices)]
+            choices = [(requeued,)] * 3 + [(requeued, closed)] + choices[: status != "cancelled"]
+        else:
+            choices += [(closed,), (task.TaskFailed(None, "by hand"),)]
+        return self._random.choice(choices)
 
     async def _runner(self) -> None:
         pick, id = self._random, f"r{self._random.randrange(3)}"  # noqa: A001

@@ -30,8 +30,9 @@ not to pages of other sites.
 A runner's token speaks for its own runners: the id that it calls itself by belongs to it from the first claim or
 heartbeat on, and only runs that such a runner holds can be reported, handed back or given artifacts by it; others are
 refused with `forbidden`. A `PATCH` asks for the role that the address of the same command asks for. The end of a run
-seals its patch and diffstat: artifacts come before it, each once, and later ones are refused with `lease_lost`. When a
-token is revoked or expires, its event streams end and its waiting claims are refused.
+seals its patch and diffstat, each stored once. What comes later is taken for 15 minutes where the run has none of its
+kind, marked as `late` and sealed by nothing; else it is refused with `lease_lost`. When a token is revoked or expires,
+its event streams end and its waiting claims are refused.
 
 A failure is decided once, by the backoff of the log, however it is reported: by the run, by its task, or by both in
 either order. `PATCH /ops/tasks/{id}` to `ready`, `blocked` or `failed` counts as a runner's account of a failure if it

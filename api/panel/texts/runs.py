@@ -46,6 +46,10 @@ TEXTS = {
     "run.changes": Text(es="Cambios en archivos", en="File changes"),
     "run.no_changes": Text(es="No cambió ningún archivo.", en="It changed no files."),
     "run.no_changes_yet": Text(es="Se sabrán cuando termine.", en="They are known when it has ended."),
+    "run.late_patch": Text(
+        es="Este parche llegó después del final de la ejecución: el registro no responde por él.",
+        en="This patch came after the run's end: the log does not vouch for it.",
+    ),
     "run.patch": Text(es="Descargar el parche", en="Download the patch"),
     "run.changes_all": Text(es="Ver los {count} archivos", en="Show all {count} files"),
     "run.changes_first": Text(es="Ver los primeros {count} archivos", en="Show the first {count} files"),
