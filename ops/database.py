@@ -1,7 +1,7 @@
 """The database the settings speak of: a given server, or our own, running for as long as it is used."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from events.connect import Database
@@ -9,6 +9,7 @@ from ops.config import Config
 from ops.home import make_home_private
 from ops.postgres import control
 from ops.postgres.control import Announce
+from ops.stopping import sigterm_unwinds
 
 # Options of libpq and of other drivers that providers put into the addresses they hand out, and that asyncpg would
 # send to the server as settings, which refuses them. TLS and its certificates are asyncpg's own and stay.
@@ -33,7 +34,10 @@ def use_database(
         return
     make_home_private(config.home)
     folder = embedded_folder(config)
-    with control.use(folder, config.postgres_major, announce=announce, watched=watched) as server:
+    with (
+        sigterm_unwinds() if watched else nullcontext(),
+        control.use(folder, config.postgres_major, announce=announce, watched=watched) as server,
+    ):
         yield Database(url=server.url(), application=application)
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
-from contextlib import suppress
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -20,6 +21,20 @@ async def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
         loop.add_signal_handler(number, stop)
     with suppress(asyncio.CancelledError):
         await running
+
+
+@contextmanager
+def sigterm_unwinds() -> Iterator[None]:
+    """Within, SIGTERM ends blocking code as Ctrl-C does: what it began is cleaned up. For the main thread."""
+    before = signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
 
 
 async def forever() -> None:

@@ -93,7 +93,12 @@ class Cluster:
         self._stop_note.touch(mode=0o600)
         memory = self._recall()
         if memory is not None:
-            clear_socket_folder(Path(memory.socket), self.files)
+            clear_socket_folder(memory.socket)
+
+    def abandon_start(self) -> None:
+        """Stop a server whose start was interrupted, ready or not."""
+        if pid_state(self.data) in ("busy", "ready"):
+            self.stop()
 
     def keep(self) -> None:
         """Note that this run of the server is to outlive its users. The note dies with the run: it names its pid."""

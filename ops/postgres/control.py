@@ -138,13 +138,24 @@ def _ensure_running(cluster: Cluster, announce: Announce) -> Server:
     server = cluster.running()
     if server is None:
         announce("postgres.starting", folder=cluster.folder)
-        server = cluster.start()
+        try:
+            server = cluster.start()
+        except (KeyboardInterrupt, SystemExit):
+            cluster.abandon_start()
+            raise
     return server
 
 
 def _leave(cluster: Cluster, users: int) -> None:
-    if _is_last(users) and cluster.running() is not None and not cluster.is_kept() and cluster.clients() == 0:
+    if _is_last(users) and cluster.running() is not None and not cluster.is_kept() and _is_idle(cluster):
         cluster.stop()
+
+
+def _is_idle(cluster: Cluster) -> bool:
+    try:
+        return cluster.clients() == 0
+    except OperatorError:  # it has just died, or takes no connections: nothing of ours to stop
+        return False
 
 
 def _is_last(users: int) -> bool:

@@ -12,6 +12,7 @@ from ops.home import PASSABLE, home_mode
 from ops.postgres.account import Account
 from ops.postgres.binaries import SYSTEM_FOLDER
 
+SOCKET_PREFIX = "elruso-"
 SOCKET_PATH_BYTES = 100  # the kernel's limit is 104 on macOS and 108 on Linux, the closing NUL included
 
 
@@ -70,7 +71,7 @@ def socket_folder(files: Path, account: Account, remembered: str = "") -> Path:
             account.own(last)
         if last.is_dir() and not last.is_symlink() and last.stat().st_uid == account.uid:
             return last
-    return account.own(Path(tempfile.mkdtemp(prefix="elruso-")))
+    return account.own(Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX)))
 
 
 def lead_to_socket(folder: Path, account: Account, old_port: int, port: int) -> None:
@@ -78,10 +79,19 @@ def lead_to_socket(folder: Path, account: Account, old_port: int, port: int) -> 
     account.run(["ln", "-sfn", f".s.PGSQL.{port}", folder / f".s.PGSQL.{old_port}"])
 
 
-def clear_socket_folder(folder: Path, files: Path) -> None:
-    """Delete a stopped server's socket folder if it is not beside the data."""
-    if files not in folder.parents:
-        shutil.rmtree(folder, ignore_errors=True)
+def clear_socket_folder(remembered: str) -> None:
+    """Delete a stopped server's socket folder if it is a temporary one of ours, and only its sockets, never more.
+
+    What is remembered may be empty (a start that was interrupted), and a name in the temporary folder may by now be
+    somebody else's folder.
+    """
+    folder = Path(remembered)
+    if not folder.is_absolute() or not folder.name.startswith(SOCKET_PREFIX) or folder.is_symlink():
+        return
+    with suppress(OSError):
+        for socket_file in folder.glob(".s.PGSQL.*"):
+            socket_file.unlink()
+        folder.rmdir()
 
 
 def free_port() -> int:

@@ -19,8 +19,10 @@ from ops.postgres import control
 from ops.postgres.account import choose_account
 from ops.postgres.binaries import find_binaries
 from ops.postgres.cluster import Cluster, Memory
+from ops.postgres.place import clear_socket_folder
 from ops.postgres.server import SUPERUSER, Server
 from tests.support.postgres import MAJOR, scratch_folder
+from tests.support.processes import is_alive
 from tests.support.waiting import eventually_now
 
 USER = """
@@ -218,10 +220,24 @@ def test_long_path_gets_a_short_socket(folder: Path) -> None:
     with control.use(deep, MAJOR, unsafe=True) as server:
         assert len(str(server.socket)) < 90
         assert "1" == Cluster(deep, MAJOR).ask("SELECT 1")
-        postmaster(server).kill()
+        killed = postmaster(server)
+        killed.kill()
+        eventually_now(lambda: not is_alive(killed.pid))
         with control.use(deep, MAJOR, unsafe=True) as again:
             assert server.socket == again.socket  # processes that knew the old address find it there
     assert control.remove_unused(deep, MAJOR)
+
+
+def test_only_a_socket_folder_is_ever_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that was cut off remembers no socket: the current folder is not taken for one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elruso-x").mkdir()
+    for file in (tmp_path / "mine", tmp_path / "elruso-x" / "mine"):
+        file.touch()
+    for remembered in ("", ".", "elruso-x", str(tmp_path), str(tmp_path / "elruso-x")):
+        clear_socket_folder(remembered)
+    assert (tmp_path / "mine").exists()
+    assert (tmp_path / "elruso-x" / "mine").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another account")

@@ -15,7 +15,9 @@ import asyncpg
 import pytest
 
 from ops.postgres.place import free_port
+from ops.postgres.postmaster import pid_state
 from ops.postgres.server import Server
+from tests.support.postgres import MAJOR, scratch_folder
 from tests.support.proxy import Proxy, proxy_before
 from tests.support.waiting import eventually
 
@@ -112,6 +114,21 @@ async def test_a_wrong_password_is_not_waited_for(tmp_path: Path, postgres: Serv
         assert 1 == await asyncio.wait_for(command.process.wait(), 60)
         assert "password" in command.printed
         assert "Traceback" not in command.printed
+
+
+async def test_sigterm_while_the_server_starts_leaves_no_server() -> None:
+    """Ended while PostgreSQL comes up, `serve` stops what it began to start."""
+    with scratch_folder() as folder:
+        data = folder / "home" / f"postgres-{MAJOR}" / "files" / "data"
+        major = {"ELRUSO_POSTGRES_MAJOR": str(MAJOR), "DATABASE_URL": ""}
+        async with running(folder, "serve", "--port", "0", **major) as command:
+            await eventually(lambda: _is_starting(data), 60, "a postmaster", poll_seconds=0.002)
+            assert await command.end() in (0, 128 + signal.SIGTERM)
+        assert "absent" == pid_state(data), command.printed
+
+
+def _is_starting(data: Path) -> bool:
+    return pid_state(data) != "absent"
 
 
 @pytest.mark.parametrize(
