@@ -77,6 +77,12 @@ def percent(value: float | None, language: Language) -> str:
     return f"{text.replace('.', ',')} %" if language == "es" else f"{text}%"
 
 
+def money(value: float, language: Language) -> str:
+    """Dollars, with cents."""
+    text = f"{value:.2f}"
+    return text.replace(".", ",") if language == "es" else text
+
+
 def size(value: int | None) -> str:
     """Bytes, in the unit that fits."""
     if value is None:

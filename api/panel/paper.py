@@ -55,6 +55,7 @@ def _fill(visit: Visit, template: str, context: dict[str, Any]) -> str:
             said=visit.said,
             here=visit.path().partition("?")[0],
             number=lambda value: moments.number(value, visit.language),
+            money=lambda value: moments.money(value, visit.language),
             percent=lambda value: moments.percent(value, visit.language),
             command=lambda text: command_html(text, visit.language),
             **context,

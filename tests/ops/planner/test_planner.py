@@ -138,6 +138,15 @@ async def test_answers_that_cannot_be_used(database: str, model: OpenAiServer) -
         assert len(UNUSED) == len(await desk.api.get("/ops/gpt/runs", params={"status": "failed"}))
 
 
+async def test_a_key_that_cannot_be_one_is_not_sent(desk: Desk) -> None:
+    """A placeholder with an ellipsis in it: the key is wrong, not the server's answer."""
+    desk.secrets.values["OPENAI_API_KEY"] = "sk-…"
+    _, refusal = await desk.fail()
+    assert "unauthorized" == refusal["meta"]["outcome"]
+    assert "store a valid one" in refusal["detail"]
+    assert [] == desk.model.asked
+
+
 async def test_a_stall_ends_at_the_limit(database: str, model: OpenAiServer) -> None:
     """No answer in time: the run fails, and what it may have cost counts against the budget."""
     async with planning(database, model, seconds=0.4, budget=0.5) as desk:

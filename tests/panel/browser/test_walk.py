@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from tests.panel.browser.stage import Stage
 
@@ -215,3 +216,42 @@ def test_a_directive_is_applied_without_one_of_its_tasks(page: Page, panel: Stag
     expect(page.locator(".plan")).to_contain_text("left out")
     assert 3 == panel.fetch("SELECT count(*) FROM view.tasks WHERE directive_id = 'D-2026-11-24-b'")
     assert not panel.fetch("SELECT count(*) FROM log.events WHERE data::text LIKE '%pk_live%'")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_refused_form_keeps_what_was_typed(browser: Browser, panel: Stage, scripts: bool) -> None:
+    """With and without scripts: the loop is one step, a second step is added, the error stands above what was typed."""
+    context = browser.new_context(base_url=panel.url, locale="en-GB", java_script_enabled=scripts)
+    page = context.new_page()
+    page.goto("/panel/tasks/new")
+    page.get_by_label("Title").fill("Count")
+    loop = "for i in 1 2\ndo\n  echo $i\ndone"
+    page.get_by_label("Step 1").fill(loop)
+    page.get_by_role("button", name="Add a step").click()
+    page.get_by_label("Step 2").fill("echo end")
+    page.get_by_label("After").fill("nobody")
+    page.get_by_label("Title").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("depends on nobody")
+    assert [loop, "echo end"] == [page.get_by_label(f"Step {number}").input_value() for number in (1, 2)]
+    page.get_by_label("After").fill("")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="Count")).to_be_visible()
+    expect(page.locator(".command")).to_have_count(2)
+    context.close()
+
+
+def test_the_page_of_a_refused_form_is_live(browser: Browser, panel: Stage) -> None:
+    """Its address is that of the page, so that it goes on hearing what happens; the reason stays until it is left."""
+    context = browser.new_context(base_url=panel.url, locale="en-GB")
+    page = context.new_page()
+    page.goto("/panel")
+    page.get_by_label("Reason").evaluate("field => { field.removeAttribute('maxlength'); field.name = 'odd'; }")
+    page.get_by_label("Reason").fill("deploy")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("alert")).to_contain_text("unknown field")
+    assert page.url.endswith("/panel")
+    expect(page.locator("[data-live-state]")).to_have_attribute("data-live-state", "on")
+    panel.shell("after-refusal", "true")
+    expect(page.locator("#live-latest")).to_contain_text("after-refusal")
+    expect(page.get_by_role("alert")).to_be_visible()
+    context.close()
