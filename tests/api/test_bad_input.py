@@ -236,3 +236,19 @@ async def test_a_database_that_is_gone_is_a_503(api: Served) -> None:
     assert (503, "unavailable") == refusal_of(response)[:2]
     assert "1" == response.headers["retry-after"]
     assert 200 == (await api.client.get("/health")).status_code
+
+
+async def test_a_value_beyond_its_limit(api: Served) -> None:
+    """What the log would refuse is refused at the door, with the field and the limit; claims go on."""
+    await api.post("/ops/tasks", {"id": "a", **TASK})
+    for method, path, body, field in [
+        ("PATCH", "/ops/tasks/a", {"status": "ready", "attempts": 2147483647}, "$.attempts"),
+        ("POST", "/ops/tasks", {**TASK, "next_run_at": "9999-12-31T23:59:59-14:00"}, "next_run_at"),
+        ("POST", "/ops/tasks", {**TASK, "priority": -1}, "$.priority"),
+        ("POST", "/ops/tasks", {**TASK, "params": {"a": json.loads("[" * 200 + "]" * 200)}}, "params"),
+        ("POST", "/ops/runner/heartbeat", {"runner_id": "r", "meta": {"a": json.loads("[" * 200 + "]" * 200)}}, "meta"),
+    ]:
+        status, code, detail = refusal_of(await api.client.request(method, path, json=body))
+        assert (400, "invalid_input") == (status, code), path
+        assert field in detail
+    assert "a" == (await api.claim())["id"]

@@ -36,6 +36,14 @@ async def test_a_whole_run_over_http(api: Served, run_id: str) -> None:
     assert ["human:local", *["runner:r1"] * 5] == [event["actor"] for event in events]
 
 
+async def test_a_long_path_does_not_cost_the_run(api: Served, run_id: str) -> None:
+    """A path of 2 800 characters is longer than an entry of an index can be; it is stored whole, its twin once."""
+    path = "/".join(sha256(str(number).encode()).hexdigest() for number in range(43))
+    changes = [{"path": path, "change": "added"}, {"path": path, "change": "deleted"}, {"path": "a"}]
+    run = await api.patch(f"/runs/{run_id}", {"status": "done", "file_changes": changes})
+    assert [(path, "added"), ("a", "modified")] == [(each["path"], each["change"]) for each in run["file_changes"]]
+
+
 async def test_runs_are_listed_newest_first(api: Served, run_id: str) -> None:
     """The list names each run with its task; filters narrow it."""
     await api.patch(f"/runs/{run_id}", {"status": "done"})

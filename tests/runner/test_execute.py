@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from events import catalog
 from events.errors import InvalidInput, LeaseLost
 from events.task import TaskDone, TaskFailed
 from runner.execute import execute
@@ -412,3 +413,18 @@ async def test_a_no_op_handler_is_cheap(tmp_path: Path) -> None:
     with pytest.raises(StopIteration) as ended:
         execute(*python("noop", tmp_path)).send(None)
     done(ended.value.value)
+
+
+# ------------------------------------------------------------------------------------------------ limits
+
+
+async def test_long_names_are_reported(tmp_path: Path, repository: Path) -> None:
+    """A path of 2 800 characters and a check whose name has 1 000: all that is reported keeps to the log's limits."""
+    folders = "/".join([name * 200 for name in "abcdefghijklmn"])
+    step = f"mkdir -p {folders} && echo deep > {folders}/file"
+    setup = context(tmp_path, repository)
+    outcome = await execute(shell(step, acceptance={"checks": [{"name": "n" * 1000, "cmd": "true"}]}), setup)
+    [change] = done(outcome).file_changes
+    assert f"{folders}/file" == change.path
+    for event in (outcome.event, *recorder(setup).steps):
+        catalog.check(event)
