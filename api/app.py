@@ -45,7 +45,7 @@ from api.routes import (
 
 # Of one path all methods stand together; a path with a fixed last word comes before one that takes any. The third word
 # is a permission (api/permissions.py). The last word of some rows is about secrets in their bodies (api/screening.py);
-# where it is missing they are refused. `shared`: see api/sharing.py. `seconds`: see api/entry.py.
+# where it is missing they are refused. `shared` and `body_bytes`: see api/endpoint.py. `seconds`: see api/entry.py.
 ENDPOINTS = (
     Endpoint("GET", "/", "none", health.show_root),
     Endpoint("GET", "/health", "none", health.show_health),
@@ -53,12 +53,12 @@ ENDPOINTS = (
     Endpoint("GET", "/metrics", "read", metrics.show_prometheus),
     Endpoint("GET", "/ops/metrics", "read", metrics.show_metrics, shared="moment"),
     Endpoint("GET", "/ops/runner/status", "read", runners.list_runners, shared="moment"),
-    Endpoint("POST", "/ops/runner/heartbeat", "heartbeat", runners.heartbeat, "redact"),
+    Endpoint("POST", "/ops/runner/heartbeat", "heartbeat", runners.heartbeat, "redact", body_bytes=64 << 10),
     Endpoint("POST", "/ops/runner/release", "report", runners.release, "redact"),
     Endpoint("POST", "/runners/{runner_id:path}/drain", "drain", runners.drain_runner),
     Endpoint("POST", "/runners/{runner_id:path}/resume", "drain", runners.resume_runner),
     Endpoint("GET", "/ops/tasks", "read", tasks.list_tasks, shared="log"),
-    Endpoint("POST", "/ops/tasks", "create tasks", tasks.create_tasks),
+    Endpoint("POST", "/ops/tasks", "create tasks", tasks.create_tasks, body_bytes=None),
     Endpoint("POST", "/ops/tasks/claim", "claim", claims.claim_tasks, "redact", seconds=None),
     Endpoint("POST", "/ops/tasks/{task_id:path}/requeue", "hand back", tasks.requeue_task, "redact"),
     Endpoint("POST", "/ops/tasks/{task_id:path}/cancel", "cancel", tasks.cancel_task),
@@ -69,14 +69,14 @@ ENDPOINTS = (
     Endpoint("GET", "/runs", "read", runs.list_runs, shared="log"),
     Endpoint("POST", "/runs", "report", runs.start_run, "redact"),
     Endpoint("GET", "/runs/{run_id}", "read", runs.show_run, shared="moment"),
-    Endpoint("PATCH", "/runs/{run_id}", "report", runs.finish_run, "redact"),
+    Endpoint("PATCH", "/runs/{run_id}", "report", runs.finish_run, "redact", body_bytes=None),
     Endpoint("POST", "/runs/{run_id}/steps", "report", runs.add_step, "redact"),
     Endpoint("GET", "/runs/{run_id}/output", "read", output.list_output, shared="moment"),
-    Endpoint("POST", "/runs/{run_id}/output", "report", output.add_output, "redact"),
-    Endpoint("POST", "/runs/{run_id}/artifacts", "report", artifacts.add_artifact, "redact"),
+    Endpoint("POST", "/runs/{run_id}/output", "report", output.add_output, "redact", body_bytes=None),
+    Endpoint("POST", "/runs/{run_id}/artifacts", "report", artifacts.add_artifact, "redact", body_bytes=None),
     Endpoint("GET", "/runs/{run_id}/artifacts/{kind}", "read", artifacts.show_artifact),
     Endpoint("GET", "/ops/directives", "read", directives.list_directives, shared="log"),
-    Endpoint("POST", "/ops/directives", "propose", directives.propose_directives),
+    Endpoint("POST", "/ops/directives", "propose", directives.propose_directives, body_bytes=None),
     Endpoint("POST", "/ops/directives/{directive_id:path}/apply", "decide", directives.apply_directive),
     Endpoint(
         "GET", "/ops/directives/{directive_id:path}/preview", "read", directives.preview_directive, shared="moment"
@@ -90,7 +90,9 @@ ENDPOINTS = (
     Endpoint("GET", "/ops/requests", "read", requests.list_requests),
     Endpoint("POST", "/ops/requests", "ask for credentials", requests.open_requests),
     Endpoint("PATCH", "/ops/requests/{request_id}", "change credentials", requests.change_request),
-    Endpoint("POST", "/ops/requests/{request_id}/value", "change credentials", requests.store_values, "pass"),
+    Endpoint(
+        "POST", "/ops/requests/{request_id}/value", "change credentials", requests.store_values, "pass", body_bytes=None
+    ),
     Endpoint("GET", "/ops/requests/{request_id}/value/status", "read", requests.show_value_status),
     Endpoint(
         "POST", "/ops/requests/{request_id}/validate", "change credentials", requests.validate_values, seconds=None

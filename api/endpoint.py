@@ -32,6 +32,8 @@ from api.transfer import Packed
 from events.errors import ElRusoError, InvalidInput, NotFound, Unavailable
 from events.ids import from_path
 
+SMALL_BODY_BYTES = 2 << 20  # any single text with its escapes
+
 
 class Endpoint(Entry, frozen=True, dict=True):
     """An entry that speaks JSON; its handler is given the `call` first.
@@ -40,6 +42,8 @@ class Endpoint(Entry, frozen=True, dict=True):
     """
 
     shared: Sharing = "none"
+    body_bytes: int | None = SMALL_BODY_BYTES
+    """The largest body; None: as ELRUSO_BODY_LIMIT_BYTES says, which limits all of them."""
 
     @cached_property
     def decode(self) -> Callable[[bytes], Any] | None:
@@ -75,7 +79,8 @@ class Endpoint(Entry, frozen=True, dict=True):
             raise Unavailable("the database did not answer in time; send it again") from error
 
     async def _read_body(self, call: Call, decode: Callable[[bytes], Any]) -> Any:
-        body = await read_body(call.request, call.deps.limits.body_bytes)
+        most = call.deps.limits.body_bytes
+        body = await read_body(call.request, most if self.body_bytes is None else min(most, self.body_bytes))
         if self.secrets != "refuse":
             return decode_body(await screen_body(body, self.secrets, call.deps.screen), decode)
         value = decode_body(body, decode)  # the limits of its fields first: they cost less than a search

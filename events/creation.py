@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from events import catalog
 from events.dependencies import in_order
-from events.errors import DuplicateId, ElRusoError, InvalidInput
+from events.errors import DuplicateId, ElRusoError, InvalidInput, TooLarge
 from events.hint import CHANNEL, NOTHING, Hint
 from events.idempotency_key import reused, task_command
 from events.ids import check_new_id, new_task_id
@@ -22,6 +22,9 @@ from events.statements import load_statements
 from events.task import TaskCreated
 
 SQL = load_statements("events", "commands.sql")
+
+TASK_BYTES_MAX = 1 << 20
+"""A whole definition as JSON. Every claim and every list carries it."""
 
 
 class CreatedTask(Struct, frozen=True):
@@ -59,7 +62,7 @@ class Creation(Struct, frozen=True):
 
     @classmethod
     def of(cls, tasks: Sequence[tuple[str | None, TaskCreated]], actor: str, command_id: UUID | None) -> "Creation":
-        """Names the unnamed, orders, encodes. Raises DependencyCycle, InvalidInput."""
+        """Names the unnamed, orders, encodes. Raises DependencyCycle, InvalidInput, TooLarge."""
         named = [(task_id or new_task_id(), definition) for task_id, definition in tasks]
         for task_id, _definition in tasks:
             if task_id:
@@ -79,7 +82,13 @@ class Creation(Struct, frozen=True):
 
 
 def _encoded(task_id: str, definition: TaskCreated, actor: str, command_id: UUID | None) -> NewTask:
-    return NewTask(task_id, Raw(catalog.encode(definition)), definition.priority, actor, command_id)
+    data = catalog.encode(definition)
+    if len(data) > TASK_BYTES_MAX:
+        raise TooLarge(
+            f"the task {task_id} ({definition.title[:100]}) takes {len(data)} bytes, and may take {TASK_BYTES_MAX}; "
+            "keep long texts in files of the workspace"
+        )
+    return NewTask(task_id, Raw(data), definition.priority, actor, command_id)
 
 
 Answer = list[CreatedTask] | ElRusoError

@@ -13,7 +13,7 @@ from events import catalog
 from events.committer import Batch, Committer
 from events.directive import Approval, DirectiveApplied, DirectiveProposed, DirectiveRejected, RequiredRequest
 from events.draft import Draft
-from events.errors import Conflict, IllegalTransition, InvalidInput, NotFound, RequestsMissing, Unprocessable
+from events.errors import Conflict, IllegalTransition, InvalidInput, NotFound, RequestsMissing, TooLarge, Unprocessable
 from events.idempotency_key import directive_command, reused
 from events.ids import new_directive_id
 from events.planner import PlannerCompleted, PlannerFailed, RefusedProposal
@@ -23,6 +23,8 @@ from events.settling import Settled, Settling
 from events.statements import load_statements
 
 SQL = load_statements("events", "directives.sql")
+DIRECTIVE_CHARACTERS_MAX = 4 << 20
+"""A whole proposal as JSON, with its tasks."""
 Definitions = Mapping[str, RequestDefinition]
 """The requests that are defined, by id."""
 
@@ -217,6 +219,11 @@ async def _begin(
 ) -> Rows:
     name = catalog.type_name(event)
     data = catalog.encode(event).decode()
+    if len(data) > DIRECTIVE_CHARACTERS_MAX:
+        raise TooLarge(
+            f"{id} takes {len(data)} characters, and may take {DIRECTIVE_CHARACTERS_MAX}; propose its tasks in several "
+            "directives"
+        )
     kind = catalog.kind_of(name)
     return list(await connection.fetch(SQL["begin_stream"], kind, id, name, actor, data, cause, command_id))
 

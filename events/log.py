@@ -17,6 +17,8 @@ from events.event import Event
 from events.statements import load_statements
 
 LIMIT = 1000
+PAGE_BYTES = 8 << 20
+"""Data of the events of one page, about."""
 WINDOW = 20_000
 """Events that are looked at, at most, for one page of a kind."""
 OFTEN = frozenset({"task.created", "task.claimed", "task.started", "task.step", "task.done", "runner.heartbeat"})
@@ -95,17 +97,18 @@ async def read_after(
 ) -> list[Event]:
     """The visible events after `seq` in seq order, at most `limit`; of one kind, or of the streams called `id`.
 
-    Of a kind that happens often the next WINDOW events are looked at, and no more.
+    It ends early with the event whose data exceeds PAGE_BYTES, all together. Of a high-volume kind the next WINDOW
+    events are looked at, and no more.
     """
     if id is not None:
         kinds = KINDS if kind is None else [kind]
-        rows = await connection.fetch(_sql["read_log_of_stream"], seq, limit, kinds, id)
+        rows = await connection.fetch(_sql["read_log_of_stream"], seq, limit, PAGE_BYTES, kinds, id)
     elif kind is None:
-        rows = await connection.fetch(_sql["read_log"], seq, limit)
+        rows = await connection.fetch(_sql["read_log"], seq, limit, PAGE_BYTES)
     elif types := seldom_types(kind):
-        rows = await connection.fetch(_sql["read_log_of_types"], seq, limit, types)
+        rows = await connection.fetch(_sql["read_log_of_types"], seq, limit, PAGE_BYTES, types)
     else:
-        rows = await connection.fetch(_sql["read_log_of_kind"], seq, limit, kind, WINDOW)
+        rows = await connection.fetch(_sql["read_log_of_kind"], seq, limit, PAGE_BYTES, kind, WINDOW)
     return [event_of(row) for row in rows]
 
 
@@ -118,7 +121,7 @@ async def read_page(
 ) -> tuple[list[Event], int | None]:
     """As read_after, and the seq behind which it goes on; None: there is no more. A page may be short and yet go on."""
     events = await read_after(connection, seq, limit, kind, id)
-    if len(events) == limit:
+    if len(events) == limit or sum(len(bytes(event.data)) for event in events) >= PAGE_BYTES:
         return events, events[-1].seq
     if id is not None or kind is None or seldom_types(kind):
         return events, None

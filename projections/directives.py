@@ -10,7 +10,7 @@ from msgspec import Struct
 from events.execution import executed_commands, executor_name, secret_names
 from events.statements import load_statements
 from projections.ask import ask
-from projections.page import FROM_THE_NEWEST, Cursor, Page
+from projections.page import FROM_THE_NEWEST, Cursor, Page, count_fitting
 from projections.plan import Plan, waves
 from projections.plan_warnings import plan_warnings
 
@@ -58,11 +58,15 @@ async def find_directive(pool: Pool, directive_id: str, *, with_tasks: bool = Tr
 
 
 async def list_directives(pool: Pool, status: str | None, limit: int, cursor: str | None) -> Page:
-    """Directives, newest first; more than COUNTED_MAX are not counted. Raises InvalidInput for another cursor."""
+    """Directives, newest first; more than COUNTED_MAX are not counted; a page has about PAGE_BYTES.
+
+    Raises InvalidInput for a cursor of another list.
+    """
     before = FROM_THE_NEWEST if cursor is None else Cursor.read(cursor, ["directives"]).first
     statuses = STATUSES if status is None else [status]
     rows = await pool.fetch(_sql["list_directives"], before, statuses, limit + 1)
     total = await pool.fetchval(_sql["count_directives"], statuses, COUNTED_MAX)
+    limit = min(limit, await count_fitting(pool, _sql["count_fitting"], [row["id"] for row in rows]))
     ids = [row["id"] for row in rows[:limit]]
     following = str(Cursor("directives", rows[limit - 1]["proposed_seq"])) if len(rows) > limit else None
     return Page(await directives_by_id(pool, ids) if ids else b"[]", total, following)

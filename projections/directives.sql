@@ -26,6 +26,15 @@ CROSS JOIN LATERAL (
     WHERE d.id = wanted.id OFFSET 0
 ) directive;
 
+-- name: count_fitting
+-- How many of the directives $1, from the first, have proposals that take no more than $2 bytes, but for the last.
+SELECT count(*) FROM (
+    SELECT sum(e.bytes) OVER (ORDER BY w.place) - e.bytes AS ahead
+    FROM unnest($1::text[]) WITH ORDINALITY AS w (id, place)
+    CROSS JOIN LATERAL (SELECT k.proposed_seq FROM view.directives k WHERE k.id = w.id OFFSET 0) d
+    CROSS JOIN LATERAL (SELECT octet_length(v.data::text) AS bytes FROM log.events v WHERE v.seq = d.proposed_seq OFFSET 0) e
+) s WHERE s.ahead < $2::bigint;
+
 -- name: list_directives
 -- The newest first. $1 before this proposal, $2 statuses, $3 limit
 SELECT d.id, d.proposed_seq

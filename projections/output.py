@@ -4,7 +4,7 @@ from asyncpg import Pool
 from msgspec import Struct
 
 from events.statements import load_statements
-from projections.page import Page
+from projections.page import PAGE_BYTES, Page
 
 _sql = load_statements("projections", "output.sql")
 
@@ -40,9 +40,10 @@ class WholeArtifact(Struct, frozen=True):
 
 async def list_output(pool: Pool, run_id: int, step: int | None, after: int, limit: int) -> Page:
     """The pieces `{number, step, stream, at, data}` after the piece `after`; `next` is the number to go on after."""
-    rows = await pool.fetch(_sql["list_output"], run_id, step, after, limit + 1)
-    data = ",".join(row["data"] for row in rows[:limit])
-    return Page(f"[{data}]".encode(), next=str(rows[limit - 1]["chunk"]) if len(rows) > limit else None)
+    rows = (await pool.fetch(_sql["list_output"], run_id, step, after, limit + 1, PAGE_BYTES))[:limit]
+    data = ",".join(row["data"] for row in rows)
+    goes_on = bool(rows) and rows[-1]["following"] is not None
+    return Page(f"[{data}]".encode(), next=str(rows[-1]["chunk"]) if goes_on else None)
 
 
 async def find_artifact(pool: Pool, run_id: int, kind: str) -> WholeArtifact | None:

@@ -1,12 +1,14 @@
 -- What runs printed, and the patches they made.
 
 -- name: list_output
--- $1 run, $2 step or null, $3 after this chunk, $4 limit
-SELECT o.chunk, row_to_json(piece)::text AS data
-FROM log.output o
-CROSS JOIN LATERAL (SELECT o.chunk AS number, o.step, o.stream, log.rfc3339(o.at) AS at, o.data) piece
-WHERE o.run_id = $1 AND o.chunk > $3 AND ($2::integer IS NULL OR o.step = $2)
-ORDER BY o.chunk LIMIT $4;
+-- $1 run, $2 step or null, $3 after this chunk, $4 limit, $5 bytes: the first chunk that exceeds them is the last one
+SELECT c.chunk, row_to_json(piece)::text AS data, c.following
+FROM (SELECT w.*, lead(w.chunk) OVER (ORDER BY w.chunk) AS following,
+             sum(octet_length(w.data)) OVER (ORDER BY w.chunk) - octet_length(w.data) AS ahead
+      FROM (SELECT * FROM log.output o WHERE o.run_id = $1 AND o.chunk > $3 AND ($2::integer IS NULL OR o.step = $2)
+            ORDER BY o.chunk LIMIT $4) w) c
+CROSS JOIN LATERAL (SELECT c.chunk AS number, c.step, c.stream, log.rfc3339(c.at) AS at, c.data) piece
+WHERE c.ahead < $5::bigint ORDER BY c.chunk;
 
 -- name: find_artifact
 -- $1 run, $2 kind

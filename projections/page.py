@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
+from asyncpg import Pool
 from msgspec import Struct
 
 from events.errors import InvalidInput
@@ -14,6 +16,20 @@ BEFORE_ALL = 10**18 - 1
 """Behind every position of the log, and as long as a cursor may be: begin this list with its newest."""
 
 _CURSOR = re.compile(r"([a-z_]{1,20})-([0-9]{1,18})(?:-([0-9]{1,18}))?")
+
+
+PAGE_BYTES = 8 << 20
+"""Bytes of a page, about: it ends early with the row that exceeds them."""
+FEW = 8
+"""Rows that are not measured: nothing that may be written today exceeds a page with so few."""
+
+
+async def count_fitting(pool: Pool, statement: str, ids: Sequence[Any]) -> int:
+    """How many of the ids, from the first, fit on a page; at least one. The statement is given ids and bytes."""
+    if len(ids) <= FEW:
+        return len(ids)
+    count: int = await pool.fetchval(statement, ids, PAGE_BYTES)
+    return max(1, count)
 
 
 class Page(Struct, frozen=True):

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from events.statements import load_statements
 from projections.ask import ask
-from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page
+from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page, count_fitting
 
 LOST = ("failed", "requeued", "blocked", "cancelled")
 """How runs end otherwise than done; those stand in a list of their own."""
@@ -67,10 +67,13 @@ async def count_traces(pool: Pool, run_id: int) -> tuple[int, int]:
 async def list_runs(pool: Pool, query: RunQuery, limit: int, cursor: str | None) -> Page:
     """Runs, newest first.
 
-    A page may be short although there is a next one: it looks at WINDOW runs at most, and leaves out those whose
-    status changed while it looked. Raises InvalidInput for a cursor of another list.
+    A page may be short although there is a next one: it has about PAGE_BYTES, looks at WINDOW runs at most, and leaves
+    out those whose status changed while it looked. Raises InvalidInput for a cursor of another list.
     """
     ids, following = await find_runs(pool, query, limit, cursor)
+    fitting = await count_fitting(pool, _sql["count_fitting"], ids)
+    if fitting < len(ids):
+        ids, following = await find_runs(pool, query, fitting, cursor)  # for the cursor
     data = await runs_by_id(pool, ids, query.status) if ids else b"[]"
     return Page(data, next=following)
 

@@ -12,6 +12,15 @@ CROSS JOIN LATERAL (
     FROM view.runs r WHERE r.id = wanted.id AND ($2::text IS NULL OR r.status = $2) OFFSET 0
 ) run;
 
+-- name: count_fitting
+-- How many of the runs $1, from the first, have texts that take no more than $2 bytes, but for the last.
+SELECT count(*) FROM (
+    SELECT sum(r.bytes) OVER (ORDER BY w.place) - r.bytes AS ahead
+    FROM unnest($1::bigint[]) WITH ORDINALITY AS w (id, place)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(octet_length(k.summary), 0) + coalesce(octet_length(k.error), 0) AS bytes FROM view.runs k WHERE k.id = w.id OFFSET 0) r
+) s WHERE s.ahead < $2::bigint;
+
 -- name: run_with_steps
 -- One run with its last $2 steps, the first $3 files it changed (null: all), the names of its artifacts, and its result, which
 -- only its last event has: a task is done once.

@@ -10,7 +10,7 @@ from msgspec.structs import astuple, replace
 from events.errors import InvalidInput
 from events.statements import load_statements
 from projections.ask import ask
-from projections.page import BEFORE_ALL, FROM_THE_NEWEST, WINDOW, Cursor, Page
+from projections.page import BEFORE_ALL, FROM_THE_NEWEST, WINDOW, Cursor, Page, count_fitting
 
 DONE = ("done", "aside")
 """The tasks that are done stand in two lists: by their run, and behind them those that were done without one."""
@@ -118,10 +118,13 @@ async def find_task(pool: Pool, task_id: str) -> bytes | None:
 async def list_tasks(pool: Pool, query: TaskQuery, limit: int, cursor: str | None) -> Page:
     """Tasks: ready ones in the order in which they will be claimed, all others newest first.
 
-    A page may be short although there is a next one: it looks at WINDOW tasks at most, and leaves out those whose
-    status changed while it looked. Raises InvalidInput for a cursor of another list.
+    A page may be short although there is a next one: it has about PAGE_BYTES, looks at WINDOW tasks at most, and leaves
+    out those whose status changed while it looked. Raises InvalidInput for a cursor of another list.
     """
     found = await find_tasks(pool, query, limit, cursor)
+    fitting = await count_fitting(pool, _sql["count_fitting"], found.ids)
+    if fitting < len(found.ids):
+        found = await find_tasks(pool, query, fitting, cursor)  # for the cursor
     data = await tasks_by_id(pool, found.ids, query.status) if found.ids else b"[]"
     return Page(data, found.total, found.next)
 

@@ -21,6 +21,15 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) task;
 
+-- name: count_fitting
+-- How many of the tasks $1, from the first, have definitions that take no more than $2 bytes, but for the last.
+SELECT count(*) FROM (
+    SELECT sum(e.bytes) OVER (ORDER BY w.place) - e.bytes AS ahead
+    FROM unnest($1::text[]) WITH ORDINALITY AS w (id, place)
+    CROSS JOIN LATERAL (SELECT k.created_seq FROM view.tasks k WHERE k.id = w.id OFFSET 0) t
+    CROSS JOIN LATERAL (SELECT octet_length(v.data::text) AS bytes FROM log.events v WHERE v.seq = t.created_seq OFFSET 0) e
+) s WHERE s.ahead < $2::bigint;
+
 -- name: find_named
 -- The task whose id is $1, if it agrees. $2 status or null, $3 phase or null, $4 directive or null
 SELECT t.id, t.status FROM view.tasks t

@@ -17,6 +17,9 @@ from events.errors import LeaseLost, NotEligible
 from events.reports import Report, RunEvent
 from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
 
+EXCERPT_CHARACTERS = 64 << 10
+"""The end of a step's output that its event keeps; POST /runs/{id}/output takes all of it."""
+
 
 async def list_runs(call: Call, query: RunFilter) -> Response:
     """Runs, newest first."""
@@ -56,9 +59,9 @@ async def add_step(call: Call, run_id: RunId, body: NewRunStep) -> Response:
         cmd=body.cmd,
         exit_code=body.exit_code,
         duration_ms=body.duration_ms,
-        output_excerpt=body.output_excerpt,
+        output_excerpt=body.output_excerpt and body.output_excerpt[-EXCERPT_CHARACTERS:],
         output_bytes=len((body.output_excerpt or "").encode()) if body.output_bytes is None else body.output_bytes,
-        truncated=body.truncated,
+        truncated=body.truncated or len(body.output_excerpt or "") > EXCERPT_CHARACTERS,
         error=body.error,
     )
     await report(call, run, step)

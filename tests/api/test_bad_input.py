@@ -222,6 +222,12 @@ class TestOversized:
             response = await small.client.post("/ops/tasks", content=body.ljust(padding))
             assert status == response.status_code
 
+    async def test_small_commands_have_small_bodies(self, api: Served) -> None:
+        """What an address cannot need it does not take, whatever the setting says."""
+        for path, most in (("/ops/runner/heartbeat", 64 << 10), ("/ops/system/pause", 2 << 20)):
+            response = await api.client.post(path, content=b" " * (most + 1))
+            assert (413, "too_large") == refusal_of(response)[:2], path
+
     async def test_a_default_of_one_mebibyte(self, api: Served) -> None:
         """Unless set otherwise."""
         response: httpx.Response = await api.client.post("/ops/tasks", content=b" " * ((1 << 20) + 1))

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from projections.page import FROM_THE_NEWEST
+from projections.page import FROM_THE_NEWEST, PAGE_BYTES
 
 TASKS = 50_000
 WINDOW = 2_000  # rows that a filtered list may look at, here
@@ -43,6 +43,12 @@ TASK_QUERIES = {
     "a task": Query("tasks.tasks_by_id", (["t7"], None), {"tasks_pkey", "events_pkey"}, 2),
     "a page of tasks": Query(
         "tasks.tasks_by_id", ([f"t{k}" for k in range(1, 1001)], None), {"tasks_pkey", "events_pkey"}, 2000
+    ),
+    "how many of them fit": Query(
+        "tasks.count_fitting",
+        ([f"t{k}" for k in range(1, 1001)], PAGE_BYTES),
+        {"tasks_pkey", "events_pkey"},
+        2000,
     ),
     "all tasks": Query("tasks.list_newest", windowed(None, None, None, PAGE, None), {"tasks_by_creation"}, PAGE),
     "done tasks": Query("tasks.list_newest", windowed("done", None, None, PAGE, None), {"tasks_by_creation"}, WINDOW),
@@ -130,6 +136,9 @@ RUN_QUERIES = {
     "runs of a task": Query(
         "runs.list_task", windowed(None, PAGE, "t7"), {"events_stream_version", "ended_runs_pkey"}, 10
     ),
+    "how many runs fit": Query(
+        "runs.count_fitting", (list(range(FIRST_RUN, FIRST_RUN + 50)), PAGE_BYTES), {"ended_runs_pkey"}, 50
+    ),
     "a page of runs": Query("runs.runs_by_id", (list(range(FIRST_RUN, FIRST_RUN + 50)), None), {"ended_runs_pkey"}, 50),
     "lines of runs": Query(
         "briefs.briefs_of_runs", (list(range(FIRST_RUN, FIRST_RUN + 50)),), {"ended_runs_pkey", "tasks_pkey"}, 100
@@ -144,7 +153,7 @@ RUN_QUERIES = {
     "more steps of a run": Query("runs.list_steps", (FIRST_RUN, 0, 101), {"steps_pkey"}, 1),
     "more files of a run": Query("runs.list_changes", (FIRST_RUN, "", 201), {"file_changes_by_run"}, 1),
     "how much a run did": Query("runs.count_traces", (FIRST_RUN,), {"steps_pkey", "file_changes_by_run"}, 2),
-    "output": Query("output.list_output", (FIRST_RUN, None, 0, 1001), {"output_pkey"}, 1),
+    "output": Query("output.list_output", (FIRST_RUN, None, 0, 1001, PAGE_BYTES), {"output_pkey"}, 1),
     "the end of the output": Query("output.tail_output", (FIRST_RUN, 150_000, 500), {"output_pkey"}, 2),
     "the next output": Query("output.next_output", (FIRST_RUN, 0, 150_000, 500), {"output_pkey"}, 1),
     "a patch": Query("output.find_artifact", (FIRST_RUN, "patch"), {"artifacts_pkey"}, 1),
@@ -165,14 +174,17 @@ LOG_QUERIES = {
         "story.list_effects", (7, WINDOW, 100, "task", "t7", 1), {"events_pkey", "events_stream_version"}, WINDOW + 10
     ),
     "an event": Query("story.find_event", (7, 1000), {"events_pkey"}, 1),
-    "a page of the log": log("read_log", (7, PAGE), {"events_pkey"}, PAGE),
-    "a page of a kind": log("read_log_of_kind", (7, PAGE, "runner", WINDOW), {"events_pkey"}, WINDOW),
+    "a page of the log": log("read_log", (7, PAGE, PAGE_BYTES), {"events_pkey"}, PAGE),
+    "a page of a kind": log("read_log_of_kind", (7, PAGE, PAGE_BYTES, "runner", WINDOW), {"events_pkey"}, WINDOW),
     "the next window of the log": log("last_of_log", (7, WINDOW), {"events_pkey"}, WINDOW),
     "a page of a seldom kind": log(
-        "read_log_of_types", (7, PAGE, ["system.paused", "task.blocked"]), {"events_seldom"}, PAGE
+        "read_log_of_types", (7, PAGE, PAGE_BYTES, ["system.paused", "task.blocked"]), {"events_seldom"}, PAGE
     ),
     "a page of a long stream": log(
-        "read_log_of_stream", (200_000, PAGE, ["task", "runner"], "r9"), {"events_stream_version"}, PAGE + 20
+        "read_log_of_stream",
+        (200_000, PAGE, PAGE_BYTES, ["task", "runner"], "r9"),
+        {"events_stream_version"},
+        PAGE + 20,
     ),
     "a stream": log("read_stream", ("runner", "r9", 4_000, PAGE), {"events_stream_version"}, PAGE),
     "the last seq": log("last_seq", (), {"events_pkey"}, 1),
@@ -187,6 +199,9 @@ OTHER_QUERIES = {
     ),
     "activity": Query("activity.count_activity", (24, 30), {"run_counts_pkey"}, 300),
     "a directive": Query("directives.directives_by_id", (["d-5"], True), {"directives_pkey", "tasks_pkey"}, 5),
+    "how many directives fit": Query(
+        "directives.count_fitting", (["d-5"], PAGE_BYTES), {"directives_pkey", "events_pkey"}, 5
+    ),
     "what a directive plans": Query("directives.planned_tasks", ("d-5",), {"directives_pkey"}, 5),
     "the digest of a plan": Query("directives.plan_digest", ("d-5",), {"directives_pkey"}, 5),
     "a part of what a directive plans": Query("directives.page_of_plan", ("d-5", 0, 100), {"directives_pkey"}, 5),

@@ -63,10 +63,12 @@ EXPECTED: dict[str, Limit] = {
         wal_bytes=320_000,
     ),
     "heartbeat": Limit({"beat": 1}, 1, 1, inserted=1, dead=1, wal_bytes=520),
-    "GET /ops/tasks": Limit({"count_tasks": 1, "list_newest": 1, "tasks_by_id": 1}, 3, 3),
-    "GET /ops/tasks?status=ready": Limit({"count_tasks": 1, "list_ready": 1, "tasks_by_id": 1}, 3, 3),
+    "GET /ops/tasks": Limit({"count_tasks": 1, "list_newest": 1, "count_fitting": 1, "tasks_by_id": 1}, 4, 4),
+    "GET /ops/tasks?status=ready": Limit(
+        {"count_tasks": 1, "list_ready": 1, "count_fitting": 1, "tasks_by_id": 1}, 4, 4
+    ),
     "GET /ops/tasks/{id}": Limit({"tasks_by_id": 1}, 1, 1),
-    "GET /runs": Limit({"list_newest": 1, "runs_by_id": 1}, 2, 2),
+    "GET /runs": Limit({"list_newest": 1, "count_fitting": 1, "runs_by_id": 1}, 3, 3),
     "GET /runs/{id}": Limit({"run_with_steps": 1}, 1, 1),
     "GET /ops/metrics": Limit({"show_metrics": 1}, 1, 1),
     "nothing has changed": Limit({"show_state": 1}, 1, 1),
