@@ -18,6 +18,7 @@ planning     the planner, as a protocol
 idempotency  the same key again is the same request again
 fixed_paths  a short way to the addresses that are always the same
 sharing      one answer for all who ask the same
+cross_origin pages of other origins that may use the API
 negotiation  which form of an answer a client prefers
 transfer     what goes over the wire: 304, gzip, or the whole
 lookup       single tasks, read for many callers at once

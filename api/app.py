@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api.auth import SAFE_METHODS
+from api.cross_origin import CrossOrigin
 from api.deps import ApiDeps
 from api.endpoint import Endpoint, Resource
 from api.errors import answer_error
@@ -114,11 +115,14 @@ HttpHandler = Callable[[Request, Exception], Awaitable[Response]]
 class Application(Starlette):
     """Starlette with one layer around the routes, and none but that before the addresses that are always the same."""
 
-    def __init__(self, write: Write, show_unknown: HttpHandler, **options: Any) -> None:
-        """`write` takes the log's lines about requests, `show_unknown` answers where no route is; the options are
-        Starlette's.
+    def __init__(
+        self, write: Write, show_unknown: HttpHandler, origins: frozenset[str] = frozenset(), **options: Any
+    ) -> None:
+        """`write` takes the log's lines about requests, `show_unknown` answers where no route is, pages of `origins`
+        may use the API; the options are Starlette's.
         """
         super().__init__(**options)
+        self._origins = origins
         self._write = write
         self._show_unknown = show_unknown
 
@@ -128,7 +132,8 @@ class Application(Starlette):
         fixed = {
             route.path: route.app for route in self.routes if isinstance(route, Route) and not route.param_convertors
         }
-        return RequestLog(FixedPaths(fixed, ExceptionMiddleware(self.router, handlers)), self._write)
+        logged = RequestLog(FixedPaths(fixed, ExceptionMiddleware(self.router, handlers)), self._write)
+        return CrossOrigin(logged, self._origins) if self._origins else logged
 
 
 def create_app(deps: ApiDeps) -> Starlette:
@@ -148,6 +153,7 @@ def create_app(deps: ApiDeps) -> Starlette:
     app = Application(
         deps.log_requests,
         show_unknown,
+        deps.allowed_origins,
         routes=[
             Route(path, Resource({endpoint.method: endpoint for endpoint in endpoints}, deps, live))
             for path, endpoints in groupby(ENDPOINTS, key=lambda endpoint: endpoint.path)

@@ -85,10 +85,13 @@ def check_local(method: str, headers: Headers) -> None:
     host = headers.get("host", "")
     if not is_loopback(_host_name(host)):
         raise CrossSite(f"without tokens this API is served as localhost only, not as {host!r}; see `elruso token`")
-    if method in SAFE_METHODS:
-        return
     origin = headers.get("origin")
-    if headers.get("sec-fetch-site", "none") not in OWN_PAGE or (origin and urlsplit(origin).netloc != host):
+    if origin and urlsplit(origin).netloc != host:
+        raise CrossSite(
+            f"a page of {origin} may use this API only with a token, if ELRUSO_ALLOWED_ORIGINS names it; "
+            "make one with `elruso token create`, or use a page of this API"
+        )
+    if method not in SAFE_METHODS and headers.get("sec-fetch-site", "none") not in OWN_PAGE:
         raise CrossSite("a page of another site must not change anything here; send a token, or use a page of this API")
 
 

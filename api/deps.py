@@ -55,5 +55,7 @@ class ApiDeps(Struct, frozen=True):
     """The requests that are defined, as they are now."""
     client_lease_seconds: float | None = None
     """The lease of runners that send no heartbeats while they work. None: `lease_seconds`."""
+    allowed_origins: frozenset[str] = frozenset()
+    """Origins of other sites whose pages may use the API with a token."""
     log_requests: Write = write_singly
     """Writes the log's lines about requests."""

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Meta
 
+from api.cross_origin import is_origin
 from ops.errors import OperatorError
 from ops.messages import Language
 from ops.prices import read_prices
@@ -72,6 +73,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="Address the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="Its port; 0 picks a free one.")] = 8787
     body_limit_bytes: Annotated[Bytes, Meta(description="The largest request body; beyond it 413.")] = 16 << 20
+    allowed_origins: Annotated[
+        str,
+        Meta(description="Origins whose pages may use the API with a token, like `https://ops.example`, by commas."),
+    ] = ""
     connection_limit: Annotated[
         int, Meta(ge=20, le=100_000, description="Open connections; half of it for event streams, half for waits.")
     ] = 2_000
@@ -180,6 +185,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name.strip() for name in self.grant.split(",") if name.strip())
 
     @property
+    def origins(self) -> frozenset[str]:
+        """The origins of other sites whose pages may use the API. Raises OperatorError for one that is none."""
+        names = [name.strip() for name in self.allowed_origins.split(",") if name.strip()]
+        for name in names:
+            if not is_origin(name):
+                raise OperatorError("config.bad_origin", entry=name)
+        return frozenset(names)
+
+    @property
     def known_secrets(self) -> tuple[str, ...]:
         """The secrets that the settings themselves hold."""
         addresses = [urlsplit(address) for address in (self.database_url, self.listen_url, self.api) if address]
@@ -204,6 +218,7 @@ def read_config(environment: Mapping[str, str] | None = None) -> Config:
     if config.heartbeat_seconds * 2 > config.lease_seconds:
         raise OperatorError("config.lease_too_short", lease=config.lease_seconds, heartbeat=config.heartbeat_seconds)
     read_prices(config.planner_prices)
+    _ = config.origins
     return config
 
 

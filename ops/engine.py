@@ -75,6 +75,7 @@ async def engine(config: Config, database: Database) -> AsyncIterator[str]:
             credentials=desk,
             screen=keyring,
             limits=limits_of(config),
+            allowed_origins=config.origins,
             planner=planner,
             approval=config.approval,
             known_requests=known_requests(config),

@@ -19,8 +19,9 @@ under way, what was spent). A body is JSON whatever its Content-Type says; none 
 and parameters are refused by name. `GET /openapi.json` says the same for machines.
 
 Lists are bounded: `limit` is how much is given at once, `meta.next` is the `cursor` (for events and output: `after`) of
-the next part, null at the end. A short part with a `next` is not the last one: a word, a phase, or what happens often
-is looked for in so many rows at a time. `meta.total` is the length of the whole list, or null where nobody counts.
+the next part, null at the end. A short part with a `next` is not the last one: a part ends with the row that exceeds
+8 MiB, and a word, a phase, or what happens often is looked for in so many rows at a time. `meta.total` is the length of
+the whole list, or null where nobody counts.
 
 Tokens go into the header `Authorization: Bearer elr_…` and nowhere else. Their roles: a viewer reads, an operator also
 steers and asks for credentials, a runner claims and reports, an admin may do all of it, and alone hands credentials in,
@@ -46,6 +47,9 @@ dependencies. The same id with the same content, or the same request with the sa
 with what exists (200). A key belongs to one request: with another body it is refused with `idempotency_key_reused`
 (409), and nothing of that body is created. The same holds for `POST /ops/directives`.
 
+A body has `ELRUSO_BODY_LIMIT_BYTES` at most, commands that need no large one 2 MiB, a heartbeat 64 KiB; a task's whole
+definition has 1 MiB as JSON, a directive with its tasks 4 MiB. What is larger is refused with `too_large` (413).
+
 An id has 1 to 200 characters, of which none is a slash or a control character; it is not `.`, `..`, `bulk`, `claim`,
 `new`, `prompt` or `run`, and holds nothing that looks percent-encoded. Older logs may hold other ids: an address has
 them percent-encoded twice (`/ops/tasks/%252E%252E/why` is about the task `..`).
@@ -60,6 +64,9 @@ order, each whole: `{task_id, kind, name, command, timeout_seconds, secrets}`, w
 `{task_id, place, code, detail, count, line}`, where `code` is `bidi`, `control`, `invisible`, `space`, `long_blank`,
 `blank_lines`, `mixed_scripts` or `right_to_left`. `tasks` have all else that changes what runs, `digest` is that of the
 plan. Texts are as they were proposed: whoever prints them makes them visible first, as `elruso directive preview` does.
+
+Pages of other origins may use the API with a token if `ELRUSO_ALLOWED_ORIGINS` names their origin: preflight requests
+are answered, and the page reads the answers. Cookies count for the panel's own pages only.
 
 Who asks again and again sends the `ETag` of the last answer as `If-None-Match` and is answered 304, without a body,
 while nothing has changed. Long answers are compressed for those who accept gzip.
