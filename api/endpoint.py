@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import msgspec
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -135,9 +135,13 @@ def _packed(response: Response) -> Response | Packed:
     return response
 
 
-def read_query(parameters: Mapping[str, str], struct: Any) -> Any:
+def read_query(parameters: QueryParams, struct: Any) -> Any:
     """The query string as a Struct. Raises InvalidInput naming the parameter."""
-    given = {name: value for name, value in parameters.items() if value != ""}
+    items = [(name, value) for name, value in parameters.multi_items() if value != ""]
+    given = dict(items)
+    if len(given) < len(items):
+        twice = next(name for name in given if sum(name == each for each, _value in items) > 1)
+        raise InvalidInput(f"query string: {twice[:200]} is given twice; nobody can say which one is meant")
     if any("\0" in text for item in given.items() for text in item):
         raise InvalidInput("the query string contains a NUL character")
     try:

@@ -8,10 +8,25 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from api.endpoint import Endpoint
+from api.entry import Handler
+from api.routes.artifacts import show_artifact
+from api.routes.events import stream_events
+from api.routes.health import show_root
+from api.routes.metrics import show_prometheus
 
 REF = "#/components/schemas/{name}"
 CONVERTOR = re.compile(r"\{(\w+):\w+\}")
 JSON = "application/json"
+
+
+OTHER_CONTENT: dict[Handler, tuple[str, ...]] = {
+    show_prometheus: ("text/plain",),
+    stream_events: ("text/event-stream",),
+    show_artifact: ("text/plain",),
+}
+"""What some addresses answer with besides JSON, or, those of ONLY_OTHER_CONTENT, in its place."""
+ONLY_OTHER_CONTENT = frozenset({show_prometheus, stream_events})
+REDIRECTS = frozenset({show_root})
 
 
 class Refusal(Struct, frozen=True):
@@ -57,10 +72,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         "summary": summary,
         "tags": [endpoint.handler.__module__.rpartition(".")[2]],
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint)],
-        "responses": {
-            "2XX": {"description": "Done.", "content": {JSON: {"schema": schemas[str(Success)]}}},
-            "default": {"description": "Refused.", "content": {JSON: {"schema": schemas[str(Refusal)]}}},
-        },
+        "responses": _responses(endpoint, schemas),
     }
     if rest.strip():
         operation["description"] = rest.strip()
@@ -71,6 +83,19 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         schema = options[0] if len(options) == 1 else {"anyOf": options}
         operation["requestBody"] = {"content": {JSON: {"schema": schema}}}
     return operation
+
+
+def _responses(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    refused = {"description": "Refused.", "content": {JSON: {"schema": schemas[str(Refusal)]}}}
+    if endpoint.handler in REDIRECTS:
+        return {"307": {"description": "Elsewhere."}, "default": refused}
+    content = {kind: {"schema": {"type": "string"}} for kind in OTHER_CONTENT.get(endpoint.handler, ())}
+    if endpoint.handler not in ONLY_OTHER_CONTENT:
+        content[JSON] = {"schema": schemas[str(Success)]}
+    responses = {"2XX": {"description": "Done.", "content": content}, "default": refused}
+    if endpoint.method == "GET" and JSON in content:
+        responses["304"] = {"description": "The client has this answer: If-None-Match names its ETag."}
+    return responses
 
 
 def _shapes(endpoint: Endpoint) -> tuple[Any, ...]:
