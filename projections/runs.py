@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from events.statements import load_statements
 from projections.ask import ask
-from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page, count_fitting
+from projections.page import FROM_THE_NEWEST, PAGE_BYTES, WINDOW, Cursor, Page, count_fitting
 
 LOST = ("failed", "requeued", "blocked", "cancelled")
 """How runs end otherwise than done; those stand in a list of their own."""
@@ -43,9 +43,11 @@ async def runs_by_id(pool: Pool, ids: Sequence[int], status: str | None = None) 
 
 
 async def find_run(pool: Pool, run_id: int, steps: int | None = None, changes: int | None = None) -> bytes | None:
-    """One run with its (last `steps`) steps, its (first `changes`) file changes, artifacts' kinds and result, "
-    "or None."""
-    return await ask(pool, _sql["run_with_steps"], run_id, steps, changes) or None
+    """One run with its (last `steps`) steps, its (first `changes`) file changes, artifacts' kinds and result, or None.
+
+    Steps and file changes take about PAGE_BYTES each; `count_traces` says how many there are.
+    """
+    return await ask(pool, _sql["run_with_steps"], run_id, steps, changes, PAGE_BYTES) or None
 
 
 async def list_steps(pool: Pool, run_id: int, after: int, limit: int) -> bytes:

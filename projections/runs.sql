@@ -22,8 +22,8 @@ SELECT count(*) FROM (
 ) s WHERE s.ahead < $2::bigint;
 
 -- name: run_with_steps
--- One run with its last $2 steps, the first $3 files it changed (null: all), the names of its artifacts, and its result, which
--- only its last event has: a task is done once.
+-- One run with its last $2 steps, the first $3 files it changed (null: all; of both what fits into $4 bytes), the names of its
+-- artifacts, and its result, which only its last event has: a task is done once.
 -- A step's event is written when the step has ended; when it began follows from how long it took.
 SELECT row_to_json(run)::text FROM (
     SELECT r.id::text AS id, r.task_id, r.status,
@@ -34,10 +34,17 @@ SELECT row_to_json(run)::text FROM (
            (SELECT coalesce(json_agg(step ORDER BY step.number), '[]') FROM (
                 SELECT s.run_id || '-' || s.number AS id, s.run_id::text AS run_id, s.number, s.name, s.name AS step_name, s.cmd, s.exit_code, s.output_excerpt, s.output_bytes, s.truncated, s.duration_ms,
                        log.rfc3339(s.at - s.duration_ms * interval '1 millisecond') AS started_at, log.rfc3339(s.at) AS finished_at, s.error
-                FROM view.steps s WHERE s.run_id = r.id ORDER BY s.number DESC LIMIT $2) step) AS steps,
+                FROM (SELECT k.*, sum(k.bytes) OVER (ORDER BY k.number DESC) - k.bytes AS behind
+                      FROM (SELECT v.*, 200 + coalesce(octet_length(v.cmd), 0) + coalesce(octet_length(v.output_excerpt), 0)
+                                        + coalesce(octet_length(v.error), 0) AS bytes
+                            FROM view.steps v WHERE v.run_id = r.id ORDER BY v.number DESC LIMIT $2) k) s
+                WHERE s.behind < $4::bigint) step) AS steps,
            (SELECT coalesce(json_agg(changed ORDER BY changed.path), '[]') FROM (
                 SELECT c.run_id || ':' || c.path AS id, c.run_id::text AS run_id, c.path, c.change, c.change AS change_type, c.added, c.removed, c.renamed_from
-                FROM view.file_changes c WHERE c.run_id = r.id ORDER BY c.path LIMIT $3) changed) AS file_changes,
+                FROM (SELECT k.*, sum(k.bytes) OVER (ORDER BY k.path) - k.bytes AS ahead
+                      FROM (SELECT v.*, 200 + 2 * octet_length(v.path) + coalesce(octet_length(v.renamed_from), 0) AS bytes
+                            FROM view.file_changes v WHERE v.run_id = r.id ORDER BY v.path LIMIT $3) k) c
+                WHERE c.ahead < $4::bigint) changed) AS file_changes,
            (SELECT coalesce(json_agg(a.kind ORDER BY a.kind), '[]') FROM log.artifacts a WHERE a.run_id = r.id) AS artifacts,
            CASE WHEN r.status = 'done' THEN
                 (SELECT CASE WHEN e.data->>'run_id' = r.id::text THEN e.data->'result' END FROM log.events e

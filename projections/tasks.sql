@@ -22,11 +22,12 @@ CROSS JOIN LATERAL (
 ) task;
 
 -- name: count_fitting
--- How many of the tasks $1, from the first, have definitions that take no more than $2 bytes, but for the last.
+-- How many of the tasks $1, from the first, have definitions and errors that take no more than $2 bytes, but for the last.
 SELECT count(*) FROM (
-    SELECT sum(e.bytes) OVER (ORDER BY w.place) - e.bytes AS ahead
+    SELECT sum(e.bytes + t.bytes) OVER (ORDER BY w.place) - e.bytes - t.bytes AS ahead
     FROM unnest($1::text[]) WITH ORDINALITY AS w (id, place)
-    CROSS JOIN LATERAL (SELECT k.created_seq FROM view.tasks k WHERE k.id = w.id OFFSET 0) t
+    CROSS JOIN LATERAL (
+        SELECT k.created_seq, coalesce(octet_length(k.last_error), 0) AS bytes FROM view.tasks k WHERE k.id = w.id OFFSET 0) t
     CROSS JOIN LATERAL (SELECT octet_length(v.data::text) AS bytes FROM log.events v WHERE v.seq = t.created_seq OFFSET 0) e
 ) s WHERE s.ahead < $2::bigint;
 

@@ -104,6 +104,10 @@ class Views:
         """One run with its steps, file changes and the kinds of its artifacts."""
         return await runs.find_run(self._pool, run_id)
 
+    async def count_traces(self, run_id: int) -> tuple[int, int]:
+        """How many steps and file changes a run has."""
+        return await runs.count_traces(self._pool, run_id)
+
     async def output(self, run_id: int, *, step: int | None = None, after: int = 0, limit: int = 1000) -> Page:
         """A run's output in pieces: {number, step, stream, at, data}."""
         return await output.list_output(self._pool, run_id, step, after, limit)

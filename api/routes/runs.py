@@ -3,6 +3,7 @@
 A report counts only while its run is the task's current one; later it is refused with `lease_lost` and changes nothing.
 """
 
+import msgspec
 from starlette.responses import Response
 
 from api.call import Call
@@ -16,6 +17,7 @@ from api.wire.run import ENDS, NewRun, NewRunStep, RunChange, RunFilter
 from events.errors import LeaseLost, NotEligible
 from events.reports import Report, RunEvent
 from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
+from projections.page import PAGE_BYTES
 
 EXCERPT_CHARACTERS = 64 << 10
 """The end of a step's output that its event keeps; POST /runs/{id}/output takes all of it."""
@@ -30,8 +32,16 @@ async def list_runs(call: Call, query: RunFilter) -> Response:
 
 
 async def show_run(call: Call, run_id: RunId) -> Response:
-    """One run, with its steps, the files it changed, and the `result` that its Python handler returned."""
-    return answer(await read_run(call.deps.views, run_id))
+    """One run, with its steps, the files it changed, and the `result` that its Python handler returned.
+
+    Of more than 8 MiB of steps the last ones are shown, of file changes the first ones; `meta` says how many there are,
+    and GET /ops/events?kind=task&id= has them all.
+    """
+    run = await read_run(call.deps.views, run_id)
+    if len(run) < PAGE_BYTES:
+        return answer(run)
+    steps, changes = await call.deps.views.count_traces(int(run_id))
+    return answer(run, meta=msgspec.json.encode({"steps": steps, "file_changes": changes}))
 
 
 async def start_run(call: Call, body: NewRun) -> Response:

@@ -57,6 +57,28 @@ async def test_runs_and_output_are_cut_by_bytes(database: str) -> None:
         for run in runs:
             await api.patch(f"/runs/{run}", {"status": "done", "summary": BIG})
         assert runs[::-1] == await _walk(api, "/runs?limit=1000", "cursor")
+        await api.post("/ops/tasks", [{"id": f"b{n:02}", "title": "T"} for n in range(COUNT)])
+        for number in range(COUNT):
+            await api.patch(f"/ops/tasks/b{number:02}", {"status": "blocked", "last_error": BIG})
+        blocked = [f"b{number:02}" for number in range(COUNT)]
+        assert blocked[::-1] == await _walk(api, "/ops/tasks?status=blocked", "cursor")
+
+
+async def test_a_run_of_many_long_steps(database: str) -> None:
+    """Its last steps are shown, with how many there are; the log has all of them."""
+    async with serving(database, LARGE) as api:
+        await api.post("/ops/tasks", {"id": "a", "title": "T"})
+        run = (await api.claim())["run_id"]
+        for number in range(1, 13):
+            await api.post(f"/runs/{run}/steps", {"step_name": "s", "number": number, "cmd": BIG})
+        answer = await api.client.get(f"/runs/{run}")
+        shown = [step["number"] for step in answer.json()["data"]["steps"]]
+        assert list(range(13 - len(shown), 13)) == shown
+        assert {"steps": 12, "file_changes": 0} == answer.json()["meta"]
+        assert len(answer.content) < PAGE_BYTES + 1.2 * len(BIG)
+        assert {"number": 13} == {"number": (await api.post(f"/runs/{run}/steps", {"step_name": "next"}))["number"]}, (
+            "the next number follows from the last step"
+        )
 
 
 async def _walk(api: Served, address: str, parameter: str, key: str = "id") -> list[Any]:

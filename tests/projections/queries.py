@@ -145,11 +145,13 @@ RUN_QUERIES = {
     ),
     "a run": Query(
         "runs.run_with_steps",
-        (FIRST_RUN, 200, 200),
+        (FIRST_RUN, 200, 200, PAGE_BYTES),
         {"ended_runs_pkey", "steps_pkey", "file_changes_by_run", "artifacts_pkey", "events_stream_version"},
         6,
     ),
-    "a run, whole": Query("runs.run_with_steps", (FIRST_RUN, None, None), {"steps_pkey", "file_changes_by_run"}, 6),
+    "a run, whole": Query(
+        "runs.run_with_steps", (FIRST_RUN, None, None, PAGE_BYTES), {"steps_pkey", "file_changes_by_run"}, 6
+    ),
     "more steps of a run": Query("runs.list_steps", (FIRST_RUN, 0, 101), {"steps_pkey"}, 1),
     "more files of a run": Query("runs.list_changes", (FIRST_RUN, "", 201), {"file_changes_by_run"}, 1),
     "how much a run did": Query("runs.count_traces", (FIRST_RUN,), {"steps_pkey", "file_changes_by_run"}, 2),
