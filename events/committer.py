@@ -41,6 +41,7 @@ LONGEST_SECONDS = 2.0
 FAILURES = 4  # so many in a row, and it is no single item: everything waits
 GIVE_UP_SECONDS = 6.0  # how long a caller waits while the database is away: a restart is survived
 EXPIRE_EVERY_SECONDS = 0.5
+LOCKED = "another session holds a lock that this waits for: {holders}. End its transaction, or send it later"
 
 log = structlog.get_logger(__name__)
 
@@ -332,8 +333,7 @@ class Committer:
             return ours
         group.tries += group.reached
         if group.holders is not None and ours.facts.get("sqlstate") == LOCK_NOT_AVAILABLE:
-            wait = f"another session holds a lock that this waits for: {group.holders}"
-            return Unavailable(f"{wait}. End that transaction, or send this again later", **ours.facts)
+            return Unavailable(LOCKED.format(holders=group.holders), **ours.facts)
         return ours
 
     def _abandon(self) -> None:

@@ -17,7 +17,7 @@ from runner.workspace.changes import Changes
 
 UNRECORDED_LIMIT = 100  # paths in the event
 ERROR_LIMIT = 4096  # characters
-REFUSED = "the engine refused a report of this run"
+REFUSED = "a report of this run was refused"
 
 
 class Outcome(Struct, frozen=True):

@@ -93,7 +93,7 @@ async def test_a_caller_hears_who_holds_the_lock(database: str, stranger: Connec
     async with Commands(Database(database)) as commands:
         await commands.create_tasks([("t", TASK)], HUMAN)
         await lock(stranger, "t")
-        with pytest.raises(Unavailable, match=rf"pid {stranger.get_server_pid()} \(forgotten.*End that transaction"):
+        with pytest.raises(Unavailable, match=rf"pid {stranger.get_server_pid()} \(forgotten.*End its transaction"):
             await commands.cancel("t", None, HUMAN)
 
 

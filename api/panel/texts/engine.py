@@ -46,6 +46,21 @@ TEXTS = {
     "engine.report_refused": Text(
         es="se rechazó un informe de esta ejecución: {rest}", en="a report of this run was refused: {rest}"
     ),
+    "engine.database_fault": Text(
+        es="la base de datos falló de un modo que nadie previó ({state}: {message})",
+        en="the database failed in a way that nobody foresaw ({state}: {message})",
+    ),
+    "engine.request_too_large": Text(
+        es="un proxy delante de la API rechaza una petición tan grande ({shown})",
+        en="a proxy before the API refuses so large a request ({shown})",
+    ),
+    "engine.not_the_api": Text(
+        es="responde algo que no es la API ({shown}); revisa ELRUSO_API",
+        en="something else than the API answers ({shown}); check ELRUSO_API",
+    ),
+    "engine.api_failed": Text(
+        es="la API falló ({shown}); su registro dice por qué", en="the API failed ({shown}); its log says why"
+    ),
     "engine.step_stopped": Text(
         es="el paso {number} ({name}) se detuvo: {rest}", en="step {number} ({name}) was stopped: {rest}"
     ),

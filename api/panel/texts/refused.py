@@ -68,6 +68,22 @@ TEXTS = READ | {
         "`elruso vault set ELRUSO_TOKEN --grant`",
         en="from inside a run this needs a token: `elruso token create`, then `elruso vault set ELRUSO_TOKEN --grant`",
     ),
+    "refused.database_away": Text(
+        es="no se llega a la base de datos ({reason}); revisa DATABASE_URL y que el servidor funcione",
+        en="the database cannot be reached ({reason}); check DATABASE_URL and that the server runs",
+    ),
+    "refused.database_cannot": Text(
+        es="la base de datos no puede hacer esto ahora ({state}: {message}); envíalo otra vez",
+        en="the database cannot do this now ({state}: {message}); send it again",
+    ),
+    "refused.database_silent": Text(
+        es="la base de datos no respondió a tiempo; envíalo otra vez",
+        en="the database did not answer in time; send it again",
+    ),
+    "refused.locked": Text(
+        es="otra sesión retiene un bloqueo que esto espera: {holders}. Termina esa transacción, o envíalo más tarde",
+        en="another session holds a lock that this waits for: {holders}. End its transaction, or send it later",
+    ),
     "refused.cursor": Text(
         es="esa página de la lista no existe; vuelve a la primera",
         en="cursor: this is not what `meta.next` of the same list said; leave it out to begin anew",
