@@ -15,6 +15,7 @@ class HttpProxy:
     def __init__(self, port: int) -> None:
         self.url = ""
         self.hits = 0
+        self.clients: set[asyncio.Task[None]] = set()
         self._port = port
         self._picks: Picks = lambda _request: False
         self._answer = b""
@@ -30,6 +31,10 @@ class HttpProxy:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.clients.add(task)
+        task.add_done_callback(self.clients.discard)
         try:
             request = await _read_request(reader)
             if self._picks(request):
@@ -70,4 +75,7 @@ async def http_proxy(port: int) -> AsyncIterator[HttpProxy]:
         yield proxy
     finally:
         server.close()
+        for task in tuple(proxy.clients):
+            task.cancel()
+        await asyncio.gather(*proxy.clients, return_exceptions=True)
         await server.wait_closed()
