@@ -18,7 +18,7 @@ import asyncpg
 import structlog
 from asyncpg import Connection
 
-from events.database_errors import DRIVER_ERRORS, LOCK_NOT_AVAILABLE, from_database, is_conflict
+from events.database_errors import DRIVER_ERRORS, LOCK_NOT_AVAILABLE, OTHER_SESSION, from_database, is_conflict
 from events.deferred import Answer, Answered, Batch, Deferred, Entry, Group, Item
 from events.errors import Unavailable
 from events.locks import find_lock_holders, limit_lock_waits
@@ -194,7 +194,10 @@ class Committer:
         try:
             answers = await self._write(group)
         except Unavailable as error:
-            self._defer(group, error)
+            if not self._patient and error.facts.get("sqlstate") in OTHER_SESSION:  # a setting is wrong
+                self._refuse(group.entries, error)
+            else:
+                self._defer(group, error)
         except Exception as error:
             await self._narrow(group, error)
         else:
@@ -211,7 +214,7 @@ class Committer:
             await self._commit(Group(part, group.tries))
 
     def _succeed(self, group: Group, answers: Sequence[Any]) -> None:
-        self._failures = 0
+        self._failures, self._reason = 0, None
         if self._outage and not self._deferred:
             self._outage.recover(self)
         if self._queue:  # the database is not to wait while the answers are heard
@@ -263,11 +266,9 @@ class Committer:
         if self.load:
             self._expire_later()
 
-    def _refuse(self, late: Sequence[Entry]) -> None:
-        reason = self._reason or Unavailable(
-            f"the database has not answered for {self._write_seconds:g} s; send it again"
-        )
-        for entry in late:
+    def _refuse(self, entries: Sequence[Entry], reason: Unavailable | None = None) -> None:
+        reason = reason or self._reason or Unavailable("the database did not answer in time; send it again")
+        for entry in entries:
             _fail(entry, Unavailable(reason.detail, **reason.facts))
 
     # ------------------------------------------------------------------ the connection

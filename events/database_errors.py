@@ -100,7 +100,8 @@ def unavailable(error: BaseException) -> Unavailable:
 def _from_sqlstate(error: asyncpg.PostgresError, state: str) -> ElRusoError:
     message = str(error.args[0]) if error.args else type(error).__name__
     if state in OTHER_SESSION:
-        return Unavailable("DATABASE_URL seems to lead through a transaction pooler; set ELRUSO_POOLER=1")
+        text = "DATABASE_URL seems to lead through a transaction pooler; set ELRUSO_POOLER=1"
+        return Unavailable(text, sqlstate=state)
     if state in SQLSTATES:
         return SQLSTATES[state](message)
     if state[:2] in DATA_CLASSES:

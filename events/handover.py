@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from events.claims import ClaimDesk, Claimed, Wish
 from events.creation import Answer, CreatedTask, Creation, create_singly
-from events.database_errors import is_refusal
+from events.database_errors import LOST_CONNECTION
 
 
 class Handed(Struct, frozen=True):
@@ -95,7 +95,7 @@ class HandoverDesk:
                 claimed = Claimed(task.id, row["run_id"], attempt=1, version=2, definition=task.data)
                 handed = Handed(claimed, taker.wish.runner, at, Raw(row["claimed_at"].encode()))
         except asyncpg.PostgresError as error:
-            if not is_refusal(error):
+            if isinstance(error, LOST_CONNECTION):
                 raise
             return None
         finally:
