@@ -21,7 +21,10 @@ class RunnerStarted(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class RunnerHeartbeat(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The runner is alive; its lease on everything it holds is extended. `meta` None keeps what was said before."""
+    """The runner is alive; its lease on everything it holds is extended. `meta` None keeps what was said before.
+
+    `meta.unfit` {code, path, detail}: its machine is at fault, and it claims nothing.
+    """
 
     meta: dict[str, Any] | None = None
 

@@ -101,8 +101,8 @@ class Heart:
         """One heartbeat; how long to wait before the next."""
         began = time.monotonic()
         lease_left = self._seen + self._lease - began
-        meta = self._meta()
         try:
+            meta = self._meta()
             async with asyncio.timeout(min(BEAT_SECONDS_MAX, self._period, max(BEAT_SECONDS_MIN, lease_left))):
                 beat = await pulse.beat(None if meta == self._sent_meta else meta)
         except Exception as error:  # whatever it was: a heart must not stop because a beat failed

@@ -19,11 +19,14 @@ from msgspec import Struct
 from events.errors import ElRusoError
 from events.releases import UNFIT
 from runner.git import Git, GitFailed
+from runner.output import harmless
 from runner.workspace.repository import Repository, WorkspaceUnusable
 
 CHECK_SECONDS = 10.0  # how long a check may take: a network file system that is away may not answer at all
 FREE_BYTES = 32 * 1024 * 1024  # less than that is a full disk
 PROBE_BYTES = 4096
+PATH_CHARACTERS = 1000
+DETAIL_CHARACTERS = 1000
 
 FaultCode = Literal["missing", "not_a_repository", "full", "read_only", "broken", "silent"]
 
@@ -60,6 +63,11 @@ class Fault(Struct, frozen=True):
     path: str
     detail: str
 
+    @classmethod
+    def of(cls, code: FaultCode, path: Path | str, detail: str) -> "Fault":
+        """A fault as the log can hold it: file names can be any bytes, and git's messages long."""
+        return cls(code, harmless(str(path))[:PATH_CHARACTERS], harmless(detail)[:DETAIL_CHARACTERS])
+
 
 class Unfit(ElRusoError):
     """The run met a fault of its runner's machine: it is given back, and nothing is charged to its task."""
@@ -82,13 +90,14 @@ class Fitness:
 
     async def check(self) -> Fault | None:
         """What makes this runner unfit now; None: nothing. Takes CHECK_SECONDS at most."""
-        if self._probe is None or self._probe.done():
-            self._probe = asyncio.create_task(self._look(), name="fitness")
-        done, _ = await asyncio.wait({self._probe}, timeout=CHECK_SECONDS)
+        probe = self._probe
+        if probe is None or probe.done():
+            probe = self._probe = asyncio.create_task(self._look(), name="fitness")
+        done, _ = await asyncio.wait({probe}, timeout=CHECK_SECONDS)
         if done:
-            return self._probe.result()
+            return probe.result()
         path = str(self._repository or self._runs_directory)
-        return Fault("silent", path, f"{path}: no answer within {CHECK_SECONDS:g} s")
+        return Fault.of("silent", path, f"{path}: no answer within {CHECK_SECONDS:g} s")
 
     async def judge(self, failure: Exception) -> None:
         """Raise Unfit if a run failed because of the machine and not because of its task."""
@@ -111,7 +120,7 @@ class Fitness:
         code = next((code for words, code in _MACHINE_WORDS.items() if words in failure.detail), None)
         if code is None and isinstance(failure, WorkspaceUnusable):
             code = "not_a_repository"
-        return None if code is None else Fault(code, path, failure.detail)
+        return None if code is None else Fault.of(code, path, failure.detail)
 
     async def _look(self) -> Fault | None:
         fault = await asyncio.to_thread(_look_at_disks, self._runs_directory, self._repository)
@@ -125,12 +134,12 @@ class Fitness:
             repository = await Repository.at(git)
         except (ElRusoError, OSError) as problem:
             known = self._machine_fault(problem)
-            return known or Fault("broken", str(path), str(problem))
+            return known or Fault.of("broken", path, str(problem))
         if repository.prefix and not await git.succeeds("cat-file", "-e", f"HEAD:{repository.prefix}"):
-            return Fault("not_a_repository", str(path), f"{path}: nothing in this directory is committed")
+            return Fault.of("not_a_repository", path, f"{path}: nothing in this directory is committed")
         for directory in (repository.objects, repository.common):
             if not os.access(directory, os.W_OK):
-                return Fault("read_only", str(directory), f"{directory} is not writable")
+                return Fault.of("read_only", directory, f"{directory} is not writable")
         return None
 
 
@@ -146,7 +155,7 @@ def _look_at_disks(runs_directory: Path, repository: Path | None) -> Fault | Non
         if fault is None and repository is not None:
             directory = repository
             if not directory.is_dir():
-                return Fault("missing", str(directory), f"{directory} is not there, or no directory")
+                return Fault.of("missing", directory, f"{directory} is not there, or no directory")
             fault = _look_at_room(directory)
     except OSError as problem:
         return _of_os_error(problem, directory)
@@ -158,7 +167,7 @@ def _look_at_room(directory: Path) -> Fault | None:
     left = disk.f_bavail * disk.f_frsize
     if disk.f_blocks == 0 or left >= FREE_BYTES:
         return None
-    return Fault("full", str(directory), f"the disk of {directory} is full: {left // 1024} KiB are left")
+    return Fault.of("full", directory, f"the disk of {directory} is full: {left // 1024} KiB are left")
 
 
 def _write_probe(directory: Path) -> None:
@@ -173,4 +182,4 @@ def _write_probe(directory: Path) -> None:
 def _of_os_error(problem: OSError, directory: Path) -> Fault:
     path = str(problem.filename or directory)
     code = _CODES.get(problem.errno or 0, "broken")
-    return Fault(code, path, f"{path}: {problem.strerror or problem}")
+    return Fault.of(code, path, f"{path}: {problem.strerror or problem}")

@@ -194,6 +194,14 @@ BREAKS: dict[Break, str] = {
 }
 
 
+async def test_many_may_check_at_once(tmp_path: Path, repository: Path) -> None:
+    """Runs that fail together share a check, or begin their own after it."""
+    fitness = Fitness(tmp_path / "runs", repository, dict(os.environ))
+    _no_workspace(tmp_path, repository)
+    judged = await asyncio.gather(*(fitness.judge(RunFailed("exit code 1")) for _ in range(20)), return_exceptions=True)
+    assert {Unfit} == {type(each) for each in judged}
+
+
 @pytest.mark.parametrize("fault", BREAKS, ids=lambda fault: str(fault.__name__))
 async def test_each_fault_is_found(tmp_path: Path, repository: Path, fault: Break) -> None:
     """A fit place has no fault; a broken one has the fault's code, and a path that is there to be mended."""
@@ -205,6 +213,20 @@ async def test_each_fault_is_found(tmp_path: Path, repository: Path, fault: Brea
     found = await fitness.check()
     assert found is not None
     assert BREAKS[fault] == found.code, found
+
+
+async def test_a_fault_can_be_written_to_the_log(tmp_path: Path) -> None:
+    """A path of any bytes, and a message of any length, end as text that the log can hold."""
+    missing = tmp_path / os.fsdecode(b"caf\xe9 \xff")
+    found = await Fitness(tmp_path / "runs", missing, dict(os.environ)).check()
+    assert found is not None
+    assert "missing" == found.code
+    assert str(tmp_path) in found.path
+    found.detail.encode()
+    found.path.encode()
+    with pytest.raises(Unfit) as unfit:
+        await Fitness(tmp_path / "runs", None, {}).judge(GitFailed("Input/output error\0\udcff" * 1000))
+    assert len(unfit.value.detail.encode()) < 4000
 
 
 @contextmanager
