@@ -26,7 +26,7 @@ CHECK_SECONDS = 10.0  # how long a check may take: a network file system that is
 FREE_BYTES = 32 * 1024 * 1024  # less than that is a full disk
 PROBE_BYTES = 4096
 PATH_CHARACTERS = 1000
-DETAIL_CHARACTERS = 1000
+DETAIL_CHARACTERS = 400
 
 FaultCode = Literal["missing", "not_a_repository", "full", "read_only", "broken", "silent"]
 
@@ -65,8 +65,9 @@ class Fault(Struct, frozen=True):
 
     @classmethod
     def of(cls, code: FaultCode, path: Path | str, detail: str) -> "Fault":
-        """A fault as the log can hold it: file names can be any bytes, and git's messages long."""
-        return cls(code, harmless(str(path))[:PATH_CHARACTERS], harmless(detail)[:DETAIL_CHARACTERS])
+        """A fault as log and API take it: file names can be any bytes, and git's messages long and of many lines."""
+        line = " ".join(harmless(detail).split())
+        return cls(code, harmless(str(path))[:PATH_CHARACTERS], line[:DETAIL_CHARACTERS])
 
 
 class Unfit(ElRusoError):

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.wire.runner import Release
 from events.connect import Database
 from events.releases import UNFIT
 from events.task import Step, TaskCreated
@@ -225,8 +226,11 @@ async def test_a_fault_can_be_written_to_the_log(tmp_path: Path) -> None:
     found.detail.encode()
     found.path.encode()
     with pytest.raises(Unfit) as unfit:
-        await Fitness(tmp_path / "runs", None, {}).judge(GitFailed("Input/output error\0\udcff" * 1000))
-    assert len(unfit.value.detail.encode()) < 4000
+        await Fitness(tmp_path / "runs", None, {}).judge(GitFailed("Input/output error\0\udcff\n" * 1000))
+    reason = unfit.value.detail
+    assert (
+        reason == msgspec.convert({"runner_id": "r", "reason": reason}, Release).reason
+    )  # as a runner over HTTP sends it
 
 
 @contextmanager
