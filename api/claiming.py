@@ -37,8 +37,8 @@ async def claim_when_ready(call: Call, wanted: Claim, actor: str, gone: asyncio.
             while True:
                 if not may_claim():
                     raise token_ended(call.caller)
-                baton.put_down()
-                answer = await call.deps.commands.claim(wish.runner, wish.limit, wish.actor, shown=True)
+                with baton.turn():
+                    answer = await call.deps.commands.claim(wish.runner, wish.limit, wish.actor, shown=True)
                 seconds = until - time.monotonic()
                 if answer.tasks or answer.paused or answer.draining:
                     baton.hand_over()  # there may be more, or the others should be told as well

@@ -1,8 +1,9 @@
 """Claims that wait for work.
 
 Of many that wait only one looks: when something became ready the baton goes to the one that has waited longest. Leaving
-with the baton, because it found work or because its time is up, it passes it on; finding nothing, it drops it, for the
-others would find nothing either. When some runner is to drain they all look: the one that it is leaves.
+with the baton, because it found work, because its time is up or because its claim failed, it passes it on; finding
+nothing, it drops it, for the others would find nothing either. When some runner is to drain they all look: the one
+that it is leaves.
 
 Whoever waits may also be handed a task by the call that creates it (events/handover.py). While that is under way it
 does nothing else; the baton goes to others meanwhile, if there are any.
@@ -66,9 +67,15 @@ class Baton:
         self._is_here = True
         self._stir()
 
-    def put_down(self) -> None:
-        """It has been heeded."""
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """The block looks for work. If it raises, it found out nothing: the turn is somebody else's."""
         self._is_here = False
+        try:
+            yield
+        except BaseException:
+            self.hand_over()
+            raise
 
     async def wait(self, seconds: float, *others: asyncio.Future[Any]) -> None:
         """Until it comes, something is handed over, one of the others is done, or the time is up."""
@@ -120,7 +127,7 @@ class WaitingLine:
 
     @contextmanager
     def join(self, wish: Wish, may_claim: Callable[[], bool]) -> Iterator[Baton]:
-        """Stand in line while the block runs; yields the baton, which comes when it is time to put it down and look.
+        """Stand in line while the block runs; yields the baton, which comes when it is time to look.
 
         `may_claim`: whether the caller's token is still valid; asked before a task is dispatched to it.
         """

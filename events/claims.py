@@ -4,12 +4,13 @@ Dead index entries in front of the first live one are what makes a queue slow, a
 them from being removed. So each process remembers the key at which it last found work and starts there (`_floor`).
 It is only a hint: it is dropped when a task may have become ready below it, once a second, and before a process
 concludes that there is nothing to do; but where looking from the beginning has become dear, only now and then (Looks).
+Until then it is lowered to the keys of what became ready: every hint that knows them names the lowest.
 Once a second a claim insists that no scheduled task has fallen due; if one has, it finds nothing, and tries again when
 that is among the ready ones.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,7 +77,9 @@ class Look(Struct):
 class ClaimDesk:
     """The claims of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_over: Callable[[Key], None] = lambda key: None) -> None:
+        """`left_over` hears from which key on there are tasks that fell due and are left to others."""
+        self._left_over = left_over
         self._floor = LOWEST
         self._unsure = False  # something may have become ready below the floor
         self._looks = Looks()  # from the beginning
@@ -107,10 +110,19 @@ class ClaimDesk:
                 ahead = structs.replace(ahead, due_seconds=_sooner(ahead.due_seconds, self._looks.rest_seconds))
             if ahead.paused or ahead.draining or ahead.due_seconds is None or ahead.due_seconds > 0:
                 return ahead
-            await connection.fetch(SQL["promote_due"], PROMOTE_MAX)
+            due = await self._promote(connection)
             rows = await self._take(connection, wish)
+            if len(due) > len(rows):
+                self._left_over(min(due))
         claimed = _shown if rows and "shown" in rows[0] else _claimed
         return ClaimAnswer([claimed(row) for row in rows], None if rows else 0.0)
+
+    async def _promote(self, connection: Connection) -> list[Key]:
+        """Move what fell due among the ready ones; the next look begins low enough for it."""
+        due = [(row["priority"], row["position"]) for row in await connection.fetch(SQL["promote_due"], PROMOTE_MAX)]
+        if due:
+            self.lower_floor(*min(due))
+        return due
 
     async def claim_task(
         self, connection: Connection, asked: Sequence[tuple[str, str, str]], _resent: bool
@@ -179,6 +191,9 @@ class ClaimDesk:
                 reached = look.first
             elif self._looks.rest_seconds:
                 reached = HIGHEST  # what comes now will be heard of
+        except BaseException:
+            self._unsure = True  # what it was about to find is still there
+            raise
         finally:
             self.lower_floor(*reached)
 

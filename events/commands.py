@@ -8,7 +8,7 @@ never the writing transaction. A task created alone carries its own hint (log.cr
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from events import catalog
 from events.artifacts import Commits, check_stored
 from events.batches import Call, batched, carry_out
 from events.beats import Beat, BeatDesk, Life
-from events.claims import ClaimAnswer, ClaimDesk, Claimed, Wish
+from events.claims import ClaimAnswer, ClaimDesk, Claimed, Key, Wish
 from events.committer import Answered, Batch, Committer
 from events.connect import Database
 from events.creation import Answer, CreatedTask, Creation, create_and_tell, create_singly, create_together, news_of
@@ -30,17 +30,13 @@ from events.hint import Hint
 from events.notifier import Notifier
 from events.releases import free_releases
 from events.reports import Report, run_of, write_reports
-from events.requests import SQL as REQUESTS_SQL
 from events.requests import Requests
 from events.run_state import RunState
 from events.runner import RunnerHeartbeat, RunnerStarted, RunnerStopped
-from events.runners import SQL as RUNNERS_SQL
 from events.runners import Runners, draining
-from events.statements import load_statements
 from events.system import SystemPaused, SystemResumed, paused
 from events.task import TaskCreated
 
-SQL = load_statements("events", "commands.sql") | REQUESTS_SQL | RUNNERS_SQL
 MANY = 200  # streams in one statement of those that take many
 REPORTS = 2000  # in one: begun and done of a thousand runs; a statement costs as much besides as seventy of them
 BULK_CONNECTIONS = 2
@@ -85,7 +81,7 @@ class Commands:
         self.directives = Directives(self._writes, self._made_ready)
         self._claims = Committer(database.connect_writer, patient)
         self._bulk = [Committer(database.connect_writer, patient, lazy=True) for _ in range(BULK_CONNECTIONS)]
-        self._desk = ClaimDesk()
+        self._desk = ClaimDesk(self._ready_from)
         self._stack = AsyncExitStack()
         self._singles: Batch[Creation, Answer] = Batch("create", self._create_singly)
         self._groups: Batch[Creation, Answer] = Batch("create together", self._create_together, items_max=1)
@@ -166,13 +162,15 @@ class Commands:
 
     async def hand_back(self, runs: Sequence[tuple[str, int]], reason: str, actor: str) -> list[str]:
         """Gives claimed tasks back at once, without counting the attempt. Returns the ids that were still held."""
-        return self._returned(
+        return await self._returned(
             await self._call("hand_back_runs", [run[0] for run in runs], [run[1] for run in runs], reason, actor)
         )
 
     async def release(self, runner: str, runs: Sequence[int] | None, reason: str, actor: str) -> list[str]:
         """Gives back what a runner holds, of these runs or (None) all; returns the ids. See releases.py."""
-        return self._returned(await self._call("release_runs", runner, runs, reason, actor, *free_releases(reason)))
+        return await self._returned(
+            await self._call("release_runs", runner, runs, reason, actor, *free_releases(reason))
+        )
 
     async def run_state(self, run_id: int) -> RunState | None:
         """What the log says of a run; None: there is no such run."""
@@ -195,16 +193,16 @@ class Commands:
         rows = await self._call("requeue_task", task_id, reason, backoff_seconds, last_error, attempts, actor)
         if not rows:
             await self._settle(task_id, "ready", "task.requeued")
-        self._made_ready(rows)
+        await self._made_ready(rows)
         return bool(rows)
 
     async def requeue_many(self, task_ids: Sequence[str], reason: str, actor: str) -> list[str]:
         """Makes many tasks ready again, each with all its attempts, a few hundred at a time. Returns which it could."""
-        return self._returned(await self._call_many("requeue_many", task_ids, reason, actor))
+        return await self._returned(await self._call_many("requeue_many", task_ids, reason, actor))
 
     async def prioritize_many(self, task_ids: Sequence[str], priority: int, actor: str) -> list[str]:
         """Gives many tasks another priority (0 is the most urgent), those that wait; the ids of those that changed."""
-        return self._returned(await self._call_many("prioritize_many", task_ids, priority, actor))
+        return await self._returned(await self._call_many("prioritize_many", task_ids, priority, actor))
 
     async def prioritize(self, task_id: str, priority: int, actor: str) -> None:
         """Gives a task another priority. No-op when it has it. Raises NotFound; IllegalTransition unless it waits."""
@@ -233,7 +231,7 @@ class Commands:
         rows = await self._call("close_tasks", [task_id], ["task.done"], note, actor)
         if not rows:
             await self._settle(task_id, "done", "task.done")
-        self._made_ready(rows)
+        await self._made_ready(rows)
 
     async def fail_task(self, task_id: str, error: str, actor: str) -> None:
         """Marks a ready or running task as failed, for good. No-op when it is. Raises NotFound, IllegalTransition."""
@@ -243,7 +241,7 @@ class Commands:
         """Takes stuck tasks back from runners not seen for `lease_seconds`; from those that send no heartbeats while
         they work, for `client_lease` (None: the same). Any process may call it, at any time."""
         rows = await self._call("sweep_stuck", lease_seconds, limit, client_lease or lease_seconds)
-        self._made_ready(rows)
+        await self._made_ready(rows)
         requeued = sum(row["type"] == "task.requeued" for row in rows)
         return Sweep(requeued, len(rows) - requeued)
 
@@ -285,7 +283,7 @@ class Commands:
         """What the listener heard: the next claim looks there."""
         if hint.anything:
             self._desk.forget_floor()
-        elif hint.ready is not None:
+        if hint.ready is not None:
             self._desk.lower_floor(*hint.ready)
 
     # ------------------------------------------------------------------ inside
@@ -317,7 +315,9 @@ class Commands:
         written = await write_reports(connection, reports, resent)
         if written.frees:
             self._desk.forget_floor()
-            self.wake("*")
+            if written.first is not None:
+                self._desk.lower_floor(*written.first)
+            self.wake(Hint(anything=True, ready=written.first))
         if written.last_seq:
             self._announce(written.last_seq)
         return written.refusals
@@ -370,17 +370,26 @@ class Commands:
             raise NotFound(f"there is no task {task_id}")
         return rows[0]
 
-    def _made_ready(self, rows: Sequence[Any]) -> None:
-        if rows:
-            self._desk.forget_floor()
-            self.wake("*")
-            self._announce(max(row["seq"] for row in rows))
+    async def _made_ready(self, rows: Sequence[Any]) -> None:
+        """These events may have made tasks ready, and others by reaction. The key follows, for scans that rest."""
+        if not rows:
+            return
+        self._desk.forget_floor()
+        self.wake("*")
+        self._announce(max(row["seq"] for row in rows))
+        with suppress(ElRusoError):  # what was asked for is written
+            for row in await self._call("first_ready", min(row["seq"] for row in rows)):
+                self._ready_from((row["priority"], row["position"]))
+
+    def _ready_from(self, key: Key) -> None:
+        self._desk.lower_floor(*key)
+        self.wake(Hint(ready=key))
 
     async def _call_many(self, statement: str, task_ids: Sequence[str], *arguments: object) -> list[Any]:
         return [row for ids in batched(task_ids, MANY) for row in await self._call(statement, ids, *arguments)]
 
-    def _returned(self, rows: Sequence[Any]) -> list[str]:
-        self._made_ready(rows)
+    async def _returned(self, rows: Sequence[Any]) -> list[str]:
+        await self._made_ready(rows)
         return [row["id"] for row in rows]
 
     def _announce(self, seq: int) -> None:

@@ -123,12 +123,23 @@ WITH claimed AS (
     SELECT 'task', t.id, t.version + 1, 'task.claimed', $3, t.created_seq, ('{"runner":' || $2::text || ',"attempt":' || t.attempts + 1 || '}')::json
     FROM view.tasks t
     WHERE t.id = $1 AND t.status = 'ready' AND t.waiting_on = 0 AND (t.next_run_at IS NULL OR t.next_run_at <= log.now())
+      AND (SELECT log.lock_tasks(ARRAY[$1], '{}'))  -- before anything is written, as claim_tasks does
       AND NOT EXISTS (SELECT FROM view.system s WHERE s.status = 'paused')
       AND NOT EXISTS (SELECT FROM view.runners d WHERE d.id = $2::json #>> '{}' AND d.draining_since IS NOT NULL)
     RETURNING id, seq, version, cause, data
 )
 SELECT c.id, c.seq, c.version, (c.data->>'attempt')::integer AS attempt, d.data AS definition
 FROM claimed c JOIN log.events d ON d.seq = c.cause;
+
+-- name: first_ready
+-- The first key among the tasks that were made ready by what was appended from the seq $1 on.
+SELECT t.priority, t.position
+FROM (SELECT e.id FROM log.events e WHERE e.seq >= $1 AND e.type IN ('task.created', 'task.requeued', 'task.prioritized')
+      UNION ALL
+      SELECT d.child FROM log.events e CROSS JOIN LATERAL (SELECT k.child FROM view.task_deps k WHERE k.parent = e.id OFFSET 0) d
+      WHERE e.seq >= $1 AND e.type = 'task.done') w
+CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = w.id OFFSET 0) t
+WHERE t.status = 'ready' AND t.waiting_on = 0 ORDER BY t.priority, t.position LIMIT 1;
 
 -- name: promote_due
 -- Moves scheduled tasks that fell due among the ready ones. Not a change of state: both tables index the same `ready`.
@@ -150,6 +161,8 @@ SELECT extract(epoch FROM (SELECT min(due_at) FROM view.scheduled) - log.now()):
 
 -- name: report_runs
 -- Appends what runs report, for those that are still their task's current run. Fenced-off ones are left out of the answer.
+-- `is_free`: some of their children wait for nothing any more (false: they all wait for others, null: there are none), the
+-- first of them in the queue at `priority` and `position`.
 -- $1 task ids, $2 run ids, $3 places (1, 2 … within one task), $4 types, $5 data, $6 actors
 WITH written AS (
     INSERT INTO log.events (kind, id, version, type, actor, data)
@@ -159,8 +172,15 @@ WITH written AS (
     CROSS JOIN LATERAL (SELECT k.id, k.version FROM view.tasks k WHERE k.id = r.id AND k.run_id = r.run_id OFFSET 0) t
     ORDER BY t.id, r.place  -- every batch takes its streams in this order; and within a stream seq must rise with version
     RETURNING id, type, seq, (data->>'run_id')::bigint AS run_id
+), freed AS (
+    SELECT k.waiting_on <= c.ended AS is_free, k.priority, k.position
+    FROM (SELECT d.child, count(*) AS ended
+          FROM written w CROSS JOIN LATERAL (SELECT t.child FROM view.task_deps t WHERE t.parent = w.id OFFSET 0) d
+          WHERE w.type = 'task.done' GROUP BY d.child) c
+    CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = c.child OFFSET 0) k
+    ORDER BY 1 DESC, 2, 3 LIMIT 1
 )
-SELECT w.id, w.run_id, w.seq, w.type = 'task.done' AND EXISTS (SELECT FROM view.task_deps d WHERE d.parent = w.id) AS frees FROM written w;
+SELECT w.id, w.run_id, w.seq, f.is_free, f.priority, f.position FROM written w LEFT JOIN freed f ON true;
 
 -- name: report_runs_at
 -- The same for a runner that has counted its runs' events itself: nothing is looked up, and the log's own guard is the
@@ -171,9 +191,15 @@ WITH written AS (
     SELECT 'task', r.id, r.version, r.type, r.actor, r.data
     FROM json_to_recordset($1::json) AS r (id text, version integer, type text, actor text, data json)
     RETURNING seq
+), freed AS (
+    SELECT k.waiting_on <= c.ended AS is_free, k.priority, k.position
+    FROM (SELECT d.child, count(*) AS ended
+          FROM json_array_elements_text($2::json) AS e (id) CROSS JOIN LATERAL (SELECT t.child FROM view.task_deps t WHERE t.parent = e.id OFFSET 0) d
+          GROUP BY d.child) c
+    CROSS JOIN LATERAL (SELECT * FROM view.tasks t WHERE t.id = c.child OFFSET 0) k
+    ORDER BY 1 DESC, 2, 3 LIMIT 1
 )
-SELECT max(w.seq) AS last_seq, EXISTS (SELECT FROM view.task_deps d JOIN json_array_elements_text($2::json) AS e (id) ON d.parent = e.id) AS frees
-FROM written w;
+SELECT w.last_seq, f.is_free, f.priority, f.position FROM (SELECT max(seq) AS last_seq FROM written) w LEFT JOIN freed f ON true;
 
 -- name: run_state
 -- What became of a run. $1 run
@@ -236,6 +262,10 @@ SELECT 'task', h.id, h.version + 1, CASE WHEN h.counts AND h.attempts >= h.max_a
            'next_run_at', CASE WHEN h.counts AND h.attempts < h.max_attempts THEN log.now() + log.backoff(h.attempts) END))
 FROM held h ORDER BY h.id
 RETURNING id, seq;
+
+-- name: lock_tasks
+-- Before the commands below, in the same transaction: see schema.sql. $1 all their tasks, $2 those that are requeued
+SELECT log.lock_tasks($1, $2);
 
 -- name: requeue_task
 -- $1 task id, $2 reason, $3 rest in seconds, $4 last error or null, $5 attempts to go on with, $6 actor
@@ -328,19 +358,20 @@ SELECT e.id, e.seq, e.command_id, e.data FROM log.events e WHERE e.command_id = 
 -- name: sweep_stuck
 -- Takes tasks away from runners that have not been seen for $1 seconds, or that overran their own timeout by as much.
 -- One sweeper at a time; at most $2 tasks. $3 seconds for a runner that does not promise heartbeats (`heartbeat_seconds`
--- in its meta) and has sent none since its claim.
-WITH stuck AS MATERIALIZED (
-    SELECT t.id, t.version, t.run_id, t.attempts, t.max_attempts,
-           CASE WHEN greatest(r.last_seen_at, t.claimed_at) < log.now() - l.seconds * interval '1 second'
-                THEN format('runner %s has not been seen for %s s', g.runner, l.seconds)
-                ELSE format('runner %s did not end the run within its %s s', g.runner, t.timeout_seconds) END AS reason
+-- in its meta) and has sent none since its claim. A sign of life in the future is judged by log.is_silent.
+WITH held AS (
+    SELECT t.id, t.version, t.run_id, t.attempts, t.max_attempts, t.timeout_seconds, g.runner, l.seconds,
+           s.at < log.now() - l.seconds * interval '1 second' OR s.at > log.now() AND log.is_silent(g.runner, g.run_id, l.seconds) AS is_silent,
+           t.started_at + (t.timeout_seconds + $1::float8) * interval '1 second' < log.now() AS is_late
     FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
+    CROSS JOIN LATERAL (SELECT greatest(r.last_seen_at, t.claimed_at) AS at) s
     CROSS JOIN LATERAL (SELECT CASE WHEN r.last_seen_at > t.claimed_at OR r.meta->>'heartbeat_seconds' IS NOT NULL THEN $1::float8
                                     ELSE greatest($1::float8, $3::float8) END AS seconds) l
-    WHERE (greatest(r.last_seen_at, t.claimed_at) < log.now() - l.seconds * interval '1 second'
-           OR t.started_at + (t.timeout_seconds + $1::float8) * interval '1 second' < log.now())
-      AND (SELECT pg_try_advisory_xact_lock(hashtext('elruso'), hashtext('sweep')))
-    ORDER BY t.id LIMIT $2
+    WHERE (SELECT pg_try_advisory_xact_lock(hashtext('elruso'), hashtext('sweep')))
+), stuck AS MATERIALIZED (
+    SELECT h.*, CASE WHEN h.is_silent THEN format('runner %s has not been seen for %s s', h.runner, h.seconds)
+                     ELSE format('runner %s did not end the run within its %s s', h.runner, h.timeout_seconds) END AS reason
+    FROM held h WHERE h.is_silent OR h.is_late ORDER BY h.id LIMIT $2
 )
 INSERT INTO log.events (kind, id, version, type, actor, data)
 SELECT 'task', s.id, s.version + 1, CASE WHEN s.attempts < s.max_attempts THEN 'task.requeued' ELSE 'task.blocked' END, 'system',
@@ -365,9 +396,11 @@ SELECT b.seq,
        extract(epoch FROM (SELECT min(s.due_at) FROM view.scheduled s) - log.now())::float8 AS due_seconds,
        CASE WHEN $6 THEN ARRAY(SELECT g.run_id FROM view.running g WHERE g.runner = $1) END AS held,
        $6 AND EXISTS (SELECT FROM view.running g CROSS JOIN LATERAL (SELECT * FROM view.tasks k WHERE k.id = g.id OFFSET 0) t LEFT JOIN view.runners r ON r.id = g.runner
-               WHERE g.runner <> $1 AND greatest(r.last_seen_at, t.claimed_at) < log.now() - $5::float8 * interval '1 second'
-                     AND (r.last_seen_at > t.claimed_at OR r.meta->>'heartbeat_seconds' IS NOT NULL
-                          OR t.claimed_at < log.now() - $8::float8 * interval '1 second')
+               WHERE g.runner <> $1 AND (greatest(r.last_seen_at, t.claimed_at) < log.now() - $5::float8 * interval '1 second'
+                                         AND (r.last_seen_at > t.claimed_at OR r.meta->>'heartbeat_seconds' IS NOT NULL
+                                              OR t.claimed_at < log.now() - $8::float8 * interval '1 second')
+                      OR greatest(r.last_seen_at, t.claimed_at) > log.now() AND log.is_silent(g.runner, g.run_id,
+                             CASE WHEN r.last_seen_at > t.claimed_at OR r.meta->>'heartbeat_seconds' IS NOT NULL THEN $5 ELSE greatest($5, $8::float8) END))
                   OR t.started_at + (t.timeout_seconds + $5::float8) * interval '1 second' < log.now()) AS stuck
 FROM beat b;
 

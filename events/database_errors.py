@@ -33,6 +33,7 @@ SQLSTATES: dict[str, type[ElRusoError]] = {
     "ER005": Forbidden,
     "ER006": InvalidInput,
     "ER007": Paused,
+    "ER008": Unavailable,
     # Two writers computed the same next version: the unique index settled it.
     "23505": WrongVersion,
 }
@@ -40,8 +41,9 @@ SQLSTATES: dict[str, type[ElRusoError]] = {
 # Text that PostgreSQL cannot hold or parse, numbers out of range; constraints; a value too long for an index.
 DATA_CLASSES = frozenset({"22", "23", "54"})
 
-# The caller did nothing wrong: the same statement may be sent again at once.
-CONFLICTS = frozenset({"40001", "40P01", "23505", "ER001"})
+# The caller did nothing wrong: the same statement may be sent again at once. ER008: the server's clock was set back
+# while the statement ran.
+CONFLICTS = frozenset({"40001", "40P01", "23505", "ER001", "ER008"})
 
 TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})
 LOCK_NOT_AVAILABLE = "55P03"

@@ -1,6 +1,6 @@
 """The commands about directives: propose, apply, reject. Part of `events.commands.Commands`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -87,7 +87,7 @@ Rows = Sequence[Any]
 class Directives:
     """Writes over `writes`; `made_ready` is told the rows of what was written, so that runners wake."""
 
-    def __init__(self, writes: Committer, made_ready: Callable[[Rows], None]) -> None:
+    def __init__(self, writes: Committer, made_ready: Callable[[Rows], Awaitable[None]]) -> None:
         self._writes = writes
         self._made_ready = made_ready
         self._proposing: Batch[Proposals, tuple[Proposed, Rows]] = Batch("propose", _propose, items_max=1)
@@ -105,7 +105,7 @@ class Directives:
         """
         named = [draft if draft.id else replace(draft, id=new_directive_id()) for draft in proposals.drafts]
         proposed, rows = await self._writes.submit(self._proposing, replace(proposals, drafts=named))
-        self._made_ready(rows)
+        await self._made_ready(rows)
         return proposed
 
     async def apply(self, decision: Decision) -> Applied:
@@ -120,7 +120,7 @@ class Directives:
         if isinstance(answer, RequestsMissing):
             raise answer
         applied, rows = answer
-        self._made_ready(rows)
+        await self._made_ready(rows)
         return applied
 
     async def reject(self, decision: Decision) -> None:
@@ -128,17 +128,17 @@ class Directives:
 
         Raises NotFound; IllegalTransition when it was applied.
         """
-        self._made_ready(await self._writes.submit(self._rejecting, decision))
+        await self._made_ready(await self._writes.submit(self._rejecting, decision))
 
     async def record_failure(self, run_id: str, failure: PlannerFailed, actor: str) -> None:
         """Writes that a run of the planner failed; nothing if its end is written already."""
-        self._made_ready(await self._writes.submit(self._recording, (run_id, failure, actor)))
+        await self._made_ready(await self._writes.submit(self._recording, (run_id, failure, actor)))
 
 
 async def _propose(connection: Connection, asked: Sequence[Proposals], resent: bool) -> list[tuple[Proposed, Rows]]:
     [proposals] = asked
     async with connection.transaction():
-        await connection.execute(SQL["lock_proposals"])
+        await connection.execute(SQL["lock_decisions"])
         if resent and proposals.run is not None:
             known = await _recorded(connection, proposals.run.run_id)
             if known is not None:
@@ -156,7 +156,7 @@ async def _propose(connection: Connection, asked: Sequence[Proposals], resent: b
             refused=refused,
             again=not settled,
         )
-        rows = await _write(connection, proposals, settled, ready, proposed)
+        rows = await _write(connection, proposals, settled, proposed)
         rows += await _open(connection, missing, proposals.definitions, proposals.actor)
     return [(proposed, rows)]
 
@@ -185,9 +185,8 @@ async def _settle(
     return settled, refused, ids
 
 
-async def _write(
-    connection: Connection, proposals: Proposals, settled: list[Settled], ready: list[Settled], proposed: Proposed
-) -> list[Any]:
+async def _write(connection: Connection, proposals: Proposals, settled: list[Settled], proposed: Proposed) -> list[Any]:
+    """The database creates the tasks of what is proposed, where nothing is missing (log.react_directives)."""
     cause: int | None = None
     rows: list[Any] = []
     if proposals.run is not None:
@@ -204,8 +203,6 @@ async def _write(
     commands = {draft.id: directive_command(proposals.key, place) for place, draft in enumerate(proposals.drafts)}
     for each in settled:
         rows += await _begin(connection, each.id, each.event, proposals.actor, cause, commands.get(each.id))
-    for each in ready:
-        rows += await connection.fetch(SQL["create_planned_tasks"], each.id, proposals.actor)
     return rows
 
 
@@ -271,7 +268,7 @@ async def _apply(
 ) -> list[tuple[Applied, Rows] | RequestsMissing]:
     [decision] = asked
     async with connection.transaction():
-        state = await _state(connection, decision.directive_id)
+        state = await _locked(connection, decision.directive_id)
         event: DirectiveProposed = catalog.decode("directive.proposed", state["data"])
         if state["status"] == "APPLIED":
             return [(Applied([], len(event.tasks_to_create), again=True), [])]
@@ -299,20 +296,28 @@ async def _apply(
 
 async def _reject(connection: Connection, asked: Sequence[Decision], _resent: bool) -> list[Rows]:
     [decision] = asked
-    state = await _state(connection, decision.directive_id)
-    if state["status"] == "REJECTED":
-        return [[]]
-    if state["status"] != "PENDING":
-        raise IllegalTransition(
-            f"directive {decision.directive_id} was applied; cancel what is not wanted with POST /ops/tasks/ID/cancel"
-        )
     why = f"directive {decision.directive_id} was rejected{f': {decision.reason}' if decision.reason else ''}"
     data = catalog.encode(DirectiveRejected(decision.reason)).decode()
-    return [
-        await connection.fetch(
+    async with connection.transaction():
+        state = await _locked(connection, decision.directive_id)
+        if state["status"] == "REJECTED":
+            return [[]]
+        if state["status"] != "PENDING":
+            raise IllegalTransition(
+                f"directive {decision.directive_id} was applied; "
+                "cancel what is not wanted with POST /ops/tasks/ID/cancel"
+            )
+        rows = await connection.fetch(
             SQL["reject_directive"], decision.directive_id, state["version"], decision.actor, data, why
         )
-    ]
+    return [rows]
+
+
+async def _locked(connection: Connection, directive_id: str) -> Any:
+    """Its state, which nobody changes before the transaction ends. Raises NotFound."""
+    await connection.execute(SQL["lock_decisions"])
+    await connection.fetch(SQL["lock_planned_tasks"], directive_id)
+    return await _state(connection, directive_id)
 
 
 async def _state(connection: Connection, directive_id: str) -> Any:

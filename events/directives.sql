@@ -1,9 +1,13 @@
 -- The commands about directives. What belongs together is written in one transaction; should another writer come first,
 -- the log refuses and the whole is done again.
 
--- name: lock_proposals
--- One proposal at a time: whether something like it is pending is asked before it is written.
-SELECT pg_advisory_xact_lock(hashtext('elruso'), hashtext('propose'));
+-- name: lock_decisions
+-- One decision about directives and requests at a time, beginning before anything is looked at.
+SELECT log.lock_decisions();
+
+-- name: lock_planned_tasks
+-- Claims pass the tasks of the directive $1 by until the decision about it is written.
+SELECT log.lock_tasks(d.task_ids, '{}') FROM view.directives d WHERE d.id = $1;
 
 -- name: proposal_known
 -- What of it is there already. $1 directive ids, $2 task ids, $3 digests
@@ -30,15 +34,6 @@ SELECT e.type, e.data FROM log.events e WHERE e.kind = $1 AND e.id = $2 AND e.ve
 -- Which of the requests $1 are not provided.
 SELECT w.id FROM unnest($1::text[]) WITH ORDINALITY AS w (id, place) LEFT JOIN view.requests r ON r.id = w.id
 WHERE r.status IS DISTINCT FROM 'PROVIDED' ORDER BY w.place;
-
--- name: create_planned_tasks
--- Creates the tasks of the directive $1, those that do not exist. $2 actor
-INSERT INTO log.events (kind, id, version, type, actor, cause, data)
-SELECT 'task', p.id, 1, 'task.created', $2, d.proposed_seq, p.data
-FROM view.directives d CROSS JOIN LATERAL log.planned_tasks(d.id, d.proposed_seq) p
-WHERE d.id = $1 AND NOT EXISTS (SELECT FROM view.tasks t WHERE t.id = p.id)
-ORDER BY p.place
-RETURNING id, seq;
 
 -- name: directive_state
 -- What must be known before anything is decided about the directive $1.

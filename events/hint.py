@@ -25,8 +25,8 @@ PAYLOAD_BYTES_MAX = 7900  # PostgreSQL refuses 8000
 class Hint(Struct, frozen=True):
     """What one or many wake-ups say together. `a | b` says what both say; Hint() says nothing and is false.
 
-    ready is a claim key (priority, position); events is a seq; pings are ids of self-tests. `anything` swallows the
-    rest: use Hint.everything instead of setting it.
+    ready is a claim key (priority, position); events is a seq; pings are ids of self-tests. `anything` may come with a
+    key: look everywhere, and where that is too costly now (events/looks.py), from there.
     """
 
     everything: ClassVar["Hint"]
@@ -40,9 +40,8 @@ class Hint(Struct, frozen=True):
     pings: frozenset[str] = frozenset()
 
     def __or__(self, other: "Hint") -> "Hint":
-        if self.anything or other.anything:
-            return Hint.everything
         return Hint(
+            anything=self.anything or other.anything,
             ready=min((key for key in (self.ready, other.ready) if key is not None), default=None),
             events=max((seq for seq in (self.events, other.events) if seq is not None), default=None),
             pause=self.pause or other.pause,

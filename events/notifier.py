@@ -24,9 +24,17 @@ SEND_SECONDS = 5.0  # a connection on which a hint takes longer is given up
 PATIENCE_SECONDS = 1.0
 FLUSH_SECONDS = 1.0
 NEWS_SECONDS = 0.05  # a busy process would otherwise notify after every commit, for the sake of followers
+QUEUE_FULL = (
+    "the server's queue of notifications is full, so work is found by polling; "
+    "end the session that listens in an open transaction: SELECT * FROM pg_stat_activity ORDER BY xact_start"
+)
 
 _sql = load_statements("events", "notifier.sql")
 log = structlog.get_logger(__name__)
+
+
+class QueueFullError(Exception):
+    """The server takes no notifications at present; the connection is sound."""
 
 
 class Notifier:
@@ -133,7 +141,8 @@ class Notifier:
         try:
             async with asyncio.timeout(self._send_seconds):
                 connection = await self._connect()
-                await connection.execute(_sql["send_hint"], CHANNEL, hint.encode())
+                if not await connection.fetchval(_sql["send_hint"], CHANNEL, hint.encode()):
+                    raise QueueFullError(QUEUE_FULL)
         except Exception as error:  # whatever it was: hints must not end with one that failed
             self._pending |= hint  # said twice does no harm
             await self._recover(error)
@@ -151,7 +160,7 @@ class Notifier:
         if not self._failing:
             self._failing = True
             log.warning("notifier.failing", error=explain(error))
-        if self._connection is not None:
+        if self._connection is not None and not isinstance(error, QueueFullError):
             self._connection.terminate()
             self._connection = None
         await asyncio.sleep(self._backoff.next_delay())

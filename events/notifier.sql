@@ -2,5 +2,5 @@
 
 -- name: send_hint
 -- A statement of its own on a connection that writes nothing else: its commit waits for no disk and no replica.
--- $1 channel, $2 payload
-SELECT pg_notify($1, $2);
+-- False: the server's queue of notifications is full, and nothing was sent. $1 channel, $2 payload
+SELECT log.notify($1, $2);

@@ -55,11 +55,13 @@ class Line(Struct, frozen=True, gc=False):
 
 
 class Written(Struct, frozen=True):
-    """What a batch of reports did: per report a refusal or None, the last seq, and whether children may be free now."""
+    """What a batch of reports did: per report a refusal or None, the last seq, whether tasks may be ready now, and the
+    first place in the queue (priority, position) where children may stand that were set free."""
 
     refusals: list[ElRusoError | None]
     last_seq: int
     frees: bool
+    first: tuple[int, int] | None = None
 
 
 async def write_reports(connection: Connection, reports: Sequence[Report], resent: bool) -> Written:
@@ -83,10 +85,12 @@ async def write_reports(connection: Connection, reports: Sequence[Report], resen
     }
     if resent:
         accepted |= await _confirm(connection, [report for report in reports if _word(report) not in accepted])
+    frees, first = _freed(heard[0]) if heard else (False, None)
     return Written(
         refusals=[None if _word(report) in accepted else _lost(report) for report in reports],
         last_seq=max((row["seq"] for row in (*heard, *ended)), default=0),
-        frees=any(row["frees"] for row in (*heard, *ended)),
+        frees=frees or any(row["frees"] for row in ended),
+        first=first,
     )
 
 
@@ -104,7 +108,12 @@ async def _tell_at(connection: Connection, reports: Sequence[Report]) -> Written
     row: Any = await connection.fetchrow(
         SQL["report_runs_at"], catalog.encode(lines).decode(), catalog.encode(done).decode()
     )
-    return Written([None] * len(reports), row["last_seq"], row["frees"])
+    return Written([None] * len(reports), row["last_seq"], *_freed(row))
+
+
+def _freed(row: Record) -> tuple[bool, tuple[int, int] | None]:
+    """Whether there are children, which another end at the same moment may set free, and where those stand that are."""
+    return row["is_free"] is not None, (row["priority"], row["position"]) if row["is_free"] else None
 
 
 def _word(report: Report) -> tuple[str, int, bool]:

@@ -29,7 +29,7 @@ class Requests:
         self,
         call: Callable[..., Awaitable[list[Any]]],
         announce: Callable[[int], None],
-        made_ready: Callable[[Sequence[Any]], None],
+        made_ready: Callable[[Sequence[Any]], Awaitable[None]],
     ) -> None:
         self._call = call
         self._announce = announce
@@ -76,7 +76,7 @@ class Requests:
         data = encode(event).decode()
         rows = await self._call("change_request", request_id, name, data, actor, again, _json(definition))
         self._tell(rows)
-        self._made_ready([row for row in rows if row["frees"]])
+        await self._made_ready([row for row in rows if row["frees"]])
         if not rows:
             await self._settle(request_id, name)
 

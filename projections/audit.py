@@ -1,5 +1,5 @@
-"""Do the two bookkeepers agree? The log, folded in Python, against every row of every view, in one snapshot; and the
-stored artifacts against the digests that the log holds of them."""
+"""Do the two bookkeepers agree? The log, folded in Python, against every row of every view, in one snapshot; the
+stored artifacts against the digests that the log holds of them; and what must hold between streams (invariants.py)."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ from events.statements import load_statements
 from events.tolerant import read_tolerant
 from projections import rows
 from projections.fold import Fold, brief
+from projections.invariants import Violation, violations
 from projections.rebuild import Connect, Progress, alone
 
 MOST_DIFFERENCES = 100  # are listed; all are counted
@@ -43,18 +44,26 @@ class Difference(Struct, frozen=True):
 
 
 class AuditReport(Struct, frozen=True):
-    """What was compared and what differs. `differences` holds the first MOST_DIFFERENCES of `differing`."""
+    """What was compared and what differs. `differences` holds the first MOST_DIFFERENCES of `differing`, `violations`
+    those of `violating`, which the log says and the views repeat."""
 
     events: int
     rows: dict[str, int]
     differing: int
     differences: list[Difference]
     seconds: float
+    violating: int = 0
+    violations: list[Violation] = []
 
     @property
     def identical(self) -> bool:
         """True when the log and every view agree on every row."""
         return not self.differing
+
+    @property
+    def sound(self) -> bool:
+        """True when they agree, and no two streams contradict each other."""
+        return self.identical and not self.violating
 
     @property
     def compared(self) -> int:
@@ -122,7 +131,16 @@ class _Audit:
         for table in TABLES:
             await self._compare(table)
         await self._compare_artifacts()
-        return AuditReport(self._events, self._rows, self._differing, self._differences, time.monotonic() - begun)
+        violated = list(violations(self._fold))
+        return AuditReport(
+            self._events,
+            self._rows,
+            self._differing,
+            self._differences,
+            time.monotonic() - begun,
+            len(violated),
+            violated[:MOST_DIFFERENCES],
+        )
 
     async def _read_log(self, progress: Progress) -> None:
         last = await last_seq(self._connection)

@@ -201,6 +201,10 @@ class Fold:
                 title=definition.title,
             )
 
+    def task_statuses(self) -> dict[str, str]:
+        """The status of every task, by id."""
+        return {id: state.status for id, state in self._tasks.items()}  # noqa: A001
+
     def _waiting_on(self, id: str) -> int:  # noqa: A002
         parents = (self._tasks.get(parent) for parent in self._parents.get(id, ()))
         return sum(parent is None or parent.status != "done" for parent in parents)

@@ -34,6 +34,7 @@ WITH RECURSIVE moment AS MATERIALIZED (
     FROM view.runners r
     WHERE r.seen_hour >= (SELECT date_bin('1 hour', now - $1::float8 * interval '1 second', timestamptz '1970-01-01 00:00:00+00') FROM moment)
       AND r.last_seen_at > (SELECT now - $1::float8 * interval '1 second' FROM moment) AND r.status = 'alive'
+      AND r.last_seen_at < (SELECT now + $1::float8 * interval '1 second' FROM moment)
 ), day AS (
     SELECT coalesce(sum(c.ended), 0)::bigint AS ended, coalesce(sum(c.failed), 0)::bigint AS failed, min(c.bucket) + interval '24 hours' AS until
     FROM view.run_counts c  -- two bounds, so that the index is walked between them

@@ -1,4 +1,5 @@
--- Runners: who executes. One is online when it has not stopped and was seen within the last $1 seconds. Those who are, and those
+-- Runners: who executes. One is online when it has not stopped and was seen within the last $1 seconds; one seen in the future,
+-- before the clock was set back, and not since, is not. Those who are, and those
 -- seen last, are found by the hour in which they were seen: of the runners that have ever been most are long gone.
 
 -- name: list_runners
@@ -6,7 +7,7 @@
 -- day ago are left out, if they hold nothing.
 SELECT coalesce(json_agg(runner ORDER BY runner.last_seen_at DESC, runner.id), '[]')::text FROM (
     SELECT r.id, r.id AS runner_id,
-           CASE WHEN r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second' THEN 'online' ELSE 'offline' END AS status,
+           CASE WHEN r.status = 'alive' AND abs(extract(epoch FROM log.now() - r.last_seen_at)) < $1::float8 THEN 'online' ELSE 'offline' END AS status,
            log.rfc3339(r.last_seen_at) AS last_seen_at, log.rfc3339(r.started_at) AS started_at, log.rfc3339(r.stopped_at) AS stopped_at,
            log.rfc3339(r.draining_since) AS draining_since, r.draining_by, left(r.draining_reason, 1000) AS draining_reason, r.meta,
            coalesce(held.running, 0) AS running
@@ -20,7 +21,7 @@ SELECT coalesce(json_agg(runner ORDER BY runner.last_seen_at DESC, runner.id), '
 -- As list_runners, the one called $2.
 SELECT row_to_json(runner)::text FROM (
     SELECT r.id, r.id AS runner_id,
-           CASE WHEN r.status = 'alive' AND r.last_seen_at > log.now() - $1::float8 * interval '1 second' THEN 'online' ELSE 'offline' END AS status,
+           CASE WHEN r.status = 'alive' AND abs(extract(epoch FROM log.now() - r.last_seen_at)) < $1::float8 THEN 'online' ELSE 'offline' END AS status,
            log.rfc3339(r.last_seen_at) AS last_seen_at, log.rfc3339(r.started_at) AS started_at, log.rfc3339(r.stopped_at) AS stopped_at,
            log.rfc3339(r.draining_since) AS draining_since, r.draining_by, left(r.draining_reason, 1000) AS draining_reason, r.meta,
            (SELECT count(*) FROM view.running g WHERE g.runner = r.id) AS running
@@ -34,6 +35,7 @@ online AS MATERIALIZED (
     SELECT r.id, r.draining_since, CASE WHEN r.meta->>'unfit' IS NOT NULL THEN r.meta->'unfit' END AS unfit FROM view.runners r
     WHERE r.seen_hour >= (SELECT date_bin('1 hour', log.now() - $1::float8 * interval '1 second', timestamptz '1970-01-01 00:00:00+00'))
       AND r.last_seen_at > (SELECT log.now() - $1::float8 * interval '1 second') AND r.status = 'alive'
+      AND r.last_seen_at < (SELECT log.now() + $1::float8 * interval '1 second')
 )
 SELECT json_build_object(
     'online', (SELECT coalesce(json_agg(first ORDER BY first.id), '[]') FROM (

@@ -19,7 +19,8 @@ CROSS JOIN (SELECT count(*) AS online, count(r.draining_since) AS draining, coun
                        FILTER (WHERE r.meta->>'unfit' IS NOT NULL))[1] AS fault
             FROM view.runners r
             WHERE r.seen_hour >= (SELECT date_bin('1 hour', log.now() - $2::float8 * interval '1 second', timestamptz '1970-01-01 00:00:00+00'))
-              AND r.last_seen_at > (SELECT log.now() - $2::float8 * interval '1 second') AND r.status = 'alive') o
+              AND r.last_seen_at > (SELECT log.now() - $2::float8 * interval '1 second') AND r.status = 'alive'
+              AND r.last_seen_at < (SELECT log.now() + $2::float8 * interval '1 second')) o
 WHERE t.id = $1;
 
 -- name: list_unfinished_parents

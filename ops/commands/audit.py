@@ -14,7 +14,7 @@ from projections.audit import AuditReport, audit
 @option("--json", "as_json", is_flag=True, help="help.json")
 @click.pass_obj
 def audit_command(terminal: Terminal, as_json: bool) -> None:
-    """Fold the log in Python, compare every row of every view. Exit status 0 only when they are identical."""
+    """Fold the log in Python, compare every row of every view, check what must hold between streams."""
     with (
         use_database(terminal.config, terminal.say, "elruso-audit") as database,
         terminal.progress("audit.reading") as show,
@@ -24,7 +24,7 @@ def audit_command(terminal: Terminal, as_json: bool) -> None:
         terminal.show_document(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
     else:
         _tell(terminal, report)
-    if not report.identical:
+    if not report.sound:
         raise SystemExit(1)
 
 
@@ -34,6 +34,10 @@ def _tell(terminal: Terminal, report: AuditReport) -> None:
     for found in report.differences:
         where = f"{found.view}[{found.key}]{f'.{found.column}' if found.column else ''}"
         terminal.show(terminal.text("audit.difference", where=where, log=found.log_says, view=found.view_says))
+    for violation in report.violations:
+        terminal.show(terminal.text(f"audit.{violation.code}", id=violation.id, other=violation.other))
+    if report.violating:
+        terminal.show(terminal.text("audit.violated", violating=report.violating))
     key = "audit.identical" if report.identical else "audit.differs"
     facts = {"events": report.events, "rows": report.compared, "differing": report.differing, "seconds": report.seconds}
     terminal.show(terminal.text(key, **facts))

@@ -5,8 +5,8 @@ from ops.texts.text import Text
 TEXTS = {
     "help.json": Text(es="Salida en JSON.", en="Print JSON."),
     "help.audit": Text(
-        es="Compara el registro con las vistas, fila por fila. Estado 0 solo si son idénticos.",
-        en="Compare the log with the views, row by row. Exit status 0 only when they are identical.",
+        es="Compara el registro con las vistas, fila por fila, y unos flujos con otros. Estado 0 si concuerdan.",
+        en="Compare the log with the views, row by row, and streams with one another. Exit status 0 if they agree.",
     ),
     "audit.reading": Text(es="Leyendo el registro", en="Reading the log"),
     "audit.difference": Text(
@@ -25,6 +25,43 @@ TEXTS = {
         en="DIFFERS: {differing:,} {differing:difference|differences} in {rows:,} {rows:row|rows} ({events:,} "
         "{events:event|events}, {seconds:.1f} s). "
         "`elruso db rebuild` makes the views anew from the log.",
+    ),
+    "audit.violated": Text(
+        es="{violating:,} contradicciones entre flujos: cada evento es legal, pero juntos no deberían haber ocurrido. "
+        "Informa de ellas.",
+        en="{violating:,} contradictions between streams: each event is legal, but together they should not have "
+        "happened. Please report them.",
+    ),
+    "audit.ready_behind_fallen": Text(
+        es="  ✗ La tarea {id} está lista, pero no puede empezar: su tarea previa {other} falló, está bloqueada o se "
+        "canceló. Reencola {other}, o cancela {id}: elruso task requeue {other}",
+        en="  ✗ Task {id} is ready but cannot start: its parent {other} failed, is blocked or was cancelled. "
+        "Requeue {other}, or cancel {id}: elruso task requeue {other}",
+    ),
+    "audit.blocked_without_cause": Text(
+        es="  ✗ La tarea {id} está bloqueada por {other}, que ya no la bloquea. Reencólala: elruso task requeue {id}",
+        en="  ✗ Task {id} is blocked because of {other}, which no longer blocks it. "
+        "Requeue it: elruso task requeue {id}",
+    ),
+    "audit.ran_before_parent": Text(
+        es="  ✗ La tarea {id} se ejecuta antes de que termine su tarea previa {other}. Cancélala: "
+        "elruso task cancel {id}",
+        en="  ✗ Task {id} runs before its parent {other} is done. Cancel it: elruso task cancel {id}",
+    ),
+    "audit.alive_though_rejected": Text(
+        es="  ✗ La tarea {id} sigue viva aunque se rechazó su directiva {other}. Cancélala: elruso task cancel {id}",
+        en="  ✗ Task {id} is alive although its directive {other} was rejected. Cancel it: elruso task cancel {id}",
+    ),
+    "audit.waiting_though_provided": Text(
+        es="  ✗ La directiva {id} no espera nada, pero su tarea {other} no se creó. "
+        "Aplícala: elruso directive apply {id}",
+        en="  ✗ Directive {id} waits for nothing, but its task {other} was not created. "
+        "Apply it: elruso directive apply {id}",
+    ),
+    "audit.pending_though_done": Text(
+        es="  ✗ La directiva {id} está pendiente aunque todas sus tareas terminaron. Aplícala: "
+        "elruso directive apply {id}",
+        en="  ✗ Directive {id} is pending although all its tasks are done. Apply it: elruso directive apply {id}",
     ),
     "help.tail": Text(es="Muestra el registro a medida que crece.", en="Show the log as it grows."),
     "help.tail.after": Text(

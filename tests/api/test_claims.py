@@ -9,6 +9,17 @@ import asyncpg
 from tests.api.serving import WHOLE, Served, bare, data_of, refusal_of
 from tests.support.waiting import eventually
 
+REFUSE_BAD = """
+    CREATE FUNCTION refuse_bad() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'ER002'; END $$;
+    CREATE TRIGGER refuse_bad BEFORE INSERT ON log.events FOR EACH ROW
+        WHEN (NEW.type = 'task.claimed' AND NEW.data->>'runner' = 'bad') EXECUTE FUNCTION refuse_bad();
+"""
+CREATE = """
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    VALUES ('task', 'a', 1, 'task.created', 'human:ana', '{"title": "A"}')
+"""
+
 
 async def test_a_claim_hands_out_the_task_with_its_run(api: Served) -> None:
     """One task with all its fields and the id of the run; then null, or an empty list."""
@@ -67,6 +78,22 @@ async def test_a_named_task(api: Served) -> None:
     again = await api.client.post("/ops/tasks/claim", json={"runner_id": "r2", "task_id": "p"})
     assert (409, "not_eligible") == refusal_of(again)[:2]
     assert "r1" in again.json()["detail"]
+
+
+async def test_a_claim_that_fails_passes_its_turn_on(api: Served, database: str) -> None:
+    """Of two that wait the first is woken and refused by the database; the second has the task without being told."""
+    foreign = await asyncpg.connect(database)
+    await foreign.execute(REFUSE_BAD)
+    waiting = []
+    for place, name in enumerate(("bad", "good"), 1):
+        body = {"runner_id": name, "wait_seconds": 60}
+        waiting.append(asyncio.create_task(api.client.post("/ops/tasks/claim", json=body)))
+        await eventually(lambda place=place: len(api.app.state.live.waiting) == place, describe="it waits")
+    await foreign.execute(CREATE)
+    await foreign.close()
+
+    refused, given = [await asyncio.wait_for(each, 30) for each in waiting]
+    assert (409, "a") == (refused.status_code, data_of(given)["id"])
 
 
 async def test_a_paused_system_hands_out_nothing_and_says_why(api: Served) -> None:

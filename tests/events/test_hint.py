@@ -57,7 +57,7 @@ def test_any_payload_is_a_hint(payload: str) -> None:
         ("e:7,e:48213,e:9", Hint(events=48213)),
         ("p,e:1", Hint(pause=True, events=1)),
         ("d,e:2,p", Hint(drain=True, pause=True, events=2)),
-        ("r:1:1,*,e:5", Hint.everything),
+        ("r:1:1,*,e:5", Hint(anything=True, ready=(1, 1), events=5)),
         ("", Hint.everything),
         ("r:one:two", Hint.everything),
         ("e:-1", Hint.everything),

@@ -1,12 +1,23 @@
 """Where dead rows make a look from the beginning dear, it is made now and then; what is heard of is found at once."""
 
-import pytest
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 
-from events import looks
+import pytest
+from asyncpg import Connection
+from msgspec.structs import replace
+
+from events import claims, looks
 from events.commands import Commands
 from events.connect import Database
-from events.hint import Hint
-from events.task import TaskCreated
+from events.directive import PlannedTask, RequiredRequest
+from events.directives import Proposals
+from events.draft import Draft, DraftTask
+from events.hint import CHANNEL, Hint
+from events.notifier import Notifier
+from events.reports import Report
+from events.request import RequestProvided
+from events.task import TaskCreated, TaskDone
 from tests.support.waiting import eventually
 
 ACTOR = "runner:r"
@@ -106,3 +117,118 @@ async def test_a_heartbeat_goes_on_without_looking(commands: Commands, others: C
     assert resting.held is None
     assert not resting.ready
     assert resting.seq > looked.seq
+
+
+URGENT = TaskCreated("urgent", priority=1)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+REQUEUE = """
+    INSERT INTO log.events (kind, id, version, type, actor, data)
+    SELECT 'task', id, version + 1, 'task.requeued', 'human:ana', '{"reason": "again"}'
+    FROM view.tasks WHERE id = 'urgent'
+"""
+Way = AsyncIterator[None]
+"""Prepares an urgent task, which is not ready yet; then makes it ready."""
+
+
+async def falls_due(others: Commands, _stranger: Connection) -> Way:
+    """It was to rest until long ago; nobody tells of that."""
+    await others.create_tasks([("urgent", replace(URGENT, next_run_at=LONG_AGO))], "human:h")
+    yield
+
+
+async def requeued(others: Commands, _stranger: Connection) -> Way:
+    """It had been cancelled."""
+    await others.create_tasks([("urgent", URGENT)], "human:h")
+    await others.cancel("urgent", None, "human:h")
+    yield
+    await others.requeue("urgent", actor="human:h")
+
+
+async def freed(others: Commands, _stranger: Connection) -> Way:
+    """The one that it waited for is done."""
+    await others.create_tasks([("p", TASK), ("urgent", replace(URGENT, depends_on=["p"]))], "human:h")
+    claimed = await others.claim_task("other", "p", "runner:other")
+    yield
+    await others.report([Report("p", claimed.run_id, TaskDone(claimed.run_id), "runner:other")])
+
+
+async def freed_by_a_runner_that_counts(others: Commands, _stranger: Connection) -> Way:
+    """The same, in the other statement."""
+    await others.create_tasks([("p", TASK), ("urgent", replace(URGENT, depends_on=["p"]))], "human:h")
+    claimed = await others.claim_task("other", "p", "runner:other")
+    yield
+    await others.report([Report("p", claimed.run_id, TaskDone(claimed.run_id), "runner:other", version=3)])
+
+
+async def prioritized(others: Commands, _stranger: Connection) -> Way:
+    """It was less urgent than others before."""
+    await others.create_tasks([("urgent", replace(URGENT, priority=500))], "human:h")
+    yield
+    await others.prioritize("urgent", 1, "human:h")
+
+
+async def handed_back(others: Commands, _stranger: Connection) -> Way:
+    """A runner that leaves gives it back."""
+    await others.create_tasks([("urgent", URGENT)], "human:h")
+    claimed = await others.claim_task("other", "urgent", "runner:other")
+    yield
+    await others.hand_back([("urgent", claimed.run_id)], "leaving", "runner:other")
+
+
+async def risen(others: Commands, _stranger: Connection) -> Way:
+    """It was blocked by its parent, which is requeued and done."""
+    await others.create_tasks([("p", TASK), ("urgent", replace(URGENT, depends_on=["p"]))], "human:h")
+    await others.cancel("p", None, "human:h")
+    yield
+    await others.requeue("p", actor="human:h")
+    claimed = await others.claim_task("other", "p", "runner:other")
+    await others.report([Report("p", claimed.run_id, TaskDone(claimed.run_id), "runner:other")])
+
+
+async def planned(others: Commands, _stranger: Connection) -> Way:
+    """The credential comes that its directive waited for."""
+    tasks = [DraftTask(PlannedTask(id="urgent", title="u", priority=1), 1)]
+    draft = Draft("d", "d", None, [], [], [RequiredRequest("r")], tasks)
+    await others.directives.propose(Proposals([draft], "gpt", "auto"))
+    yield
+    await others.requests.provide("r", RequestProvided(), "human:h")
+
+
+async def requeued_by_a_stranger(others: Commands, stranger: Connection) -> Way:
+    """By psql."""
+    await others.create_tasks([("urgent", URGENT)], "human:h")
+    await others.cancel("urgent", None, "human:h")
+    yield
+    await stranger.execute(REQUEUE)
+
+
+WAYS = [falls_due, requeued, freed, freed_by_a_runner_that_counts, prioritized, handed_back, risen, planned]
+
+
+@pytest.mark.usefixtures("dear")
+@pytest.mark.parametrize("way", [*WAYS, requeued_by_a_stranger])
+async def test_what_becomes_ready_is_not_overtaken(
+    commands: Commands,
+    database: str,
+    stranger: Connection,
+    way: Callable[[Commands, Connection], Way],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While scans rest, whatever makes an urgent task ready names its place, and the next claim begins there."""
+    monkeypatch.setattr(claims, "FLOOR_SECONDS", 0.0)
+    heard: list[Hint] = []
+    async with Notifier(Database(database)) as notifier, Commands(Database(database), notifier=notifier) as others:
+        await commands.claim("r", 1, ACTOR)
+        await commands.claim("r", 1, ACTOR)
+        becoming = way(others, stranger)
+        await anext(becoming)
+        await stranger.add_listener(CHANNEL, lambda *told: heard.append(Hint.parse(str(told[-1]))))
+        await others.create_tasks([("later", TASK)], "human:h")
+        await anext(becoming, None)
+        await eventually(
+            lambda: way is falls_due or any(hint.ready is not None and hint.ready[0] == 1 for hint in heard),
+            describe="the place is named",
+        )
+        for hint in heard:
+            commands.hear(hint)
+        assert ["urgent"] == [task.task_id for task in (await commands.claim("r", 1, ACTOR)).tasks]

@@ -83,14 +83,15 @@ async def test_claim_begins_where_the_hint_says(writer: Connection) -> None:
 
 @pytest.mark.parametrize("name", ["report_runs", "fail_runs"])
 async def test_reports_find_their_tasks_by_key(writer: Connection, name: str) -> None:
-    """Each report looks up one task by its key."""
+    """Each report looks up one task by its key, and the tasks behind it by theirs."""
     rows = await writer.fetch("SELECT id, run_id FROM view.running")
     ids, runs, ones = [row["id"] for row in rows], [row["run_id"] for row in rows], [1] * len(rows)
     data = [f'{{"run_id": {run}, "error": "boom"}}' for run in runs]
     more = (["task.done"] * len(rows), data) if name == "report_runs" else (data, [True] * len(rows))
     nodes = await explain(writer, name, ids, runs, ones, *more, ["runner:r"] * len(rows))
-    [lookup] = scans(nodes, "tasks")
-    assert ("tasks_pkey", 1, HELD) == (lookup["Index Name"], lookup["Actual Rows"], lookup["Actual Loops"])
+    lookups = scans(nodes, "tasks")
+    assert {"tasks_pkey"} == {lookup["Index Name"] for lookup in lookups}
+    assert [(1, HELD)] == [(node["Actual Rows"], node["Actual Loops"]) for node in lookups if node["Actual Loops"]]
 
 
 @pytest.mark.parametrize(
