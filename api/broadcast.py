@@ -20,12 +20,13 @@ from events.event import Event
 from events.follower import Follower
 from events.hint import Hint
 from events.listener import Listener
-from events.log import last_seq
+from events.log import check_within
 from events.outage import Outage
 
 log = structlog.get_logger(__name__)
 
 GAP_SECONDS = 0.05
+BEGIN_SECONDS = 5.0  # until a stream whose log cannot be read is refused
 PAGE = 500
 KEEP_ALIVE = b": still here\n\n"
 
@@ -96,9 +97,25 @@ class Broadcast:
             if not self._viewers:
                 self._stop()
 
+    async def begin(self, viewer: Viewer, after: int | None) -> None:
+        """Nothing that is committed from here on is missed, nor what happened after the seq `after`, if one is given.
+
+        Raises:
+            BeyondTheLog: the log ends before it.
+            Unavailable: the database is away.
+        """
+        try:
+            async with asyncio.timeout(BEGIN_SECONDS):
+                await self._started.wait()
+                if after is None:
+                    self._live.add(viewer)
+                else:
+                    await check_within(self._pool, after)
+        except TimeoutError as error:
+            raise Unavailable("the log cannot be followed now; try again later, or read GET /ops/events") from error
+
     async def frames(self, viewer: Viewer, after: int | None, keep_alive_seconds: float) -> AsyncGenerator[bytes, None]:
-        """What goes out to a viewer: first what happened after the seq `after` (None: nothing), then what happens."""
-        await self._started.wait()
+        """What goes out to a viewer that has begun: what happened after the seq `after`, then what happens."""
         if after is not None:
             async for page in self._catch_up(viewer, after):
                 yield page
@@ -140,7 +157,7 @@ class Broadcast:
         while True:
             try:
                 if self._follower is None:
-                    self._follower = Follower(self._pool, await last_seq(self._pool))
+                    self._follower = await Follower.from_now(self._pool)
                     self._started.set()
                 await self._deliver(self._follower, backoff)
             except Exception as error:  # whatever it is: viewers would wait for ever

@@ -51,8 +51,12 @@ class EventStream(Response):
         self._first = first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream until the end. Raises Unavailable while nothing has been sent yet."""
+        """Stream until the end. Raises Unavailable, BeyondTheLog while nothing has been sent yet.
+
+        Whoever has received the head misses nothing that is written from then on.
+        """
         with self._broadcast.viewer(self._encode) as viewer, self._hold(viewer.cut):
+            await self._broadcast.begin(viewer, self._after)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             sending = asyncio.create_task(self._send_frames(viewer, send, scope["method"] == "HEAD"))
             leaving = asyncio.create_task(wait_for_disconnect(receive))

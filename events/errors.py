@@ -12,6 +12,7 @@
     │   ├── DuplicateId              the id is taken by a task of other content
     │   ├── IdempotencyKeyReused     the idempotency key belongs to a request of other content
     │   ├── NotEligible              the task cannot be claimed now
+    │   ├── BeyondTheLog             the log ends before the event that the caller names
     │   ├── DuplicateDirective       a directive of the same content is pending
     │   ├── RequestsMissing          credentials that it needs are not provided
     │   ├── KeyMissing               the planner has no key for its model
@@ -119,6 +120,13 @@ class NotEligible(Conflict):
     """The task cannot be claimed now."""
 
     code = "not_eligible"
+
+
+class BeyondTheLog(Conflict):
+    """The log ends before the event that the caller names: `facts["last_seq"]`. What it has seen is another log."""
+
+    code = "beyond_the_log"
+    tells = True
 
 
 class DuplicateDirective(Conflict):

@@ -10,27 +10,45 @@ This one delivers the unbroken run of seqs after its position, and stops at a ga
     begins afterwards sees every event up to M that will ever exist: the gaps left were aborted, and stay empty.
 
 No clock is involved, nothing is asked of writers, and a long transaction that does not append holds nobody up.
+
+Whoever follows from now on wants whatever is committed after that, whatever its seq: those that are missing below the
+last one at that moment are asked for again, once their writers are gone.
 """
+
+from collections.abc import Sequence
 
 from asyncpg import Connection
 
 from events.event import Event
-from events.log import read_after
+from events.log import event_of, read_after
 from events.statements import load_statements
+
+RECENT = 10_000  # seqs below the last one, among which a transaction under way may have drawn
 
 _sql = load_statements("events", "follower.sql")
 
 
 class Follower:
-    """Reads the log onward from `after`, over a connection to the primary that is in no transaction of its own."""
+    """Reads the log onward from `after`, over a connection to the primary that is in no transaction of its own.
 
-    def __init__(self, connection: Connection, after: int) -> None:
+    `missing`: seqs up to there that are delivered too, should they still appear.
+    """
+
+    def __init__(self, connection: Connection, after: int, missing: Sequence[int] = ()) -> None:
         self._connection = connection
         self._position = after
+        self._missing = list(missing)
+        self._writers: list[str] | None = None  # who may have drawn these
         self._final = 0  # gaps up to here are empty for good
         self._horizon = 0  # they will be up to here, once …
         self._fence: list[str] = []  # … these transactions have ended
         self._blocked = False
+
+    @classmethod
+    async def from_now(cls, connection: Connection) -> "Follower":
+        """Delivers what was not committed yet when this is called."""
+        row = await connection.fetchrow(_sql["begin_now"], RECENT)
+        return cls(connection, row["last"], row["missing"])
 
     @property
     def position(self) -> int:
@@ -43,10 +61,15 @@ class Follower:
         return self._blocked
 
     async def advance(self, limit: int = 5000) -> list[Event]:
-        """Everything that can safely be delivered now, in seq order, at most `limit` events; possibly nothing.
+        """Everything that can safely be delivered now, in seq order, at most `limit` events (but for those that were
+        missing at the start); possibly nothing.
 
         Raises what asyncpg raises; the position has not moved then.
         """
+        if self._missing:
+            late = await self._read_missing()
+            if late or self._missing:
+                return late
         if self._fence and not await self._has_moved():
             return []
         events = await read_after(self._connection, self._position, limit)
@@ -60,6 +83,16 @@ class Follower:
             self._fence = []  # a gap beyond gets a fence of its own
         self._blocked = safe < len(events)
         return events[:safe]
+
+    async def _read_missing(self) -> list[Event]:
+        """Those that appeared, once no more can; until then nothing."""
+        self._writers, _ = await self._probe(self._writers)
+        self._blocked = bool(self._writers)
+        if self._blocked:
+            return []
+        rows = await self._connection.fetch(_sql["read_seqs"], self._missing)
+        self._missing = []
+        return [event_of(row) for row in rows]
 
     def _safe(self, events: list[Event]) -> int:
         """How many of the events, from the first, have nothing before them that could still appear."""

@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from events.catalog import EVENT_TYPES, encode, kind_of, type_name
 from events.database_errors import DRIVER_ERRORS, from_database
-from events.errors import Conflict
+from events.errors import BeyondTheLog, Conflict
 from events.event import Event
 from events.statements import load_statements
 
@@ -144,6 +144,18 @@ async def last_seq(connection: Connection) -> int:
     """The highest visible seq; 0 when the log is empty. Lower ones may still appear."""
     seq: int = await connection.fetchval(_sql["last_seq"])
     return seq
+
+
+async def check_within(connection: Connection, seq: int) -> None:
+    """Raises BeyondTheLog when the log ends before `seq`, as after a backup was restored: waiting there would silently
+    leave out all that is written until then."""
+    last = await last_seq(connection)
+    if seq > last:
+        raise BeyondTheLog(
+            f"the log ends at {last}, before {seq}: it is not the log that was read before, or a backup was restored; "
+            "read it again from the beginning (after=0), or go on from its end",
+            last_seq=last,
+        )
 
 
 def event_of(row: Record) -> Event:

@@ -41,7 +41,7 @@ async def stream(visit: Visit, query: LiveStart) -> Response:
     first = b""
     if after is None or not 0 <= last - after <= BEHIND_MAX:
         first = b"id: %d\nevent: everything\ndata: \n\n" % last if after is not None else b""
-        after = last
+        after = None
     keep_alive = visit.deps.limits.keep_alive_seconds
     assert visit.caller is not None, "the page asks for a role"
     hold = partial(visit.live.hold_stream, visit.caller, "panel")

@@ -10,7 +10,7 @@ from api.envelope import answer
 from api.event_stream import EventStream
 from api.wire.event import EventFilter, StreamStart
 from events.errors import InvalidInput
-from events.log import read_page
+from events.log import check_within, read_page
 from events.rfc3339 import encode_event
 
 _encoder = msgspec.json.Encoder()
@@ -19,6 +19,8 @@ _encoder = msgspec.json.Encoder()
 async def list_events(call: Call, query: EventFilter) -> Response:
     """A page of the log in order of position. For following it use the stream: a page may miss what commits late."""
     events, following = await read_page(call.deps.pool, query.after, query.limit, query.kind, query.id)
+    if not events and query.after:
+        await check_within(call.deps.pool, query.after)
     data = b"[%b]" % b",".join(map(encode_event, events))
     return answer(data, meta=_encoder.encode({"next": following and str(following)}))
 

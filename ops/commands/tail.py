@@ -5,15 +5,18 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import click
+from asyncpg import Connection
 
 from events.connect import Database
+from events.errors import BeyondTheLog
 from events.event import Event
 from events.follower import Follower
 from events.listener import Listener
-from events.log import last_seq
+from events.log import check_within
 from events.notifier import Notifier
 from events.rfc3339 import encode_event
 from ops.database import use_database
+from ops.errors import OperatorError
 from ops.terminal import Terminal, command, option
 
 Show = Callable[[Event], None]
@@ -56,7 +59,11 @@ async def _follow(database: Database, after: int | None, show: Show, once: bool)
     notifier.start()
     listener.start()
     try:
-        follower = Follower(connection, await last_seq(connection) if after is None else after)
+        if after is None:
+            follower = await Follower.from_now(connection)
+        else:
+            await _check_within(connection, after)
+            follower = Follower(connection, after)
         while True:
             news.clear()
             while events := await follower.advance():
@@ -72,6 +79,13 @@ async def _follow(database: Database, after: int | None, show: Show, once: bool)
         await listener.stop()
         await notifier.stop()
         await connection.close()
+
+
+async def _check_within(connection: Connection, after: int) -> None:
+    try:
+        await check_within(connection, after)
+    except BeyondTheLog as refusal:
+        raise OperatorError("tail.beyond", after=after, last=refusal.facts["last_seq"]) from refusal
 
 
 def _line(event: Event) -> str:

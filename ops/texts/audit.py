@@ -67,6 +67,12 @@ TEXTS = {
     "help.tail.after": Text(
         es="Empieza después de este seq; 0 es el principio.", en="Begin after this seq; 0 is the beginning."
     ),
+    "tail.beyond": Text(
+        es="El registro termina en {last}, antes de {after}: no es el mismo registro, o se restauró una copia. "
+        "Empieza de nuevo: elruso tail --after 0",
+        en="The log ends at {last}, before {after}: it is another log, or a backup was restored. "
+        "Begin again: elruso tail --after 0",
+    ),
     "help.tail.kind": Text(
         es="Solo flujos de este tipo: task, runner, system.", en="Only streams of this kind: task, runner, system."
     ),
