@@ -3,9 +3,13 @@
 One database for each command that comes first, one world in it for each that comes second.
 """
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from random import Random
 from typing import Any
 
+import asyncpg
 import pytest
 from asyncpg import Connection
 
@@ -14,10 +18,12 @@ from events.connect import Database
 from events.directive import PlannedTask, RequiredRequest
 from events.directives import Decision, Proposals
 from events.draft import Draft, DraftTask
+from events.errors import ElRusoError
 from events.reports import Report
 from events.request import RequestDefinition, RequestProvided
 from events.requests import Wanted
 from events.task import TaskCreated, TaskDone, TaskFailed
+from projections.audit import audit
 from tests.races.pairs import Command, play
 from tests.races.stage import HUMAN
 
@@ -196,3 +202,37 @@ async def test_two_commands_about_directives(database: str, connection: Connecti
     audited = await play(database, worlds, DIRECTIVES[first], list(DIRECTIVES.values()))
 
     assert ([], []) == (audited.violations, audited.differences)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(4))
+async def test_six_writers_at_random(database: str, connection: Connection, seed: int) -> None:
+    """What nobody staged: six processes do anything to the same few tasks and directives, all at once."""
+    worlds = [f"w{number}" for number in range(5)]
+    async with AsyncExitStack() as stack:
+        writers = [await stack.enter_async_context(Commands(Database(database))) for _ in range(6)]
+        await prepare_tasks(writers[0], connection, worlds)
+        await prepare_directives(writers[0], connection, worlds)
+        await asyncio.gather(*(write_at_random(each, worlds, Random(f"{seed} {n}")) for n, each in enumerate(writers)))
+
+    audited = await audit(lambda: asyncpg.connect(database), lambda *_: None)
+    assert ([], []) == (audited.violations, audited.differences)
+
+
+async def write_at_random(commands: Commands, worlds: list[str], chance: Random) -> None:
+    """Two hundred commands; most of them are refused, some are too late."""
+    everything = [
+        command for name, command in (TASKS | DIRECTIVES).items() if not name.endswith(("done", "good", "fails"))
+    ]
+    for _ in range(200):
+        with suppress(ElRusoError):
+            await chance.choice(everything)(commands, chance.choice(worlds), {})
+        if chance.random() < 0.3:
+            await finish_one(commands, chance)
+
+
+async def finish_one(commands: Commands, chance: Random) -> None:
+    """Claims something and says how it went."""
+    for claimed in (await commands.claim("r", 1, "runner:r")).tasks:
+        end = chance.choice([TaskDone(claimed.run_id), TaskFailed(claimed.run_id, "boom")])
+        await commands.report([Report(claimed.task_id, claimed.run_id, end, "runner:r", retry=False)])
