@@ -10,7 +10,7 @@ from asyncpg import Connection
 
 from events import task
 from events.catalog import EVENT_TYPES, TRANSITIONS
-from events.errors import SQLSTATES
+from events.database_errors import SQLSTATES
 from ops.migrate import schema_sql
 from tests.projections.history import append, claim, create, execute
 
