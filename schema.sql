@@ -37,7 +37,7 @@
 -- the other way round, whatever the statistics said when the plan was cached (an empty table looks like a good place
 -- to start, until it is not empty any more).
 --
--- Lock order, everywhere (docs/adr/0030): the decision lock, rows of `ready` that a command is about to take from the queue,
+-- Lock order, everywhere (docs/adr/0032): the decision lock, rows of `ready` that a command is about to take from the queue,
 -- parents of what is requeued, then what the INSERT locks: versions of streams, tasks by id, ready / scheduled by key,
 -- running by run, a row of task_counts, one of run_counts, directives by id.
 --
