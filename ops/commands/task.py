@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import click
 
+from api.panel.engine import said
 from events.execution import ExecutorName
 from events.ids import in_path
 from ops.client import Client
@@ -69,7 +70,7 @@ def list_command(terminal: Terminal, /, as_json: bool, **query: Any) -> None:
     if not tasks:
         terminal.say("task.none")
         return
-    shown = [each | {"attempts": f"{each['attempts']}/{each['max_attempts']}"} for each in tasks]
+    shown = [_shown(each, terminal) for each in tasks]
     terminal.show_table(COLUMNS, [[each[name] for name, _ in COLUMNS] for each in shown])
 
 
@@ -114,6 +115,11 @@ def cancel(terminal: Terminal, task_id: str, reason: str | None) -> None:
     """Cancel a task, taking it from its runner."""
     Client(terminal.config).ask("POST", f"{_path(task_id)}/cancel", body={"reason": reason} if reason else {})
     terminal.say("task.cancelled", id=task_id)
+
+
+def _shown(task: dict[str, Any], terminal: Terminal) -> dict[str, Any]:
+    error = task["last_error"] and said(task["last_error"], terminal.language)
+    return task | {"attempts": f"{task['attempts']}/{task['max_attempts']}", "last_error": error}
 
 
 def _path(task_id: str) -> str:

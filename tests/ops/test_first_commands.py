@@ -70,6 +70,17 @@ async def test_a_task_is_checked_before_it_is_made(database: str, tmp_path: Path
     assert [] == [words for words, said in zip(wrong.values(), printed, strict=True) if words not in said]
 
 
+async def test_an_error_of_the_engine_is_in_the_operators_language(database: str, tmp_path: Path) -> None:
+    """The log has it in English; what a command printed stays as it is."""
+    async with serving(database) as api:
+        await api.post("/ops/tasks", {"id": "t", "title": "T"})
+        run = (await api.claim("r"))["run_id"]
+        await api.patch(f"/runs/{run}", {"status": "failed", "error": "step 1 (test): exit code 3: boom"})
+        english, spanish = await call(api, database, tmp_path, ["task", "list"], ["--lang", "es", "task", "list"])
+    assert "step 1 (test): exit code 3: boom" in english
+    assert "paso 1 (test): código de salida 3: boom" in spanish
+
+
 async def test_the_result_of_a_run_is_shown(database: str, tmp_path: Path) -> None:
     """`task show` has what the handler returned."""
     async with serving(database) as api:
