@@ -124,15 +124,15 @@ async def quietly(database: str, kind: str, stream: str, event_type: str, versio
     await connection.close()
 
 
-@pytest.mark.parametrize(("hidden", "first"), [(5, "hidden"), (100, "hidden"), (200, "new")])
+@pytest.mark.parametrize(("hidden", "first"), [(5, "hidden"), (100, "hidden"), (200, "fresh")])
 async def test_claims_come_in_claim_order(api: Served, database: str, hidden: int, first: str) -> None:
     """A task that is ready and comes before the new one goes first; the new one stays for the next claim."""
     waiting = await waiting_claim(api, limit=1)
     await quietly(database, "task", "hidden", "task.created", 1, f'{{"title":"T","priority":{hidden}}}')
-    await api.post("/ops/tasks", {"id": "new", "title": "N"})
+    await api.post("/ops/tasks", {"id": "fresh", "title": "N"})
 
     assert [first] == [task["id"] for task in await soon(waiting)]
-    assert {"hidden", "new"} - {first} == {(await api.claim())["id"]}
+    assert {"hidden", "fresh"} - {first} == {(await api.claim())["id"]}
 
 
 async def test_a_scheduled_task_that_fell_due_goes_first(api: Served, database: str) -> None:
@@ -141,10 +141,10 @@ async def test_a_scheduled_task_that_fell_due_goes_first(api: Served, database: 
         waiting = await waiting_claim(api)
         data = '{"title":"D","priority":1,"next_run_at":"2020-01-01T00:00:00Z"}'
         await quietly(database, "task", "due", "task.created", 1, data)
-        await api.post("/ops/tasks", {"id": "new", "title": "N"})
+        await api.post("/ops/tasks", {"id": "fresh", "title": "N"})
 
         assert "due" == (await soon(waiting))["id"]
-        assert "new" == (await api.claim())["id"]
+        assert "fresh" == (await api.claim())["id"]
 
 
 async def test_a_paused_system_hands_nothing_over(api: Served, database: str) -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from events.ids import in_path
 from tests.api.serving import Served, serving
 from tests.panel.test_directives import propose
 from tests.panel.test_pages import page, post, shown_digest
@@ -62,7 +63,7 @@ async def test_reasons_that_were_typed_stay(api: Served) -> None:
     """Pause, drain and many at once: the page of the form, its reason in place; the query it had in its address too."""
     await api.post("/ops/runner/heartbeat", {"runner_id": "r/ü", "status": "started"})
     await api.post("/ops/tasks", {"id": "t", "title": "T"})
-    drained = await refused(api, "/panel/runners/r/%C3%BC/drain", {"reason": "x" * 1001})
+    drained = await refused(api, f"/panel/runners/{in_path('r/ü')}/drain", {"reason": "x" * 1001})
     assert re.search(r'<details class="confirm" id="drain-r/ü" open>', drained)
     assert 'value="' + "x" * 1001 in drained
     paused = await refused(api, "/panel/pause", {"reason": "why <b>", "more": "1"})

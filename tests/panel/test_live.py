@@ -49,7 +49,7 @@ async def test_who_slept_for_long_looks_at_everything(api: Served) -> None:
     await api.commands.create_tasks(tasks, "human:ana")
     async with watching(api, params={"after": "1"}) as said:  # type: ignore[arg-type]
         assert [f"id: {BEHIND_MAX + 10}", "event: everything"] == [await anext(said), await anext(said)]
-        await api.commands.create_tasks([("new", TaskCreated("T"))], "human:ana")
+        await api.commands.create_tasks([("fresh", TaskCreated("T"))], "human:ana")
         assert f"id: {BEHIND_MAX + 11}" in [await anext(said), await anext(said)]
 
 
