@@ -81,7 +81,7 @@ async def test_a_killed_push_leaves_nothing(workspace: Workspace, database: str)
     await eventually(lambda: looking.fetchval(GONE), describe="its session is gone")
     assert 0 == await looking.fetchval("SELECT count(*) FROM log.events")
     assert 0 == (await asyncio.to_thread(workspace.sync, "push")).returncode
-    assert 9 == await looking.fetchval("SELECT count(*) FROM log.events WHERE kind = 'task'")
+    assert 6 == await looking.fetchval("SELECT count(*) FROM log.events WHERE kind = 'task'")
     await looking.close()
     await blocking.close()
 

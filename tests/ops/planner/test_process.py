@@ -197,7 +197,7 @@ async def test_the_command_line(database: str, tmp_path: Path, model: OpenAiServ
 
         assert "# State of the project" in await elruso("gpt", "compose")
         ran = await elruso("gpt", "run")
-        assert "1 directives, 0 tasks · gpt-4.1, 1200 tokens, $0.0036" in ran
+        assert "1 directive, 0 tasks · gpt-4.1, 1200 tokens, $0.0036" in ran
         directive = ran.split()[0]
         assert "Green builds" in await elruso("directive", "list")
         preview = await elruso("directive", "preview", directive)
