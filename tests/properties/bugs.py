@@ -45,8 +45,8 @@ BUGS = [
     Bug("a count is wrong", "cancelled = cancelled + delta[6]", "cancelled = cancelled + abs(delta[6])"),
     Bug(
         "a life that is recalled starts when it was claimed",
-        "(s.definition).next_run_at), s.times[1], s.times[2], s.times[3]",
-        "(s.definition).next_run_at), s.times[1], s.times[2], s.times[2]",
+        "(s.definition).next_run_at)), s.times[1], s.times[2], s.times[3]",
+        "(s.definition).next_run_at)), s.times[1], s.times[2], s.times[2]",
     ),
     Bug("a requeue keeps its old place", "position = coalesce(m.ready_seq, t.position)", "position = t.position"),
 ]
