@@ -134,7 +134,7 @@ class Stage:
         assert report.identical, report.differences[:3]
 
     def _each(self, row: asyncpg.Record) -> Iterator[tuple[str, Any]]:
-        return ((path, name) for what, paths in OF_ONE.items() for name in (row[what] or [])[:8] for path in paths)
+        return ((path, name) for what, paths in OF_ONE.items() for name in (row[what] or [])[:4] for path in paths)
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         response: httpx.Response = await self._api.client.request(method, path, json=body)
