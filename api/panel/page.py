@@ -33,7 +33,7 @@ from api.peer import refuse_steps
 from api.permissions import ANYONE
 from api.screening import refuse_secrets
 from events.errors import DatabaseFault, ElRusoError, Forbidden, InvalidInput, NotFound
-from events.ids import from_path
+from events.ids import from_path, in_path
 
 FORM_BYTES = 4 << 20
 FIELDS_MAX = 20_000
@@ -72,7 +72,7 @@ class Page(Entry, frozen=True, dict=True):
         if visit.form is None or not (self.roles is ANYONE or visit.may(self.roles)):
             return None
         request, form = visit.request, visit.form
-        page = re.sub(r"\{(\w+)(?::path)?\}", lambda name: quote(request.path_params[name[1]], safe="/"), self.path)
+        page = self._address(request)
         fields = _query_of_page(form, page, request, self.reads.get("query"))
         form.page = f"{page}?{urlencode(fields)}" if fields else page
         form.refusal = Refusal(*_words(visit, refusal), field=_field_of(refusal))
@@ -96,12 +96,17 @@ class Page(Entry, frozen=True, dict=True):
             found["query"] = read_fields(request.query_params.multi_items(), self.reads["query"])
         if request.method == "POST":
             fields = _form_fields(await read_body(request, FORM_BYTES))
-            visit.form = TypedForm(quote(request.scope["path"]), fields)
+            visit.form = TypedForm(self._address(request), fields)
         if "form" in self.reads:
             if self.secrets == "refuse":
                 await asyncio.to_thread(refuse_secrets, [value for _, value in fields], deps.screen)
             found["form"] = read_fields(fields, self.reads["form"])
         return found
+
+    def _address(self, request: Request) -> str:
+        """The path of this page for the ids of a request, as templates write it."""
+        ids = request.path_params
+        return re.sub(r"\{(\w+)(?::path)?\}", lambda name: in_path(from_path(ids[name[1]])), self.path)
 
     def _path_value(self, name: str, request: Request) -> Any:
         text = from_path(request.path_params[name])

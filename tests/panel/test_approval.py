@@ -105,7 +105,7 @@ async def test_too_large_to_be_approved_here(manual: Served, monkeypatch: pytest
     path = await propose(manual, *({"title": f"t{place}", "steps": steps("y" * 900)} for place in range(9)))
     whole = await page(manual, f"{path}?whole=1")
     assert "too large to be approved here" in whole
-    assert "commands are not shown." in whole
+    assert "1 command is not shown." in whole
     assert "" == shown_digest(whole)
     await manual.post(path.replace("/panel", "/ops") + "/apply")
     assert 9 == len(await manual.get("/ops/tasks"))
