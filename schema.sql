@@ -37,7 +37,7 @@
 -- the other way round, whatever the statistics said when the plan was cached (an empty table looks like a good place
 -- to start, until it is not empty any more).
 --
--- Lock order, everywhere (docs/adr/0032): the decision lock, rows of `ready` that a command is about to take from the queue,
+-- Lock order, everywhere (docs/adr/0033): the decision lock, rows of `ready` that a command is about to take from the queue,
 -- parents of what is requeued, then what the INSERT locks: versions of streams, tasks by id, ready / scheduled by key,
 -- running by run, a row of task_counts, one of run_counts, directives by id.
 --
@@ -334,7 +334,7 @@ CREATE TRIGGER append_0_mark BEFORE INSERT ON log.events FOR EACH STATEMENT
 
 -- Types must be known; `at` must be the clock's own word, not the writer's; envelope and data must keep to log.rules. Our own
 -- sessions made the six types of which most events are from Structs that were checked at the door, so of those theirs are not
--- checked again (docs/adr/0028); nor is what follows from other events (log.react). Which types a statement holds is noted in
+-- checked again (docs/adr/0030); nor is what follows from other events (log.react). Which types a statement holds is noted in
 -- elruso.types (sorted), and in elruso.children whether it creates tasks that depend on others: so a fold need not read
 -- the batch to know that it has nothing to do. A statement may also say beforehand, in elruso.brings, that it brings
 -- events of one type and no children: then folds that have to do with others are not even started (log.attach_folds).
@@ -662,7 +662,7 @@ END $$;
 -- Stores an artifact of a run in flight, once: the event that ends the run carries its digest. The lock on the run's row
 -- waits for an end under way, and an end waits for it, so what the end seals is what was stored before it. A runner of the
 -- first El Ruso stores after the end: for a quarter of an hour that is taken, where the run has none of this kind, and
--- marked as late (docs/adr/0030). Answers
+-- marked as late (docs/adr/0032). Answers
 --
 --     stored   it is there, now or from before with the same content
 --     late     the same, but it came after the end

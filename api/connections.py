@@ -1,4 +1,4 @@
-"""Time limits of connections, and which ones are closed when there are too many (docs/adr/0031).
+"""Time limits of connections, and which ones are closed when there are too many (docs/adr/0029).
 
 A connection is in one of four phases. The server waits for the client in `head`, `body` and `idle`; in `answer` the
 client waits for the server. Only connections that the server waits for are closed to make room, never one whose request

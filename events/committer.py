@@ -3,7 +3,7 @@
 While one batch is in flight the next one gathers; there is no timer. Each caller gets its own answer. A batch that is
 refused is halved until the refusal has found the one item it belongs to, so a bad item refuses only itself. A batch
 that meets a transient condition (events/database_errors.py) is halved too, and tried again after a delay, so an item
-that waits for another session's lock delays none of the others (docs/adr/0029).
+that waits for another session's lock delays none of the others (docs/adr/0031).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The one place where errors of PostgreSQL and its driver become ours (docs/adr/0029).
+"""The one place where errors of PostgreSQL and its driver become ours (docs/adr/0031).
 
 refusal     class ER, which schema.sql raises, and 22, 23, 54: the data's fault. The same would be refused again.
 conflict    another session came first. The same statement may be sent again at once.

@@ -4,7 +4,7 @@ ALTER TABLE log.artifacts ADD COLUMN late boolean NOT NULL DEFAULT false;
 -- Stores an artifact of a run in flight, once: the event that ends the run carries its digest. The lock on the run's row
 -- waits for an end under way, and an end waits for it, so what the end seals is what was stored before it. A runner of the
 -- first El Ruso stores after the end: for a quarter of an hour that is taken, where the run has none of this kind, and
--- marked as late (docs/adr/0030). Answers
+-- marked as late (docs/adr/0032). Answers
 --
 --     stored   it is there, now or from before with the same content
 --     late     the same, but it came after the end

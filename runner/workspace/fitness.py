@@ -1,7 +1,7 @@
 """Whether this machine is fit for runs: the runner's home, its disks, and the operator's repository.
 
 When one of them fails, an unmounted network file system for instance, every run fails, whatever its task. So a runner
-that is unfit claims nothing and checks again; the runs that were hit are given back (docs/adr/0033).
+that is unfit claims nothing and checks again; the runs that were hit are given back (docs/adr/0028).
 """
 
 import asyncio

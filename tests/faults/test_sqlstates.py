@@ -1,6 +1,6 @@
 """Every class of SQLSTATE, met by claims, reports, heartbeats and queries: runners over PostgreSQL and HTTP, the API.
 
-Afterwards work goes on, nothing is lost, nothing happened twice, and no log holds a traceback (docs/adr/0029).
+Afterwards work goes on, nothing is lost, nothing happened twice, and no log holds a traceback (docs/adr/0031).
 """
 
 from collections.abc import AsyncIterator, Sequence
