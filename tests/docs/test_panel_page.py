@@ -7,7 +7,7 @@ from api.panel.pages import PAGES
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 MACHINERY = {"/panel/static/{name}", "/panel/{rest}", "/panel/runs/{run_id}/output"}  # of the pages, not for people
-DOWNLOADS = {"/panel/runs/{run_id}/output.log", "/panel/runs/{run_id}/changes.patch"}
+DOWNLOADS = {f"/panel/runs/{{run_id}}/{name}" for name in ("output.log", "changes.patch", "result.json")}
 
 
 def test_every_page_is_told_of() -> None:
