@@ -59,7 +59,8 @@ class DirectiveProposed(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     """A directive, whole. Its tasks stand parents before children.
 
     `digest` is that of its content, by which a second one of the same content is known. `notes` say what was changed
-    or ignored in what was proposed.
+    in what was proposed. `extra`: the fields that our contract does not know, by their place (`scope_type`,
+    `tasks_to_create[0].owner`), as they were proposed.
     """
 
     title: Line
@@ -72,6 +73,10 @@ class DirectiveProposed(Struct, frozen=True, forbid_unknown_fields=True, omit_de
     tasks_to_create: list[PlannedTask] = field(default_factory=list)
     planner_run: StreamId | None = None
     notes: list[Text] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_depth("extra", self.extra)
 
 
 class DirectiveApplied(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

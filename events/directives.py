@@ -13,13 +13,24 @@ from events import catalog
 from events.committer import Batch, Committer
 from events.directive import Approval, DirectiveApplied, DirectiveProposed, DirectiveRejected, RequiredRequest
 from events.draft import Draft
-from events.errors import Conflict, IllegalTransition, InvalidInput, NotFound, RequestsMissing, TooLarge, Unprocessable
+from events.errors import (
+    Conflict,
+    DuplicateDirective,
+    DuplicateId,
+    IllegalTransition,
+    InvalidInput,
+    NotFound,
+    RequestsMissing,
+    TooLarge,
+    UnknownDependency,
+    Unprocessable,
+)
 from events.idempotency_key import directive_command, reused
 from events.ids import new_directive_id
 from events.planner import PlannerCompleted, PlannerFailed, RefusedProposal
 from events.request import RequestDefinition
 from events.requests import SQL as REQUESTS_SQL
-from events.settling import Settled, Settling
+from events.settling import Known, Settled, Settling
 from events.statements import load_statements
 
 SQL = load_statements("events", "directives.sql")
@@ -38,9 +49,9 @@ class PlannerReport(Struct, frozen=True):
 
 
 class Proposals(Struct, frozen=True):
-    """What is proposed in one go, all or nothing; with a `run`, also the event that says so.
+    """What is proposed in one go; with a `run`, also the event that says so.
 
-    `actor` proposes. Of a run, what cannot be taken is left out and told; of anybody else it is refused.
+    `actor` proposes. Of a run, or when `lenient`, what cannot be taken is left out and told; else it is refused.
     """
 
     drafts: list[Draft]
@@ -50,6 +61,7 @@ class Proposals(Struct, frozen=True):
     run: PlannerReport | None = None
     key: UUID | None = None
     """The client's idempotency key."""
+    lenient: bool = False
 
 
 class Proposed(Struct, frozen=True):
@@ -101,7 +113,7 @@ class Directives:
         With the approval `auto` their tasks are created too, but for those of directives whose required requests are
         not provided: these requests are opened, and the tasks follow when the last one is provided.
 
-        Raises (without a run): DuplicateId, DuplicateDirective, UnknownDependency, IdempotencyKeyReused.
+        Raises (without a run): IdempotencyKeyReused; unless lenient DuplicateId, DuplicateDirective, UnknownDependency.
         """
         named = [draft if draft.id else replace(draft, id=new_directive_id()) for draft in proposals.drafts]
         proposed, rows = await self._writes.submit(self._proposing, replace(proposals, drafts=named))
@@ -175,7 +187,12 @@ async def _settle(
     refused: list[RefusedProposal] = []
     ids: list[str] = []
     for draft in drafts:
-        outcome = settling.settle(draft)
+        try:
+            outcome: Settled | Known | RefusedProposal = settling.settle(draft)
+        except (DuplicateId, DuplicateDirective, UnknownDependency) as refusal:
+            if not proposals.lenient:
+                raise
+            outcome = RefusedProposal(draft.title, refusal.detail)
         if isinstance(outcome, RefusedProposal):
             refused.append(outcome)
             continue
@@ -303,9 +320,9 @@ async def _reject(connection: Connection, asked: Sequence[Decision], _resent: bo
         if state["status"] == "REJECTED":
             return [[]]
         if state["status"] != "PENDING":
+            name = decision.directive_id
             raise IllegalTransition(
-                f"directive {decision.directive_id} was applied; "
-                "cancel what is not wanted with POST /ops/tasks/ID/cancel"
+                f"directive {name} was applied; cancel what is not wanted with POST /ops/tasks/ID/cancel"
             )
         rows = await connection.fetch(
             SQL["reject_directive"], decision.directive_id, state["version"], decision.actor, data, why

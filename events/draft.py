@@ -1,6 +1,7 @@
 """A proposal that passed the guardrails: everything about it is settled but its ids, which the log decides about."""
 
 import hashlib
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
@@ -34,6 +35,7 @@ class Draft(Struct, frozen=True):
     required_requests: list[RequiredRequest]
     tasks: list[DraftTask]
     notes: list[str] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -67,6 +69,7 @@ class Draft(Struct, frozen=True):
             tasks_to_create=planned,
             planner_run=run,
             notes=self.notes,
+            extra=self.extra,
         )
 
     def is_content_of(self, event: DirectiveProposed) -> bool:

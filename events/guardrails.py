@@ -43,7 +43,7 @@ NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # written as JSON, after an even n
 def check(proposed: Proposed, redact: Redact) -> Checked:
     """Hold a proposal against the guardrails. All that is wrong is told at once, but never with a secret in it."""
     proposal = proposed.proposal
-    text = msgspec.json.encode(proposal).decode()
+    text = msgspec.json.encode([proposal, proposed.extra]).decode()
     if redact(text) != text:
         return Checked(redact(proposal.title), None, [SECRET])
     tasks = proposal.tasks_to_create or []
@@ -67,6 +67,7 @@ def check(proposed: Proposed, redact: Redact) -> Checked:
         required_requests=_once(proposal),
         tasks=planned,
         notes=[*map(redact, proposed.notes), *resolver.notes, *map(_note_of_id, refused_ids)],
+        extra=proposed.extra,
     )
     return Checked(proposal.title, draft, [])
 

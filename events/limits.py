@@ -62,14 +62,15 @@ def shortened(text: str, limit: int) -> str:
 
 def check_depth(name: str, value: Any) -> None:
     """Raises ValueError for free JSON with containers more than DEPTH_MAX levels deep."""
-    if _is_deeper(value, DEPTH_MAX):
+    if is_deeper(value, DEPTH_MAX):
         raise ValueError(f"`{name}` must not be nested more than {DEPTH_MAX} levels deep")
 
 
-def _is_deeper(value: Any, depth: int) -> bool:
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether free JSON has containers more than `depth` levels deep."""
     if not isinstance(value, dict | list):
         return False
     if depth == 0:
         return True
     items = value.values() if isinstance(value, dict) else value
-    return any(_is_deeper(item, depth - 1) for item in items)
+    return any(is_deeper(item, depth - 1) for item in items)

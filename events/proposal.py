@@ -1,7 +1,8 @@
 """A directive as somebody proposes it: a planner, the model behind it, or a person who pastes the model's answer.
 
-The shape is the first El Ruso's: an array of directives, or an object with `directives`. What is missing has its
-default, a null counts as missing, an unknown field is ignored and noted; a value of the wrong type is a problem.
+The shape is the first El Ruso's, in either of its contracts (events/later_contract.py): an array of directives, or an
+object with `directives`. What is missing has its default, a null counts as missing, an unknown field is kept as it is
+and noted; a value of the wrong type is a problem.
 """
 
 import re
@@ -14,11 +15,14 @@ from msgspec import inspect as shapes
 
 from events.errors import InvalidInput
 from events.json_text import why_invalid
-from events.limits import Line, MaxAttempts, check_depth
+from events.later_contract import translate
+from events.limits import DEPTH_MAX, Line, MaxAttempts, check_depth, is_deeper
 from events.task import Phase
 
 TASKS_MAX = 100
 NOTES_MAX = 50
+EXTRA_BYTES = 100_000
+"""Room for the unknown fields of a directive, as JSON."""
 
 Id = Annotated[str, Meta(min_length=1, max_length=150, pattern=r"^(?![\s\S]*[\x00-\x1f\x7f])")]
 Text = Annotated[str, Meta(max_length=200_000)]
@@ -89,10 +93,11 @@ class DirectiveProposal(Struct, frozen=True, kw_only=True):
 
 
 class Proposed(Struct, frozen=True):
-    """A directive that has the right shape, and what was ignored in it."""
+    """A directive that has the right shape, what is noted about it, and its unknown fields by their place in it."""
 
     proposal: DirectiveProposal
     notes: list[str]
+    extra: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Reading(Struct, frozen=True):
@@ -112,20 +117,32 @@ def read_answer(text: str) -> Reading:
         InvalidInput: there is no JSON in it, or not the JSON of directives.
     """
     found = find_json(text)
-    raws = found.get("directives", [found] if "title" in found else None) if isinstance(found, dict) else found
+    is_one = isinstance(found, dict) and ("title" in found or "objective" in found)
+    raws = found.get("directives", [found] if is_one else None) if isinstance(found, dict) else found
     if not isinstance(raws, list):
         raise InvalidInput('expected an array of directives, or an object {"directives": [...]}')
     reading = Reading([], [])
-    for number, raw in enumerate(raws):
-        place = f"directives[{number}]"
+    for number, given in enumerate(raws):
+        raw, place = translate(given), f"directives[{number}]"
         try:
             proposal = msgspec.convert(raw, DirectiveProposal)
         except msgspec.ValidationError as error:
             reading.problems.extend(_problems(raw, place, error))
         else:
-            notes = [f"ignored an unknown field: {name}" for name in _strange(raw, _DIRECTIVE, place)]
-            reading.directives.append(Proposed(proposal, notes[:NOTES_MAX]))
+            reading.directives.append(_keep(proposal, dict(_strange(raw, _DIRECTIVE, ""))))
     return reading
+
+
+def _keep(proposal: DirectiveProposal, extra: dict[str, Any]) -> Proposed:
+    """The proposal with its unknown fields, as far as there is room for them; what is not kept is noted."""
+    kept: dict[str, Any] = {}
+    notes, room = [], EXTRA_BYTES
+    for place, value in extra.items():
+        room -= len(msgspec.json.encode(value))
+        if room >= 0 and len(kept) < NOTES_MAX and not is_deeper([value], DEPTH_MAX - 1):
+            kept[place] = value
+        notes.append(f"{'kept' if place in kept else 'ignored'} an unknown field: {place}")
+    return Proposed(proposal, notes[:NOTES_MAX], kept)
 
 
 def find_json(text: str) -> Any:
@@ -151,6 +168,12 @@ def _candidates(text: str) -> Iterator[str]:
         yield text[min(starts) : end + 1]
 
 
+def split_problem(problem: str) -> tuple[str, str]:
+    """The place of a problem, and what it is."""
+    place, _, what = problem.partition(": ")
+    return (place, what) if what else ("the answer", place)
+
+
 def _problems(raw: Any, place: str, error: msgspec.ValidationError) -> Iterator[str]:
     """Each task's own problem, so that all can be mended at once; else the one that was found."""
     tasks = raw.get("tasks_to_create") if isinstance(raw, dict) else None
@@ -173,8 +196,8 @@ def _placed(error: msgspec.ValidationError, place: str) -> str:
 _DIRECTIVE = shapes.type_info(DirectiveProposal)
 
 
-def _strange(raw: Any, shape: shapes.Type, place: str) -> Iterator[str]:
-    """The places of fields that the shape does not know."""
+def _strange(raw: Any, shape: shapes.Type, place: str) -> Iterator[tuple[str, Any]]:
+    """The fields that the shape does not know, by their place, like `tasks_to_create[0].owner`."""
     match shape:
         case shapes.UnionType():
             for option in shape.types:
@@ -185,7 +208,8 @@ def _strange(raw: Any, shape: shapes.Type, place: str) -> Iterator[str]:
         case shapes.StructType() if isinstance(raw, dict):
             known = {field.encode_name: field.type for field in shape.fields}
             for name, value in raw.items():
+                inner = f"{place}.{name[:100]}".removeprefix(".")
                 if name in known:
-                    yield from _strange(value, known[name], f"{place}.{name}")
+                    yield from _strange(value, known[name], inner)
                 else:
-                    yield f"{place}.{name[:100]}"
+                    yield inner, value

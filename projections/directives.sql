@@ -8,7 +8,8 @@ CROSS JOIN LATERAL (
     SELECT d.id, d.status, d.title, p.body, coalesce(p.acceptance_criteria, '[]') AS acceptance_criteria, coalesce(p.risks, '[]') AS risks,
            coalesce(p.required_requests, '[]') AS required_requests,
            CASE WHEN $2 THEN coalesce(p.tasks_to_create, '[]') ELSE '[]' END AS tasks_to_create, d.approval,
-           coalesce(p.notes, '[]') AS notes, d.planner_run, split_part(d.proposed_by, ':', 1) AS source, d.proposed_by, log.rfc3339(d.proposed_at) AS created_at, d.decided_by,
+           coalesce(p.notes, '[]') AS notes, coalesce(p.extra, '{}') AS extra, d.planner_run,
+           coalesce(p.extra->>'source', split_part(d.proposed_by, ':', 1)) AS source, d.proposed_by, log.rfc3339(d.proposed_at) AS created_at, d.decided_by,
            log.rfc3339(d.decided_at) AS decided_at,
            CASE d.status WHEN 'APPLIED' THEN log.rfc3339(d.decided_at) END AS applied_at, CASE d.status WHEN 'APPLIED' THEN d.decided_by END AS applied_by,
            d.reason, CASE d.status WHEN 'REJECTED' THEN d.reason END AS rejection_reason, coalesce(v.data->'left_out', '[]') AS left_out,
@@ -22,7 +23,8 @@ CROSS JOIN LATERAL (
            d.version
     FROM view.directives d JOIN log.events e ON e.seq = d.proposed_seq
     LEFT JOIN log.events v ON v.seq = d.decided_seq
-    CROSS JOIN LATERAL json_to_record(e.data) AS p (body text, acceptance_criteria json, risks json, required_requests json, tasks_to_create json, notes json)
+    CROSS JOIN LATERAL json_to_record(e.data) AS p (body text, acceptance_criteria json, risks json, required_requests json, tasks_to_create json, notes json,
+        extra json)
     WHERE d.id = wanted.id OFFSET 0
 ) directive;
 

@@ -5,7 +5,7 @@ again when they are shown; whatever is not known, an operator's reason or a comm
 is refused is told in the same way, in more words (texts/refused.py).
 """
 
-from api.panel.texts import MESSAGES, engine, refused, say
+from api.panel.texts import MESSAGES, engine, proposals, refused, say
 from api.text import Language
 from api.wording import Wordings
 
@@ -25,9 +25,16 @@ def said_of_refusal(text: str, language: Language) -> str:
     return _REFUSALS.said(text, language)
 
 
+def said_of_proposal(text: str, language: Language) -> str:
+    """Why a proposed directive was refused, in that language: as one reason, or reason by reason."""
+    whole = _PROPOSALS.said(text, language)
+    return whole if whole != text else "; ".join(_PROPOSALS.said(part, language) for part in text.split("; "))
+
+
 def _fact(name: str, value: str, language: Language) -> str:
     return say(f"status.{value}", language) if name == "status" and f"status.{value}" in MESSAGES else value
 
 
 _ENGINE = Wordings(engine.TEXTS, _fact)
 _REFUSALS = Wordings(refused.TEXTS | engine.TEXTS, _fact)
+_PROPOSALS = Wordings(proposals.TEXTS | refused.TEXTS, _fact)

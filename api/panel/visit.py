@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse
 from api.auth import Identity
 from api.deps import ApiDeps
 from api.live import Live
-from api.panel.engine import said, said_in_summary
+from api.panel.engine import said, said_in_summary, said_of_proposal
 from api.panel.texts import say
 from api.panel.typed_form import Refusal, TypedForm
 from api.permissions import OPERATE, READ, Roles
@@ -63,6 +63,10 @@ class Visit:
     def said(self, text: str | None) -> str:
         """A reason or an error of the engine in the visitor's language; anybody else's text as it is."""
         return said(text or "", self.language)
+
+    def proposal(self, text: str) -> str:
+        """Why a proposed directive was refused, in the visitor's language."""
+        return said_of_proposal(text, self.language)
 
     def summary(self, text: str) -> str:
         """A run's summary in the visitor's language, as far as the engine made it."""

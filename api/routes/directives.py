@@ -14,7 +14,9 @@ from api.wire.directive import OLDER, ApplyDirective, DirectiveChange, Directive
 from events.directives import Applied, Decision, Proposals
 from events.draft import Draft
 from events.errors import DirectiveRefused, IllegalTransition, InvalidInput, NotFound
-from events.guardrails import check, check_ids
+from events.guardrails import Checked, check, check_ids
+from events.planner import RefusedProposal
+from events.proposal import Proposed, split_problem
 
 
 async def list_directives(call: Call, query: DirectiveFilter) -> Response:
@@ -25,17 +27,23 @@ async def list_directives(call: Call, query: DirectiveFilter) -> Response:
 
 
 async def propose_directives(call: Call, body: NewDirectives) -> Response:
-    """Propose one directive or many, all or none, in the shape in which the planner's model answers.
+    """Propose one directive or many, in the shape in which the planner's model answers, in either contract.
 
-    Their tasks are created with them, or when they are applied, as ELRUSO_APPROVAL says. The same again, by id or by
-    Idempotency-Key, is answered with what exists. Unknown fields are ignored and noted.
+    Of many, one that cannot be taken refuses none of the others: `meta.refused` names it, with its reason. Their tasks
+    are created with them, or when they are applied, as ELRUSO_APPROVAL says. The same again, by id or by
+    Idempotency-Key, is answered with what exists. Unknown fields are kept as `extra`, by their place, and noted.
     """
     key = command_id(call.header("idempotency-key"))
-    drafts = _draft(call, body, key)
-    proposals = Proposals(drafts, call.actor, call.deps.approval, call.deps.known_requests(), key=key)
+    drafts, refused = _draft(call, body, key)
+    many = len(drafts) + len(refused) > 1
+    proposals = Proposals(drafts, call.actor, call.deps.approval, call.deps.known_requests(), key=key, lenient=many)
     proposed = await call.deps.commands.directives.propose(proposals)
+    refused += proposed.refused
+    if not proposed.directives:
+        raise _refuse_all(refused)
     data = await call.deps.views.directives_by_id(proposed.directives)
-    return answer(data[1:-1] if body.single else data, status=200 if proposed.again else 201)
+    meta = msgspec.json.encode({"refused": refused}) if refused else None
+    return answer(data[1:-1] if body.single else data, meta=meta, status=200 if proposed.again else 201)
 
 
 async def show_directive(call: Call, directive_id: DirectiveId) -> Response:
@@ -91,20 +99,35 @@ async def _check_pending(call: Call, directive_id: str) -> None:
         raise IllegalTransition(f"directive {directive_id} is {shown['status']}, which is final; propose it again")
 
 
-def _draft(call: Call, body: NewDirectives, key: UUID | None) -> list[Draft]:
-    if body.reading.problems:
-        raise InvalidInput("; ".join(body.reading.problems))
-    for each in body.reading.directives:
-        check_ids(each.proposal)
-    checked = [check(each, call.deps.screen.redact) for each in body.reading.directives]
-    reasons = {each.title: each.reasons for each in checked if each.draft is None}
-    if reasons:
-        told = "; ".join(f"{title}: {', '.join(found)}" for title, found in reasons.items())
-        raise DirectiveRefused(told, refused=[{"title": title, "reasons": found} for title, found in reasons.items()])
+def _draft(call: Call, body: NewDirectives, key: UUID | None) -> tuple[list[Draft], list[RefusedProposal]]:
+    """What can be proposed, and what cannot. Raises InvalidInput, DirectiveRefused when nothing can."""
+    checked = [_check(call, each) for each in body.reading.directives]
     drafts = [each.draft for each in checked if each.draft is not None]
-    if not drafts:
+    refused = [RefusedProposal(each.title, "; ".join(each.reasons)) for each in checked if each.draft is None]
+    if len(checked) == 1:
+        check_ids(body.reading.directives[0].proposal)
+    if not drafts and body.reading.problems:
+        raise InvalidInput("; ".join(body.reading.problems))
+    if not drafts and not refused:
         raise InvalidInput("there is no directive in the body")
-    return drafts if key is None else [_named(draft, key, place) for place, draft in enumerate(drafts)]
+    if not drafts:
+        raise _refuse_all(refused)
+    refused += [RefusedProposal(*split_problem(problem)) for problem in body.reading.problems]
+    return drafts if key is None else [_named(draft, key, place) for place, draft in enumerate(drafts)], refused
+
+
+def _check(call: Call, proposed: Proposed) -> Checked:
+    try:
+        check_ids(proposed.proposal)
+    except InvalidInput as refusal:
+        return Checked(proposed.proposal.title, None, [refusal.detail])
+    return check(proposed, call.deps.screen.redact)
+
+
+def _refuse_all(refused: list[RefusedProposal]) -> DirectiveRefused:
+    told = "; ".join(f"{each.title}: {each.reason}" for each in refused)
+    reasons = [{"title": each.title, "reasons": each.reason.split("; ")} for each in refused]
+    return DirectiveRefused(told, refused=reasons)
 
 
 def _named(draft: Draft, key: UUID, place: int) -> Draft:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from api.panel.engine import said_of_proposal
 from ops.client import Client
 from ops.config import Config
 from ops.errors import OperatorError
@@ -38,7 +39,8 @@ def run_command(terminal: Terminal, environment: str, as_json: bool) -> None:
         for task in directive["tasks_to_create"]:
             terminal.show_line(f"  {task['id']}  {task['title']}")
     for refused in done["refused"]:
-        terminal.say("gpt.refused", title=refused["title"], reason=refused["reason"])
+        reason = said_of_proposal(refused["reason"], terminal.language)
+        terminal.say("gpt.refused", title=refused["title"], reason=reason)
     terminal.say(
         "gpt.done",
         directives=done["directives_created"],

@@ -6,7 +6,7 @@ from events.draft import Draft
 from events.errors import InvalidInput
 from events.guardrails import Redact, check
 from events.planner import RefusedProposal
-from events.proposal import read_answer
+from events.proposal import read_answer, split_problem
 from ops.planner.model import Answer
 
 
@@ -34,7 +34,7 @@ def judge(answer: Answer, most: int, redact: Redact) -> Judgement:
     except InvalidInput as refusal:
         return Judgement([], [], [redact(refusal.detail)])
     problems = [redact(problem) for problem in reading.problems]
-    refused = [RefusedProposal(*_split(problem)) for problem in problems]
+    refused = [RefusedProposal(*split_problem(problem)) for problem in problems]
     drafts: list[Draft] = []
     for proposed in reading.directives:
         checked = check(proposed, redact)
@@ -51,8 +51,3 @@ def judge(answer: Answer, most: int, redact: Redact) -> Judgement:
 def better(first: Judgement, second: Judgement) -> Judgement:
     """The one that proposes more; the later one if both propose as much."""
     return first if len(first.drafts) > len(second.drafts) else second
-
-
-def _split(problem: str) -> tuple[str, str]:
-    place, _, what = problem.partition(": ")
-    return (place, what) if what else ("the answer", place)

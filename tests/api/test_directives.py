@@ -169,7 +169,8 @@ async def test_missing_requests_block_the_apply_with_their_list(manual: Served) 
     path = f"/ops/directives/{directive['id']}"
     refused = await manual.client.post(f"{path}/apply", json={})
     assert (409, "requests_missing") == (refused.status_code, refused.json()["error"])
-    assert {"requests": [{"request_id": "REQ-7", "reason": "to deploy"}]} == refused.json()["meta"]
+    missing = {"requests": [{"request_id": "REQ-7", "reason": "to deploy"}], "blocked_by_requests": ["REQ-7"]}
+    assert missing == refused.json()["meta"]
     assert "REQ-7 (to deploy)" in refused.json()["detail"]
     assert ["request.opened"] == await types_of(manual, "request")
     assert ["REQ-7"] == (await manual.get(path))["missing_requests"]
@@ -232,12 +233,13 @@ async def test_the_same_again_is_answered_with_what_exists(api: Served) -> None:
 
 
 async def test_what_a_model_answered_can_be_pasted(api: Served) -> None:
-    """A fence around the JSON, an array of directives, fields nobody knows: ignored, and noted in the event."""
+    """A fence around the JSON, an array of directives, fields nobody knows: kept, and noted in the event."""
     answer = 'Here:\n```json\n{"directives": [{"title": "A", "mood": "good"}, {"title": "B"}]}\n```\nBye'
     response = await api.client.post("/ops/directives", content=answer)
 
     assert ["A", "B"] == [directive["title"] for directive in response.json()["data"]]
-    assert ["ignored an unknown field: directives[0].mood"] == response.json()["data"][0]["notes"]
+    first = response.json()["data"][0]
+    assert (["kept an unknown field: mood"], {"mood": "good"}) == (first["notes"], first["extra"])
 
 
 @pytest.mark.parametrize(

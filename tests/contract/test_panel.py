@@ -113,7 +113,7 @@ async def test_requests_come_with_their_status(api: Served) -> None:
 async def test_directives_are_decided_in_either_words(api: Served, word: str) -> None:
     """PENDING_REVIEW is PENDING and changes nothing; APPROVED is APPLIED, which is final."""
     directive = {"id": "D-1", "title": "D", "tasks_to_create": [{"title": "T"}], "source": "gpt"}
-    assert "human" == (await api.post("/ops/directives", directive))["source"]
+    assert "gpt" == (await api.post("/ops/directives", directive))["source"]
     waiting = await api.patch("/ops/directives/D-1", {"status": "PENDING_REVIEW"})
     assert "PENDING" == waiting["status"]
     assert ["D-1"] == [each["id"] for each in await api.get("/ops/directives?status=PENDING_REVIEW")]

@@ -8,14 +8,16 @@ from typing import get_args
 import pytest
 
 from api import errors as api_errors
-from api.panel.engine import said, said_in_summary, said_of_refusal
+from api.panel.engine import said, said_in_summary, said_of_proposal, said_of_refusal
 from api.panel.texts import MESSAGES
 from api.panel.texts.engine import TEXTS
+from api.panel.texts.proposals import TEXTS as PROPOSALS
 from api.panel.texts.refused import READ
 from api.panel.texts.refused import TEXTS as REFUSED
 from api.wording import NUMBERS
 from events import errors
 from events.errors import ElRusoError
+from events.guardrails import SECRET
 from events.planner import Failure
 from events.reports import Report
 from events.task import Step, TaskCreated, TaskFailed
@@ -44,10 +46,10 @@ def source() -> str:
     return holed("".join(file.read_text() for file in sorted(files) if "texts" not in file.parts))
 
 
-@pytest.mark.parametrize("key", [*TEXTS, *sorted(REFUSED.keys() - READ.keys())])
+@pytest.mark.parametrize("key", [*TEXTS, *PROPOSALS, *sorted(REFUSED.keys() - READ.keys())])
 def test_the_engine_says_so(key: str, source: str) -> None:
     """Each wording stands in the source; who changes it there is told here. What follows a colon may be added later."""
-    wording = holed((TEXTS | REFUSED)[key].en)
+    wording = holed((TEXTS | PROPOSALS | REFUSED)[key].en)
     assert wording in source or wording.removesuffix(f": {HOLE}") in source
 
 
@@ -60,6 +62,14 @@ def test_it_is_known_again(key: str) -> None:
     shown = told | {"status": "bloqueada", "rest": "su runner se para"}
     assert TEXTS[key].es.format(**shown) == said(TEXTS[key].en.format(**told), "es")
     assert TEXTS[key].en.format(**told) == said(TEXTS[key].en.format(**told), "en")
+
+
+def test_a_refused_proposal_is_told_in_spanish() -> None:
+    """One reason or several, of the rules or of the library that reads the fields; a title stays as it is."""
+    told = "two of its tasks have the same id; task 'ñ' depends on itself"
+    assert "dos de sus tareas tienen el mismo id; la tarea 'ñ' depende de sí misma" == said_of_proposal(told, "es")
+    assert "se esperaba `str`, no `int`" == said_of_proposal("Expected `str`, got `int`", "es")
+    assert "it contains a secret" not in said_of_proposal(SECRET, "es")
 
 
 def test_of_a_summary_the_engines_part_is_known_again() -> None:

@@ -50,6 +50,7 @@ def test_no_text_is_left_over() -> None:
     prefixes |= {
         "engine.",
         "refused.",
+        "proposal.",
         "planner.failure.",
         "sort.",
         "bulk.",

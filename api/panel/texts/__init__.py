@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.panel.texts import directives, engine, events, frame, home, refusals, refused, runs, tasks
+from api.panel.texts import directives, engine, events, frame, home, proposals, refusals, refused, runs, tasks
 from api.text import Language, Text
 
 __all__ = ["MESSAGES", "Text", "say"]
@@ -11,6 +11,7 @@ MESSAGES: dict[str, Text] = {
     **frame.TEXTS,
     **refusals.TEXTS,
     **refused.TEXTS,
+    **proposals.TEXTS,
     **engine.TEXTS,
     **home.TEXTS,
     **tasks.TEXTS,

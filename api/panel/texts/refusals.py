@@ -25,6 +25,11 @@ TEXTS = {
     "error.planner_busy": Text(es="GPT ya está trabajando", en="GPT is at work already"),
     "error.planner_budget_spent": Text(es="El presupuesto de hoy está gastado", en="Today's budget is spent"),
     "error.too_large": Text(es="Es demasiado grande", en="It is too large"),
+    "error.beyond_the_log": Text(es="El registro termina antes de ese evento", en="The log ends before that event"),
+    "error.headers_too_large": Text(
+        es="La cabecera de la petición es demasiado grande", en="The request's headers are too large"
+    ),
+    "error.request_timeout": Text(es="La petición tardó demasiado en llegar", en="The request took too long to arrive"),
     "error.unprocessable": Text(es="No se puede llevar a cabo", en="It cannot be carried out"),
     "error.unknown_dependency": Text(
         es="Depende de una tarea que no existe", en="It depends on a task that does not exist"

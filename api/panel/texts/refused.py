@@ -41,8 +41,8 @@ TEXTS = READ | {
         en="the tasks wait for each other and none could ever start: {path}",
     ),
     "refused.taken": Text(
-        es="{name} ya es el id de una tarea con otro contenido ({id}); elige otro",
-        en="{name} is taken by a task of other content ({id}); choose another",
+        es="el id {id} ya es de una tarea con otro contenido; elige otro",
+        en="the id {id} is taken by a task of other content; choose another",
     ),
     "refused.has_token": Text(
         es="{name} ya tiene un token; revócalo antes, o elige otro nombre",

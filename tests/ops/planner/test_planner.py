@@ -193,7 +193,7 @@ async def test_what_is_refused_says_why(desk: Desk) -> None:
     reasons = {each["title"]: each["reason"] for each in second["refused"]}
     assert first["directives"][0]["id"] in reasons["Green builds"]
     assert "depends on itself" in reasons["Circle"]
-    assert ["ignored an unknown field: directives[1].colour"] == second["directives"][0]["notes"]
+    assert ["kept an unknown field: colour"] == second["directives"][0]["notes"]
     newest, oldest = await desk.api.get("/ops/gpt/runs")
     assert (second["run_id"], first["run_id"]) == (newest["id"], oldest["id"])
     assert newest["refused"] == second["refused"]
