@@ -313,7 +313,8 @@ async def _apply(
 
 async def _reject(connection: Connection, asked: Sequence[Decision], _resent: bool) -> list[Rows]:
     [decision] = asked
-    why = f"directive {decision.directive_id} was rejected{f': {decision.reason}' if decision.reason else ''}"
+    name = decision.directive_id
+    why = f"directive {name} was rejected{f': {decision.reason}' if decision.reason else ''}"
     data = catalog.encode(DirectiveRejected(decision.reason)).decode()
     async with connection.transaction():
         state = await _locked(connection, decision.directive_id)

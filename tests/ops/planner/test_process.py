@@ -23,7 +23,7 @@ from tests.support.openai_server import OpenAiServer, proposes
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parent.parent.parent.parent
-HOLD = "SELECT pg_advisory_xact_lock(hashtext('elruso'), hashtext('propose'))"
+HOLD = "SELECT pg_advisory_xact_lock(hashtext('elruso'), hashtext('decisions'))"
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objsubid = 2"
 COUNTS = "SELECT count(*) FILTER (WHERE kind = 'directive'), count(*) FILTER (WHERE kind = 'task') FROM log.events"
 GREEN = {
