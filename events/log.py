@@ -18,7 +18,7 @@ from events.statements import load_statements
 
 LIMIT = 1000
 PAGE_BYTES = 8 << 20
-"""Data of the events of one page, about."""
+"""Bytes of a page of any list, about: it ends early with the row that exceeds them."""
 WINDOW = 20_000
 """Events that are looked at, at most, for one page of a kind."""
 OFTEN = frozenset({"task.created", "task.claimed", "task.started", "task.step", "task.done", "runner.heartbeat"})

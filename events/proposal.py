@@ -16,7 +16,7 @@ from msgspec import inspect as shapes
 from events.errors import InvalidInput
 from events.json_text import why_invalid
 from events.later_contract import translate
-from events.limits import DEPTH_MAX, Line, MaxAttempts, check_depth, is_deeper
+from events.limits import DEPTH_MAX, PRINTABLE, Line, MaxAttempts, check_depth, is_deeper
 from events.task import Phase
 
 TASKS_MAX = 100
@@ -24,7 +24,7 @@ NOTES_MAX = 50
 EXTRA_BYTES = 100_000
 """Room for the unknown fields of a directive, as JSON."""
 
-Id = Annotated[str, Meta(min_length=1, max_length=150, pattern=r"^(?![\s\S]*[\x00-\x1f\x7f])")]
+Id = Annotated[str, Meta(min_length=1, max_length=150, pattern=PRINTABLE)]
 Text = Annotated[str, Meta(max_length=200_000)]
 Command = Annotated[str, Meta(min_length=1, max_length=200_000)]
 Priority = Annotated[int, Meta(ge=0, le=1000, description="0 is the most urgent; 100 is usual.")]

@@ -12,14 +12,12 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from events.ids import REQUEST_ID
+from events.limits import Line, VariableName
 from events.request import RequestDefinition
 from events.requests import Wanted
 from ops.errors import OperatorError
 
 Id = Annotated[str, Meta(pattern=REQUEST_ID)]
-Line = Annotated[str, Meta(min_length=1, max_length=1000)]
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}\Z")]
-"""What a shell can have as a variable."""
 
 Status = Literal["WAITING", "PROVIDED", "WITHDRAWN"]
 TOOL = "tool"

@@ -3,8 +3,9 @@
 from asyncpg import Pool
 from msgspec import Struct
 
+from events.log import PAGE_BYTES
 from events.statements import load_statements
-from projections.page import PAGE_BYTES, Page
+from projections.page import Page
 
 _sql = load_statements("projections", "output.sql")
 

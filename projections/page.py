@@ -8,20 +8,17 @@ from asyncpg import Pool
 from msgspec import Struct
 
 from events.errors import InvalidInput
+from events.log import PAGE_BYTES
 
 WINDOW = 50_000
 """Rows that are looked at, at most, for one page. A rare word or phase may give a short page with a `next`."""
 FROM_THE_NEWEST = 2**63 - 1
 BEFORE_ALL = 10**18 - 1
 """Behind every position of the log, and as long as a cursor may be: begin this list with its newest."""
+FEW = 8
+"""Rows that are not measured: nothing that may be written today makes so few of them exceed a page."""
 
 _CURSOR = re.compile(r"([a-z_]{1,20})-([0-9]{1,18})(?:-([0-9]{1,18}))?")
-
-
-PAGE_BYTES = 8 << 20
-"""Bytes of a page, about: it ends early with the row that exceeds them."""
-FEW = 8
-"""Rows that are not measured: nothing that may be written today exceeds a page with so few."""
 
 
 async def count_fitting(pool: Pool, statement: str, ids: Sequence[Any]) -> int:

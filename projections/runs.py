@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from asyncpg import Pool
 from msgspec import Struct
 
+from events.log import PAGE_BYTES
 from events.statements import load_statements
 from projections.ask import ask
-from projections.page import FROM_THE_NEWEST, PAGE_BYTES, WINDOW, Cursor, Page, count_fitting
+from projections.page import FROM_THE_NEWEST, WINDOW, Cursor, Page, count_fitting
 
 LOST = ("failed", "requeued", "blocked", "cancelled")
 """How runs end otherwise than done; those stand in a list of their own."""

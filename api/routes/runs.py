@@ -15,9 +15,9 @@ from api.routes.tasks import answer_page
 from api.wire.field import RunId
 from api.wire.run import ENDS, NewRun, NewRunStep, RunChange, RunFilter
 from events.errors import LeaseLost, NotEligible
+from events.log import PAGE_BYTES
 from events.reports import Report, RunEvent
 from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep
-from projections.page import PAGE_BYTES
 
 EXCERPT_CHARACTERS = 64 << 10
 """The end of a step's output that its event keeps; POST /runs/{id}/output takes all of it."""

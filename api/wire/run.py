@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from api.wire.field import BigCount, Count, Limit, Line, Moment, Number, Path, RunnerId, TaskId, Text
-from events.limits import check_depth, check_moment
+from events.limits import Brief, check_depth, check_moment
 from events.task import ArtifactKind, FileChange, Unrecorded
 
 Change = Literal["added", "modified", "deleted", "renamed"]
@@ -35,8 +35,8 @@ class NewRun(Struct, frozen=True, forbid_unknown_fields=True):
     """A runner begins the run of a task that it has claimed. Without a `branch` it is the task's."""
 
     task_id: TaskId
-    branch: Annotated[str, Meta(max_length=1000)] | None = None
-    commit_hash: Annotated[str, Meta(max_length=1000)] | None = None
+    branch: Brief | None = None
+    commit_hash: Brief | None = None
     status: str | None = None
     runner_id: RunnerId | None = None
     worker_id: RunnerId | None = None

@@ -3,8 +3,8 @@
 from typing import Any
 
 from api.deps import Limits
+from events.log import PAGE_BYTES
 from events.task import TaskCreated
-from projections.page import PAGE_BYTES
 from tests.api.serving import Served, refusal_of, serving
 
 BIG = "x" * 900_000

@@ -5,7 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from projections.page import FROM_THE_NEWEST, PAGE_BYTES
+from events.log import PAGE_BYTES
+from projections.page import FROM_THE_NEWEST
 
 TASKS = 50_000
 WINDOW = 2_000  # rows that a filtered list may look at, here
