@@ -15,7 +15,8 @@
 --
 -- What happens on INSERT, once per statement, whatever the number of rows:
 --
---     log.guard_append             types are known, times are the database's own
+--     log.guard_append             types are known, positions and times are the database's own, data and envelope keep
+--                                  to log.rules
 --     view.fold_tasks              checks each stream against log.transitions, its next version and its fence, and in
 --                                  the same UPDATE writes the new state: an illegal history cannot be written
 --                                  (fold_creations, fold_claims, fold_endings: the same for the hot kinds of statement)
@@ -48,7 +49,7 @@
 --     ER003  lease lost            the event names a run that is not the task's current one
 --     ER004  unknown dependency    a task depends on one that does not come before it in the log
 --     ER005  history is final      UPDATE, DELETE or TRUNCATE on the log
---     ER006  malformed event       unknown type
+--     ER006  malformed event       unknown type, data or envelope against log.rules, a position that the writer chose
 --     ER008  time                  `at` is not the database's own, or its clock was set back during the statement
 --
 -- Text ids compare by byte (COLLATE "C"): cheaper, and the same on every server. PostgreSQL 14 and newer.
@@ -333,8 +334,8 @@ CREATE TRIGGER append_0_mark BEFORE INSERT ON log.events FOR EACH STATEMENT
     EXECUTE FUNCTION log.mark_append();
 
 -- Types must be known; `at` must be the clock's own word, not the writer's; envelope and data must keep to log.rules. Our own
--- sessions made the six types of which most events are from Structs that were checked at the door, so of those theirs are not
--- checked again (docs/adr/0030); nor is what follows from other events (log.react). Which types a statement holds is noted in
+-- sessions encode the six high-volume types from Structs that were checked already, so the guard does not check these again
+-- (docs/adr/0030); nor does it check what follows from other events (log.react). Which types a statement holds is noted in
 -- elruso.types (sorted), and in elruso.children whether it creates tasks that depend on others: so a fold need not read
 -- the batch to know that it has nothing to do. A statement may also say beforehand, in elruso.brings, that it brings
 -- events of one type and no children: then folds that have to do with others are not even started (log.attach_folds).

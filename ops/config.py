@@ -78,7 +78,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Origins whose pages may use the API with a token, like `https://ops.example`, by commas."),
     ] = ""
     connection_limit: Annotated[
-        int, Meta(ge=20, le=100_000, description="Open connections; half of it for event streams, half for waits.")
+        int,
+        Meta(
+            ge=20,
+            le=100_000,
+            description="Open connections; as event streams half of it at most, as waiting claims too.",
+        ),
     ] = 2_000
     wait_limit_seconds: Annotated[Seconds, Meta(description="The longest `wait_seconds` of a claim.")] = 60.0
     shutdown_seconds: Annotated[Seconds, Meta(description="How long open requests may take to finish.")] = 10.0

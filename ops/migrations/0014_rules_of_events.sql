@@ -115,8 +115,8 @@ CREATE TRIGGER append_0_mark BEFORE INSERT ON log.events FOR EACH STATEMENT
     EXECUTE FUNCTION log.mark_append();
 
 -- Types must be known; `at` must be the clock's own word, not the writer's; envelope and data must keep to log.rules. Our own
--- sessions made the six types of which most events are from Structs that were checked at the door, so of those theirs are not
--- checked again (docs/adr/0030); nor is what follows from other events (log.react). Which types a statement holds is noted in
+-- sessions encode the six high-volume types from Structs that were checked already, so the guard does not check these again
+-- (docs/adr/0030); nor does it check what follows from other events (log.react). Which types a statement holds is noted in
 -- elruso.types (sorted), and in elruso.children whether it creates tasks that depend on others: so a fold need not read
 -- the batch to know that it has nothing to do. A statement may also say beforehand, in elruso.brings, that it brings
 -- events of one type and no children: then folds that have to do with others are not even started (log.attach_folds).
