@@ -141,7 +141,7 @@ def read_query(parameters: QueryParams, struct: Any) -> Any:
     given = dict(items)
     if len(given) < len(items):
         twice = next(name for name in given if sum(name == each for each, _value in items) > 1)
-        raise InvalidInput(f"query string: {twice[:200]} is given twice; nobody can say which one is meant")
+        raise InvalidInput(f"query string: {twice[:200]} is given twice; give it once")
     if any("\0" in text for item in given.items() for text in item):
         raise InvalidInput("the query string contains a NUL character")
     try:

@@ -62,7 +62,7 @@ class InsideRun(Forbidden):
 
 
 def answer_error(error: Exception) -> JsonResponse:
-    """The response that tells of `error`. What nobody foresaw is logged and kept from the caller."""
+    """The response to `error`. An unexpected error is logged, and its details are kept from the caller."""
     refusal = as_refusal(error)
     if refusal is None or isinstance(refusal, DatabaseFault):
         log_bug(error)

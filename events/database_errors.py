@@ -83,7 +83,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def explain(error: BaseException) -> str:
-    """Why, in words: the class where the error has none (a TimeoutError)."""
+    """The text of an error of any kind; its class if it has none, as a TimeoutError."""
     return str(error) or type(error).__name__
 
 
@@ -110,4 +110,4 @@ def _from_sqlstate(error: asyncpg.PostgresError, state: str) -> ElRusoError:
         return InvalidInput(message)
     if state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES:
         return Unavailable(f"the database cannot do this now ({state}: {message}); send it again", sqlstate=state)
-    return DatabaseFault(f"the database failed in a way that nobody foresaw ({state}: {message})", sqlstate=state)
+    return DatabaseFault(f"unexpected error of the database ({state}: {message})", sqlstate=state)

@@ -30,7 +30,7 @@
     ├── Draining                423  this runner is handed no work
     ├── PlannerFailed           502  the model gave no answer that could be used
     ├── Unavailable             503  the database cannot be reached, or cannot do this now; it may be sent again
-    └── DatabaseFault           500  an error of the database that nobody foresaw
+    └── DatabaseFault           500  an unexpected error of the database
 
 `code` goes on the wire as "error", `detail` tells what to do next. Of those with `tells`, the facts go there as "meta".
 """
@@ -248,4 +248,4 @@ class Unavailable(ElRusoError):
 
 
 class DatabaseFault(ElRusoError):
-    """An error of the database that nobody foresaw: a bug, or a damaged database. It fails this call only."""
+    """An unexpected error of the database: a bug, or a damaged database. It fails this call only."""

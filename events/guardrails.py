@@ -101,8 +101,8 @@ def _strange_requests(proposal: DirectiveProposal) -> list[RequestProposal]:
 
 def _reason_of_request(name: str) -> str:
     return (
-        f"required_requests: {name!r} is no id of a request; it consists of letters, digits, dots, underscores and "
-        "hyphens, like REQ-009"
+        f"required_requests: {name!r} is not the id of a request; such ids consist of letters, digits, dots, "
+        "underscores and hyphens, like REQ-009"
     )
 
 

@@ -27,7 +27,7 @@ SENTENCES = {
     "resting": "attempt {attempts} of {max_attempts} failed; the next one is due at {until}",
     "no_runner": "no runner is online; start one with `elruso runner start`",
     "draining": "all runners online ({count}) are draining; resume one (POST /runners/{{id}}/resume) or start another",
-    "unfit": "no runner online can work: {runner} is unfit, {problem}; it looks again by itself once that is mended",
+    "unfit": "no runner online can work: {runner} is unfit, {problem}; it resumes by itself once that is fixed",
     "ahead": "{count} task(s) are ahead of it",
     "next": "nothing holds it back; the next runner with a free slot takes it",
     "running": "it is running: run {run_id} on {runner}",

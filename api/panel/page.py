@@ -199,7 +199,7 @@ def _field_of(refusal: ElRusoError) -> str | None:
 
 
 def _as_refusal(visit: Visit, error: Exception) -> ElRusoError:
-    """What nobody foresaw is logged and kept from the visitor."""
+    """An unexpected error is logged, and its details are kept from the visitor."""
     refusal = as_refusal(error)
     if refusal is None or isinstance(refusal, DatabaseFault):
         log_bug(error)

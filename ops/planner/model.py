@@ -70,7 +70,7 @@ class Model:
     async def ask(self, key: str, messages: Messages, tell: Tell) -> Answer:
         """The model's answer. Raises ModelFailure."""
         if not key.isascii():  # it could not be put into a header: a placeholder, or quotes from a text
-            raise ModelFailure("unauthorized", "the key holds letters that no key has; store a valid one for REQ-009")
+            raise ModelFailure("unauthorized", "the key has characters that no key has; store a valid one for REQ-009")
         library = await asyncio.to_thread(import_module, "openai")  # half a second, and only those who plan pay it
         try:
             async with asyncio.timeout(self.settings.seconds), self._client(library, key, tell) as client:

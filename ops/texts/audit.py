@@ -27,10 +27,10 @@ TEXTS = {
         "`elruso db rebuild` makes the views anew from the log.",
     ),
     "audit.violated": Text(
-        es="{violating:,} contradicciones entre flujos: cada evento es legal, pero juntos no deberían haber ocurrido. "
-        "Informa de ellas.",
-        en="{violating:,} contradictions between streams: each event is legal, but together they should not have "
-        "happened. Please report them.",
+        es="{violating:,} {violating:contradicción|contradicciones} entre flujos: cada evento es legal, pero juntos no "
+        "deberían haber ocurrido. Infórmalo, por favor.",
+        en="{violating:,} {violating:contradiction|contradictions} between streams: each event is legal, but together "
+        "they should not have happened. Please report this.",
     ),
     "audit.ready_behind_fallen": Text(
         es="  ✗ La tarea {id} está lista, pero no puede empezar: su tarea previa {other} falló, está bloqueada o se "

@@ -14,10 +14,10 @@ TEXTS = {
         "like gpt-4.1=2/8.",
     ),
     "config.bad_origin": Text(
-        es="ELRUSO_ALLOWED_ORIGINS: {entry!r} no es un origen; es esquema, host y quizá puerto, en minúsculas y sin "
-        "ruta, como https://ops.example:8443.",
-        en="ELRUSO_ALLOWED_ORIGINS: {entry!r} is no origin; it is scheme, host and perhaps port, in lower case and "
-        "without a path, like https://ops.example:8443.",
+        es="ELRUSO_ALLOWED_ORIGINS: {entry!r} no es un origen; un origen es esquema, host y quizá puerto, en "
+        "minúsculas y sin ruta, como https://ops.example:8443.",
+        en="ELRUSO_ALLOWED_ORIGINS: {entry!r} is not an origin; an origin is scheme, host and perhaps port, in "
+        "lower case and without a path, like https://ops.example:8443.",
     ),
     "config.lease_too_short": Text(
         es="ELRUSO_LEASE_SECONDS={lease:g} debe ser al menos el doble de ELRUSO_HEARTBEAT_SECONDS={heartbeat:g}: "

@@ -61,7 +61,7 @@ TEXTS = {
         es="git es {version} y los runners necesitan {oldest} o más nuevo: actualízalo.",
         en="git is {version} and runners need {oldest} or newer: update it.",
     ),
-    "doctor.workspace": Text(es="El espacio de trabajo {folder} vale.", en="The workspace {folder} will do."),
+    "doctor.workspace": Text(es="El espacio de trabajo {folder} sirve.", en="The workspace {folder} can be used."),
     "doctor.workspace_unset": Text(
         es="Sin ELRUSO_WORKSPACE cada tarea trabaja en una carpeta vacía. Para que trabajen en un repositorio git: "
         "elruso up --workspace CARPETA.",
@@ -71,7 +71,7 @@ TEXTS = {
     "doctor.workspace_plain": Text(
         es="{folder} no es un repositorio git y ningún runner tomaría tareas. Ejecuta allí: git init && git add -A && "
         "git commit -m inicio; o elige otro en ELRUSO_WORKSPACE.",
-        en="{folder} is no git repository, and no runner would take tasks. Run there: git init && git add -A && "
+        en="{folder} is not a git repository, and no runner would take tasks. Run there: git init && git add -A && "
         "git commit -m start; or choose another in ELRUSO_WORKSPACE.",
     ),
     "doctor.workspace_empty": Text(
@@ -91,8 +91,8 @@ TEXTS = {
         en="git cannot use {folder}; mend it or choose another in ELRUSO_WORKSPACE. It says: {detail}",
     ),
     "doctor.workspace_read_only": Text(
-        es="No se puede escribir en {folder}, donde las tareas dejan sus ramas. Da permiso a este usuario.",
-        en="{folder}, where tasks leave their branches, cannot be written to. Give this user the right to.",
+        es="No se puede escribir en {folder}, donde las tareas dejan sus ramas. Dale permiso a este usuario.",
+        en="{folder}, where tasks leave their branches, cannot be written to. Give this user write permission.",
     ),
     "doctor.no_agent": Text(
         es="Sin ELRUSO_AGENT las tareas sin pasos fallan. Pon ahí la orden de un agente que lea el encargo de su "
@@ -110,8 +110,8 @@ TEXTS = {
         en="No runner is online, and tasks are waiting: {number}. Start one: elruso runner start.",
     ),
     "doctor.unfit": Text(
-        es="El runner {id} no puede trabajar: {detail}. Lo reintenta solo cuando esté arreglado.",
-        en="Runner {id} cannot work: {detail}. It tries again by itself once that is mended.",
+        es="El runner {id} no puede trabajar: {detail}. Seguirá por sí mismo cuando esté arreglado.",
+        en="Runner {id} cannot work: {detail}. It resumes by itself once that is fixed.",
     ),
     "doctor.blocked": Text(
         es="Tareas bloqueadas: {number}. Mira sus razones con elruso task list --status blocked; cuando estén "

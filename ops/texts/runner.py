@@ -86,7 +86,7 @@ TEXTS = {
         en="yes, {id}, seen {seen:%Y-%m-%d %H:%M:%S %Z}; draining: it takes nothing more (elruso runner resume {id})",
     ),
     "runner.online_unfit": Text(
-        es="sí, {id}, visto {seen}; no puede trabajar: {detail}. Lo reintenta solo",
+        es="sí, {id}, visto {seen}; no puede trabajar: {detail}. Vuelve a probar por sí mismo",
         en="yes, {id}, seen {seen}; it cannot work: {detail}. It tries again by itself",
     ),
     "runner.drains": Text(

@@ -46,7 +46,7 @@ async def test_a_model_that_wishes_for_such_an_id_gets_another() -> None:
     assert ["the id 'run' is a word of addresses", "the id 'a/why' contains a slash"] == notes
     [proposed] = read_answer('{"title": "D", "required_requests": [{"request_id": "a key/1"}]}').directives
     [reason] = check(proposed, str).reasons
-    assert "'a key/1' is no id of a request" in reason
+    assert "'a key/1' is not the id of a request" in reason
 
 
 OLD = ["a/why", "a/b ü", "claim", "new", ".", "..", "50%25", "/", "a/requeue", "?x#y"]

@@ -47,8 +47,8 @@ TEXTS = {
         es="se rechazó un informe de esta ejecución: {rest}", en="a report of this run was refused: {rest}"
     ),
     "engine.database_fault": Text(
-        es="la base de datos falló de un modo que nadie previó ({state}: {message})",
-        en="the database failed in a way that nobody foresaw ({state}: {message})",
+        es="error inesperado de la base de datos ({state}: {message})",
+        en="unexpected error of the database ({state}: {message})",
     ),
     "engine.request_too_large": Text(
         es="un proxy delante de la API rechaza una petición tan grande ({shown})",

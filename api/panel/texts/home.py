@@ -42,8 +42,8 @@ TEXTS = {
         en="Every runner that is online is draining ({online}), and {count} {count:task waits|tasks wait}.",
     ),
     "need.unfit": Text(
-        es="El runner {id} no puede trabajar: {fault} Vuelve solo cuando esté arreglado.",
-        en="Runner {id} cannot work: {fault} It goes on by itself once that is mended.",
+        es="El runner {id} no puede trabajar: {fault} Seguirá por sí mismo cuando esté arreglado.",
+        en="Runner {id} cannot work: {fault} It resumes by itself once that is fixed.",
     ),
     "fault.missing": Text(es="no está {path}.", en="{path} is not there."),
     "fault.not_a_repository": Text(

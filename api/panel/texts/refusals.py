@@ -40,7 +40,7 @@ TEXTS = {
     "error.secret_in_text": Text(es="El texto contiene una credencial", en="The text holds a credential"),
     "error.directive_refused": Text(es="La directiva incumple una regla", en="The directive breaks a rule"),
     "error.planner_failed": Text(es="GPT no dio una respuesta útil", en="GPT gave no answer that could be used"),
-    "error.busy": Text(es="No queda sitio ahora mismo", en="No room just now"),
+    "error.busy": Text(es="Demasiadas conexiones abiertas", en="Too many open connections"),
     "error.paused": Text(es="El sistema está en pausa", en="The system is paused"),
     "error.draining": Text(es="Ese runner se está vaciando", en="This runner is draining"),
 }

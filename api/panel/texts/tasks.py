@@ -83,8 +83,8 @@ TEXTS = {
         en="No runner is online. Start one: elruso runner start",
     ),
     "why.unfit": Text(
-        es="Ningún runner en línea puede trabajar; {runner}: {problem}. Vuelve solo cuando esté arreglado.",
-        en="No runner that is online can work; {runner}: {problem}. It goes on by itself once that is mended.",
+        es="Ningún runner en línea puede trabajar; {runner}: {problem}. Seguirá por sí mismo cuando esté arreglado.",
+        en="No runner that is online can work; {runner}: {problem}. It resumes by itself once that is fixed.",
     ),
     "why.draining": Text(
         es="Todos los runners en línea se están vaciando ({count}). Reanuda uno, o arranca otro.",
