@@ -47,7 +47,7 @@ async def change_status(call: Call, task: KnownTask, change: TaskChange) -> None
         await check_task(call, task)
     _check_holder(task, change)
     if account and (change.status == "ready" or (task.run_id is not None and change.status in ("blocked", "failed"))):
-        rest = rest_until(change.next_run_at)
+        rest = _rest_until(change.next_run_at)
         await take_account(call, task, Account(change.status, change.last_error, _actor(call, change), rest))
     else:
         await _append(call, task, change)
@@ -65,17 +65,18 @@ async def _append(call: Call, task: KnownTask, change: TaskChange) -> None:
         case "ready":
             attempts = 0 if change.attempts is None else change.attempts
             await commands.requeue(
-                task.id, actor=actor, backoff_seconds=rest_until(change.next_run_at), attempts=attempts
+                task.id, actor=actor, backoff_seconds=_rest_until(change.next_run_at), attempts=attempts
             )
         case "running":
             if change.runner is None:
                 raise InvalidInput("a task runs for somebody: name the runner in `claimed_by`")
             await check_runner(call, change.runner)
             await commands.claim_task(change.runner, task.id, actor)
-        case "done" if task.run_id is None:
-            await commands.close(task.id, change.last_error or DONE_BY_HAND, actor)
         case "done":
-            await _finish(call, task, int(task.run_id or 0), actor)
+            if task.run_id is None:
+                await commands.close(task.id, change.last_error or DONE_BY_HAND, actor)
+            else:
+                await _finish(call, task.id, int(task.run_id), actor)
         case "failed":
             await commands.fail_task(task.id, change.last_error or "marked as failed", actor)
         case "blocked":
@@ -84,8 +85,8 @@ async def _append(call: Call, task: KnownTask, change: TaskChange) -> None:
             await commands.cancel(task.id, change.last_error, actor)
 
 
-async def _finish(call: Call, task: KnownTask, run_id: int, actor: str) -> None:
-    [refusal] = await call.deps.commands.report([Report(task.id, run_id, TaskDone(run_id), actor)])
+async def _finish(call: Call, task_id: str, run_id: int, actor: str) -> None:
+    [refusal] = await call.deps.commands.report([Report(task_id, run_id, TaskDone(run_id), actor)])
     if refusal is not None:
         raise refusal
 
@@ -103,7 +104,7 @@ def _actor(call: Call, change: TaskChange) -> str:
     return call.actor if change.runner is None else call.caller.acting_as(change.runner)
 
 
-def rest_until(moment: datetime | None) -> float:
+def _rest_until(moment: datetime | None) -> float:
     """Seconds until `moment`, at least 0 and at most SECONDS_MAX; 0 for None."""
     if moment is None:
         return 0.0

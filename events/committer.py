@@ -28,17 +28,17 @@ from events.session import hang_up, keep_alive
 
 __all__ = ["Answered", "Batch", "Committer"]
 
-CONFLICTS = 8
-WRITE_SECONDS = 15.0  # a connection that does not answer for so long is given up, and so is a caller's wait
+CONFLICT_RETRIES = 8
+WRITE_SECONDS = 15.0  # then a connection that does not answer is given up, and so is a caller's wait
 CLOSE_SECONDS = 6.0  # how long items are tried once the committer closes
 LOCK_SECONDS = 2.0  # longer than PostgreSQL waits before it looks for deadlocks
 RETRY_LOCK_SECONDS = 0.25  # for all that is tried again, in turn
 RETRY_LOCK_SECONDS_MIN = 0.02
 NAME_EVERY_SECONDS = 60.0  # between two lines about sessions that hold locks
-HALVES_SECONDS = 0.02
-FIRST_SECONDS = 0.05
+HALVES_SECONDS = 0.02  # until the halves of a batch are tried, about
+FIRST_SECONDS = 0.05  # until the second try of a group; doubled after each
 LONGEST_SECONDS = 2.0
-FAILURES = 4  # so many in a row, and it is no single item: everything waits
+FAILURES = 4  # in a row: then no single item is to blame, and everything waits
 GIVE_UP_SECONDS = 6.0  # how long a caller waits while the database is away: a restart is survived
 EXPIRE_EVERY_SECONDS = 0.5
 LOCKED = "another session holds a lock that this waits for: {holders}. End its transaction, or send it later"
@@ -217,7 +217,7 @@ class Committer:
         self._failures, self._reason = 0, None
         if self._outage and not self._deferred:
             self._outage.recover(self)
-        if self._queue:  # the database is not to wait while the answers are heard
+        if self._queue:  # the next batch is sent before callbacks run
             self._loop.call_soon(_answer, group.entries, answers)
         else:
             _answer(group.entries, answers)
@@ -287,7 +287,7 @@ class Committer:
                     group.reached = True
                     return await self._write_once(group, connection)
             except Exception as error:
-                if is_conflict(error) and conflicts < CONFLICTS:
+                if is_conflict(error) and conflicts < CONFLICT_RETRIES:
                     conflicts += 1
                     await asyncio.sleep(random.uniform(0, 0.002 * 2**conflicts))
                     continue

@@ -18,15 +18,15 @@ def client_options(address: str) -> dict[str, Any]:
     SSL_CERT_FILE, SSLKEYLOGFILE and the like can break these.
     """
     options: dict[str, Any] = {}
-    if is_loopback(address):
+    if is_loopback_url(address):
         options["trust_env"] = False
     if urlsplit(address).scheme == "http":
         options["verify"] = False
     return options
 
 
-def is_loopback(address: str) -> bool:
-    """Whether a URL leads to this machine's loopback interface, by its name or its number."""
+def is_loopback_url(address: str) -> bool:
+    """Whether a URL names this machine's loopback interface, as `localhost`, a name below it, or an address."""
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -147,11 +147,14 @@ class Run:
         Raises:
             InvalidInput: params.shell of a shell task is neither "plain" nor "strict".
         """
-        wanted = self.definition.params.get("shell")
-        if wanted is None or not self.definition.steps:
-            return self.context.shell
-        if wanted == "plain" or wanted == "strict":
-            return "strict" if wanted == "strict" else "plain"
+        wanted = self.definition.params.get("shell") if self.definition.steps else None
+        match wanted:
+            case None:
+                return self.context.shell
+            case "plain":
+                return "plain"
+            case "strict":
+                return "strict"
         raise InvalidInput('params.shell: "strict" (bash -euo pipefail) or "plain"')
 
     def environment(self) -> dict[str, str]:

@@ -29,10 +29,10 @@ OUTSTANDING_RUNS = 2000  # with so many runs whose reports have no answer yet, c
 LAST_CLAIM_SECONDS = 0.3  # how long a claim that is under way may take when the runner stops
 HEED_SECONDS = 0.05  # how long runs may take to notice that they are cancelled
 TERM_SECONDS = 0.35  # how long their processes may take to heed SIGTERM when the runner stops
-FIRST_CHECK_SECONDS = 1.0  # until an unfit runner looks whether it is fit again,
-LONGEST_CHECK_SECONDS = 5.0  # and at last
 KILL_SECONDS = 2.0  # and how long their workspaces to be removed
 FAREWELL_SECONDS = 5.0  # how long the last reports may take
+FIRST_CHECK_SECONDS = 1.0  # until an unfit runner checks again whether it is fit;
+LONGEST_CHECK_SECONDS = 5.0  # the delay doubles up to this
 
 STOPS = "its runner stops"
 DRAINS = "its runner drains"

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from api.panel.paper import address, render
+from api.panel.texts import MESSAGES
 from api.panel.visit import Visit
 from api.wire.field import Line, RunnerId
 from events.log import last_seq
@@ -16,7 +17,6 @@ from projections.tasks import TaskQuery
 HELD_MAX = 200
 PER_PAGE = 60  # of those that are online
 OFFLINE_SHOWN = 50
-FAULTS = {f"fault.{code}" for code in ("missing", "not_a_repository", "full", "read_only", "broken", "silent")}
 
 
 class RunnerView(Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +65,7 @@ def drain_state(runner: dict[str, Any]) -> str:
 def fault_text(visit: Visit, code: object, path: object) -> str:
     """What makes a runner unfit, in the reader's language."""
     key = f"fault.{code}"
-    return visit.text(key if key in FAULTS else "fault.other", path=str(path or "?"))
+    return visit.text(key if key in MESSAGES else "fault.other", path=str(path or "?"))
 
 
 class DrainForm(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,7 +10,7 @@ from api.call import Call
 from api.envelope import answer
 from api.idempotency import command_id
 from api.routes.tasks import answer_page
-from api.wire.directive import OLDER, ApplyDirective, DirectiveChange, DirectiveFilter, DirectiveId, NewDirectives
+from api.wire.directive import ApplyDirective, DirectiveChange, DirectiveFilter, DirectiveId, NewDirectives, status_of
 from events.directives import Applied, Decision, Proposals
 from events.draft import Draft
 from events.errors import DirectiveRefused, IllegalTransition, InvalidInput, NotFound
@@ -21,8 +21,7 @@ from events.proposal import Proposed, split_problem
 
 async def list_directives(call: Call, query: DirectiveFilter) -> Response:
     """Directives, newest first, each with its tasks and how far they are."""
-    status = OLDER.get(query.status or "", query.status)
-    page = await call.deps.views.directives(status=status, limit=query.limit, cursor=query.cursor)
+    page = await call.deps.views.directives(status=status_of(query.status), limit=query.limit, cursor=query.cursor)
     return answer_page(page)
 
 
@@ -76,7 +75,7 @@ async def apply_directive(call: Call, directive_id: DirectiveId, body: ApplyDire
 
 async def change_directive(call: Call, directive_id: DirectiveId, body: DirectiveChange) -> Response:
     """Apply or reject it. Rejecting cancels its tasks that have not started. What is so already is left as it is."""
-    status = OLDER.get(body.status, body.status)
+    status = status_of(body.status)
     if status == "APPLIED":
         await _apply(call, directive_id, body.leave_out, body.reason)
     elif status == "PENDING":

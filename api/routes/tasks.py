@@ -73,7 +73,7 @@ async def requeue_task(call: Call, task_id: TaskId, body: Requeue) -> Response:
     if call.caller.role == "runner" and not is_decided(task, "ready", account=True):
         await check_task(call, task)
     if body.run_id is not None:
-        await _hand_back(call, task, body)
+        await _hand_back(call, task, int(body.run_id), body.reason or "handed back")
     elif call.caller.role == "runner" or body.last_error is not None:
         actor = call.actor if task.run_id is None else call.caller.acting_as(task.claimed_by or "unknown")
         await take_account(call, task, Account("ready", body.last_error, actor, body.backoff_seconds))
@@ -87,11 +87,10 @@ async def requeue_task(call: Call, task_id: TaskId, body: Requeue) -> Response:
     return await show_task(call, task_id)
 
 
-async def _hand_back(call: Call, task: KnownTask, body: Requeue) -> None:
+async def _hand_back(call: Call, task: KnownTask, run_id: int, reason: str) -> None:
     actor = call.caller.acting_as(task.claimed_by or "unknown")
-    run_id = int(body.run_id or 0)
-    if not await call.deps.commands.hand_back([(task.id, run_id)], body.reason or "handed back", actor):
-        raise LeaseLost(f"run {body.run_id} is not the current run of task {task.id}")
+    if not await call.deps.commands.hand_back([(task.id, run_id)], reason, actor):
+        raise LeaseLost(f"run {run_id} is not the current run of task {task.id}")
 
 
 async def prioritize_task(call: Call, task_id: TaskId, body: Prioritize) -> Response:

@@ -13,7 +13,12 @@ Cursor = Annotated[str, Meta(max_length=100)]
 
 DirectiveStatus = Literal["PENDING", "APPLIED", "REJECTED", "PENDING_REVIEW", "APPROVED"]
 """As the first El Ruso said it, too: PENDING_REVIEW is PENDING, APPROVED is APPLIED."""
-OLDER = {"PENDING_REVIEW": "PENDING", "APPROVED": "APPLIED"}
+_OLDER = {"PENDING_REVIEW": "PENDING", "APPROVED": "APPLIED"}
+
+
+def status_of(given: DirectiveStatus | None) -> str | None:
+    """The status of the log that is meant."""
+    return None if given is None else _OLDER.get(given, given)
 
 
 class DirectiveFilter(Struct, frozen=True, forbid_unknown_fields=True):

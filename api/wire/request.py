@@ -88,9 +88,9 @@ class Values(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether tasks that name them in params.secrets get them; left out: as before, at first not."""
 
 
-def status_of(said: OlderStatus | None) -> Status | None:
-    """The status that is meant."""
-    return "WITHDRAWN" if said == "REJECTED" else said
+def status_of(given: OlderStatus | None) -> Status | None:
+    """The status of the log that is meant."""
+    return "WITHDRAWN" if given == "REJECTED" else given
 
 
 class Nothing(Struct, frozen=True):
