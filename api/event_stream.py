@@ -12,7 +12,7 @@ from api.broadcast import Broadcast, Encode
 from api.disconnect import cut_connection, wait_for_disconnect
 from api.errors import as_refusal
 from api.viewer import Viewer, frame
-from events.database_errors import explain
+from events.errors import explain
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from api.sessions import SessionStore
 from api.sharing import SharedAnswers
 from api.slots import Slots
 from api.waiting import WaitingLine
-from events.database_errors import explain
+from events.errors import explain
 from projections.board import Board
 
 log = structlog.get_logger(__name__)

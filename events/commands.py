@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from events import catalog
 from events.artifacts import Commits, check_stored
-from events.batches import Call, batched, carry_out
 from events.beats import Beat, BeatDesk, Life
+from events.calls import Call, batched, carry_out
 from events.claims import ClaimAnswer, ClaimDesk, Claimed, Key, Wish
 from events.committer import Answered, Batch, Committer
 from events.connect import Database

@@ -22,6 +22,7 @@ from events.errors import (
     Unavailable,
     UnknownDependency,
     WrongVersion,
+    explain,
 )
 
 # Class ER is ours; schema.sql raises these and documents them under "Refusals".
@@ -80,11 +81,6 @@ def is_refusal(error: asyncpg.PostgresError) -> bool:
 def is_conflict(error: BaseException) -> bool:
     """True when sending the same statement again at once is safe and may succeed."""
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in CONFLICTS
-
-
-def explain(error: BaseException) -> str:
-    """The text of an error of any kind; its class if it has none, as a TimeoutError."""
-    return str(error) or type(error).__name__
 
 
 def unavailable(error: BaseException) -> Unavailable:

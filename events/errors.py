@@ -249,3 +249,8 @@ class Unavailable(ElRusoError):
 
 class DatabaseFault(ElRusoError):
     """An unexpected error of the database: a bug, or a damaged database. It fails this call only."""
+
+
+def explain(error: BaseException) -> str:
+    """The text of an error of any kind; its class if it has none, as a TimeoutError."""
+    return str(error) or type(error).__name__

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from events.backoff import Backoff, jittered
 from events.connect import Database
-from events.database_errors import explain
+from events.errors import explain
 from events.hearing import Hearing
 from events.hint import Hint
 from events.notifier import Notifier

@@ -14,7 +14,7 @@ from asyncpg import Connection
 
 from events.backoff import Backoff
 from events.connect import Database
-from events.database_errors import explain
+from events.errors import explain
 from events.hint import CHANNEL, NOTHING, Hint
 from events.session import hang_up, keep_alive
 from events.statements import load_statements

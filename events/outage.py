@@ -5,7 +5,7 @@ import time
 
 import structlog
 
-from events.database_errors import explain
+from events.errors import explain
 
 QUIET_SECONDS = 10.0  # longer than any back-off
 

@@ -5,8 +5,7 @@ from typing import Any
 import httpx
 
 from api.panel.engine import said_of_refusal
-from events.database_errors import explain
-from events.errors import InvalidInput
+from events.errors import InvalidInput, explain
 from ops.config import Config
 from ops.errors import OperatorError
 from ops.help_formatter import LANGUAGE

@@ -11,8 +11,7 @@ from functools import partial
 import structlog
 
 from events.claims import Claimed
-from events.database_errors import explain
-from events.errors import ElRusoError, LeaseLost, Unavailable
+from events.errors import ElRusoError, LeaseLost, Unavailable, explain
 from events.reports import Report, RunEvent
 from events.run_state import RunState
 from events.task import TaskDone, TaskFailed, TaskStarted, TaskStep

@@ -13,8 +13,7 @@ import httpx
 import msgspec
 
 from events.backoff import Backoff, jittered
-from events.database_errors import explain
-from events.errors import ElRusoError, TooLarge, Unavailable
+from events.errors import ElRusoError, TooLarge, Unavailable, explain
 from events.outage import Outage
 from runner.http_environment import client_options, environment_explained
 

@@ -6,8 +6,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from events.database_errors import explain
-from events.errors import ElRusoError, InvalidInput, TooLarge, Unprocessable
+from events.errors import ElRusoError, InvalidInput, TooLarge, Unprocessable, explain
 from events.limits import PATH_MAX, shortened
 from events.task import FILE_CHANGES_MAX, FileChange, TaskDone, TaskFailed, Unrecorded
 from runner.containment import describe

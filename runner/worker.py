@@ -9,8 +9,7 @@ import structlog
 
 from events.backoff import Backoff
 from events.beats import Beat
-from events.database_errors import explain
-from events.errors import ElRusoError
+from events.errors import ElRusoError, explain
 from events.hint import Hint
 from events.outage import Outage
 from events.releases import UNKNOWN_RUN

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 from msgspec import Struct
 
-from events.database_errors import explain
-from events.errors import Unavailable
+from events.errors import Unavailable, explain
 from runner import http_client
 from runner.handlers import Handlers, Task
 from runner.http_client import HttpClient
