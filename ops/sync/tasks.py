@@ -9,7 +9,7 @@ from events import catalog
 from events.log import NewEvent, append
 from events.statements import load_statements
 from ops.sync.task_entry import TaskEntry
-from ops.sync.task_plan import KnownTask, Move, TaskPlan
+from ops.sync.task_plan import RESTING, KnownTask, Move, TaskPlan
 
 SQL = load_statements("ops.sync", "sync.sql")
 COMMANDS = load_statements("events", "commands.sql")
@@ -54,6 +54,9 @@ async def write_tasks(connection: Connection, plan: TaskPlan, actor: str) -> int
     Raises:
         WrongVersion: somebody created one of the tasks meanwhile; plan anew.
     """
+    if plan.moves:
+        resting = [move.id for move in plan.ends if move.source in RESTING]
+        await connection.fetch(COMMANDS["lock_tasks"], _ids(plan.moves), resting)
     created = [NewEvent.of(entry.definition, entry.id, 1, actor) for entry in plan.create]
     seqs = [event.seq for event in await append(connection, *created)] if created else []
     if plan.ends:
