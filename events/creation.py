@@ -66,7 +66,7 @@ class Creation(Struct, frozen=True):
         named = [(task_id or new_task_id(), definition) for task_id, definition in tasks]
         for task_id, _definition in tasks:
             if task_id:
-                check_new_id(task_id, "task")
+                check_new_id(task_id)
         if len({task_id for task_id, _ in named}) < len(named):
             raise InvalidInput("an id stands twice in the request; each task needs its own")
         places = in_order({task_id: definition.depends_on for task_id, definition in named})

@@ -321,7 +321,6 @@ async def _reject(connection: Connection, asked: Sequence[Decision], _resent: bo
         if state["status"] == "REJECTED":
             return [[]]
         if state["status"] != "PENDING":
-            name = decision.directive_id
             raise IllegalTransition(
                 f"directive {name} was applied; cancel what is not wanted with POST /ops/tasks/ID/cancel"
             )

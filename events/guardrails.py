@@ -75,10 +75,10 @@ def check(proposed: Proposed, redact: Redact) -> Checked:
 def check_ids(proposal: DirectiveProposal) -> None:
     """Refuse a proposal with ids that cannot be used. `check` leaves them out instead. Raises InvalidInput."""
     if proposal.id:
-        check_new_id(proposal.id, "directive")
+        check_new_id(proposal.id)
     for task in proposal.tasks_to_create or []:
         if task.id:
-            check_new_id(task.id, "task")
+            check_new_id(task.id)
 
 
 def _wished_ids(proposal: DirectiveProposal) -> list[str]:

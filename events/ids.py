@@ -27,11 +27,11 @@ TIME_CHARACTERS = 9  # 45 bits of milliseconds
 RANDOM_CHARACTERS = 10  # 50 bits
 
 
-def check_new_id(name: str, kind: str) -> None:
-    """Refuse an id that no new task or directive (`kind`) may have. Raises InvalidInput."""
+def check_new_id(name: str) -> None:
+    """Refuse an id that no new task or directive may have. Raises InvalidInput."""
     problem = problem_of_id(name)
     if problem is not None:
-        raise InvalidInput(f"the id {name[:CHARACTERS_MAX]!r} of a {kind} {problem}; choose another id")
+        raise InvalidInput(f"the id {name[:CHARACTERS_MAX]!r} {problem}; choose another id")
 
 
 def problem_of_id(name: str) -> str | None:

@@ -44,6 +44,15 @@ TEXTS = READ | {
         es="el id {id} ya es de una tarea con otro contenido; elige otro",
         en="the id {id} is taken by a task of other content; choose another",
     ),
+    "refused.id": Text(es="el id {id} {rest}; elige otro", en="the id {id} {rest}; choose another id"),
+    "refused.id_length": Text(es="no tiene de 1 a {most} caracteres", en="does not have 1 to {most} characters"),
+    "refused.id_control": Text(es="contiene un carácter de control", en="contains a control character"),
+    "refused.id_slash": Text(
+        es="contiene una barra, que separa las partes de una dirección",
+        en="contains a slash, which separates the parts of an address",
+    ),
+    "refused.id_word": Text(es="es una palabra de las direcciones", en="is a word of addresses"),
+    "refused.id_encoded": Text(es="contiene un carácter codificado con %", en="contains a percent-encoded character"),
     "refused.has_token": Text(
         es="{name} ya tiene un token; revócalo antes, o elige otro nombre",
         en="{name} has a token already; revoke it first, or choose another name",
