@@ -22,7 +22,7 @@ def is_account(call: Call, change: TaskChange) -> bool:
     It comes with a runner's token, names its runner, or carries what only a runner of the first El Ruso sends: the
     error of a retry, or the attempts and the end of a task that failed.
     """
-    if call.caller.role == "runner" or change.runner is not None:
+    if _is_from_runner(call, change):
         return True
     if change.status == "ready":
         return change.last_error is not None
@@ -42,6 +42,16 @@ def is_decided(task: KnownTask, status: str, account: bool) -> bool:
     if status == "blocked":
         return account and task.status in ("ready", "failed")
     return status == "ready" and account and task.status != "ready" and task.is_exhausted
+
+
+def is_of_no_run(call: Call, task: KnownTask, change: TaskChange) -> bool:
+    """Whether a runner tells of a failure after its run was taken from it or handed back: the task is not charged."""
+    is_failure = change.status in ("failed", "blocked") and _is_from_runner(call, change)
+    return is_failure and task.run_id is None and task.status == "ready"
+
+
+def _is_from_runner(call: Call, change: TaskChange) -> bool:
+    return call.caller.role == "runner" or change.runner is not None
 
 
 class Account(Struct, frozen=True):

@@ -8,7 +8,7 @@ what follows; the second account changes nothing.
 from datetime import UTC, datetime
 
 from api.call import Call
-from api.failure import Account, is_account, is_decided, take_account
+from api.failure import Account, is_account, is_decided, is_of_no_run, take_account
 from api.holder import check_permission, check_runner, check_task
 from api.known import KnownTask
 from api.permissions import Permission
@@ -41,7 +41,7 @@ async def change_status(call: Call, task: KnownTask, change: TaskChange) -> None
     """
     check_permission(call, _permission(task, change))
     account = is_account(call, change)
-    if task.status == change.status or is_decided(task, change.status, account):
+    if task.status == change.status or is_decided(task, change.status, account) or is_of_no_run(call, task, change):
         return
     if change.status != "running":
         await check_task(call, task)

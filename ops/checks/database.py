@@ -32,6 +32,9 @@ async def check_database(config: Config) -> AsyncIterator[Finding]:
     try:
         version = await connection.fetchval("SHOW server_version")
         yield Finding("fine", "doctor.server", {"version": version, "address": without_password(database.url)})
+        if await connection.fetchval("SHOW transaction_read_only") == "on":
+            standby = await connection.fetchval("SELECT pg_is_in_recovery()")
+            yield Finding("fault", "doctor.standby" if standby else "doctor.read_only")
         state = await state_of(connection, read_schema())
         yield Finding("fine" if state == "current" else "fault", f"doctor.schema_{state}")
         for holder in await horizon.list_holders(connection, horizon.FORGOTTEN_SECONDS):

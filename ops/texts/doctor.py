@@ -29,6 +29,16 @@ TEXTS = {
         es="La base de datos no responde: {detail}",
         en="The database does not answer: {detail}",
     ),
+    "doctor.standby": Text(
+        es="Este servidor es una réplica y solo se deja leer. Pon en DATABASE_URL la dirección del principal.",
+        en="This server is a standby and can only be read. Set DATABASE_URL to the address of the primary.",
+    ),
+    "doctor.read_only": Text(
+        es="La base de datos solo se deja leer: nada se crea, se asigna ni se informa. Como superusuario: "
+        "ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf();",
+        en="The database is read-only: nothing is created, claimed or reported. As its superuser: "
+        "ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf();",
+    ),
     "doctor.schema_missing": Text(
         es="La base de datos está vacía: elruso db migrate.",
         en="The database is empty: elruso db migrate.",

@@ -90,6 +90,17 @@ async def test_a_task_given_up_without_an_error_keeps_its_attempts(api: Served) 
     assert "blocked" == (await api.post("/ops/tasks/t/requeue", {"last_error": "e"}, headers=headers))["status"]
 
 
+async def test_a_failure_of_a_run_that_is_over_is_not_charged(api: Served) -> None:
+    """A task that was handed back is ready for others: what its runner tells later neither fails nor blocks it."""
+    await api.post("/ops/tasks", {"id": "t", "title": "T", "max_attempts": 2})
+    await api.claim("old-1")
+    await api.post("/ops/runner/release", {"runner_id": "old-1"})
+    for status in ("failed", "blocked"):
+        word = {"status": status, "worker_id": "old-1", "last_error": "boom", "attempts": 1}
+        assert "ready" == (await api.patch("/ops/tasks/t", word))["status"]
+    assert ["created", "claimed", "requeued"] == await types_of(api, "t")
+
+
 async def test_an_operator_still_decides(api: Served) -> None:
     """Without a runner's marks `failed` and `blocked` are orders, and a task that never failed takes them."""
     await api.post("/ops/tasks", [{"id": "a", "title": "A"}, {"id": "b", "title": "B"}])

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from events.commands import Commands
 from events.connect import Database
 from events.task import Step, TaskCreated
+from ops.checks.database import check_database
 from ops.checks.finding import Finding
 from ops.checks.settings import check_settings
 from ops.checks.work import check_agent, check_work
@@ -101,6 +102,14 @@ async def test_work_that_nobody_does_is_named(database: str) -> None:
     assert ["fault", "fault"] == [finding.grade for finding in found]
     check_texts(found[1], "elruso task list --status blocked")
     assert 1 == found[1].facts["number"]
+
+
+async def test_a_database_that_can_only_be_read_is_named(database: str) -> None:
+    """The server answers, and takes no work: a fault with what makes it writable again."""
+    address = database + ("&" if "?" in database else "?") + "default_transaction_read_only=on"
+    found = [finding async for finding in check_database(replace(SETTINGS, database_url=address))]
+    assert ["doctor.read_only"] == [each.key for each in found if each.grade == "fault"]
+    check_texts(found[1], "ALTER SYSTEM RESET default_transaction_read_only")
 
 
 async def test_an_unfit_runner_is_named(database: str) -> None:
