@@ -74,16 +74,8 @@ class Draft(Struct, frozen=True):
 
     def is_content_of(self, event: DirectiveProposed) -> bool:
         """Whether the event proposes this, ids aside."""
-        texts = (self.digest, self.title, self.body, self.acceptance_criteria, self.risks, self.required_requests)
-        of_event = (
-            event.digest,
-            event.title,
-            event.body,
-            event.acceptance_criteria,
-            event.risks,
-            event.required_requests,
-        )
-        return texts == of_event
+        names = ("digest", "title", "body", "acceptance_criteria", "risks", "required_requests", "extra")
+        return all(getattr(self, name) == getattr(event, name) for name in names)
 
     def task_ids(self, directive_id: str) -> list[str]:
         """The ids its tasks would like to have: those wished for, else the directive's with a number."""
