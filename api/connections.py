@@ -14,7 +14,7 @@ from msgspec import Struct
 
 Phase = Literal["head", "body", "answer", "idle"]
 
-EVICTED_PART = 20  # one in so many is closed at a time, so that a flood costs one scan per batch
+EVICTED_PART = 20  # one connection in 20 is closed at a time, so that a flood costs one scan per batch
 LOG_SECONDS = 60.0  # between two lines about closed connections
 
 log = structlog.get_logger(__name__)

@@ -26,7 +26,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _received_bytes = 0  # of the head, then of the body
     _piece_bytes = 0  # of what came in last
     _is_head_too_large = False
-    _unread = (0, 0.0)  # bytes of the answer that the client has not read, and since when they are so many
+    _unread = (0, 0.0)  # bytes of the answer that the client has not read, and the time of their last change
 
     def __init__(self, table: ConnectionTable, **given: Any) -> None:
         super().__init__(**given)
@@ -127,7 +127,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: ElRusoError) -> None:
         """Answer a request that never reaches the application, and close the connection."""
         if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.disconnected = True  # what reads the body is told, and answers nothing
+            self.cycle.disconnected = True  # what reads the body ends, and answers nothing
             self.cycle.message_event.set()
             if self.cycle.response_started or self.phase == "head":  # the answer to an earlier request is under way
                 self.transport.abort()

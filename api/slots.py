@@ -13,7 +13,7 @@ from api.errors import Busy
 from api.permissions import OPERATE
 
 RETRY_SECONDS = 5
-RESERVED_PART = 10  # one in so many
+RESERVED_PART = 10  # one slot in 10
 
 
 class Slots:

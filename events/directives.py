@@ -51,7 +51,8 @@ class PlannerReport(Struct, frozen=True):
 class Proposals(Struct, frozen=True):
     """What is proposed in one go; with a `run`, also the event that says so.
 
-    `actor` proposes. Of a run, or when `lenient`, what cannot be taken is left out and told; else it is refused.
+    `actor` proposes. Of a run, or when `lenient`, what cannot be taken is left out and listed as refused; else it is an
+    error.
     """
 
     drafts: list[Draft]

@@ -1,4 +1,4 @@
-"""The planner's later contract of the first El Ruso, told in the fields of ours before it is read.
+"""The later contract of the first El Ruso's planner, translated into the fields of ours before it is read.
 
     objective            title                  task_id       id
     context_summary      body                   description   body
@@ -32,29 +32,29 @@ def translate(raw: Any) -> Any:
     """A directive in the fields of our contract; anything else as it is."""
     if not isinstance(raw, dict):
         return raw
-    told = _renamed(raw, DIRECTIVE)
-    tasks = told.get("tasks_to_create")
+    translated = _renamed(raw, DIRECTIVE)
+    tasks = translated.get("tasks_to_create")
     tasks = tasks if isinstance(tasks, list) else []
     is_later = not MARKS.isdisjoint(raw) or any(
         isinstance(task, dict) and not TASK.keys().isdisjoint(task) for task in tasks
     )
-    if isinstance(told.get("risks"), list):
-        told["risks"] = [_risk(risk) for risk in told["risks"]]
+    if isinstance(translated.get("risks"), list):
+        translated["risks"] = [_risk(risk) for risk in translated["risks"]]
     if tasks:
-        told["tasks_to_create"] = [_task(task, told.get("allowed_scope"), is_later) for task in tasks]
-    return told
+        translated["tasks_to_create"] = [_task(task, translated.get("allowed_scope"), is_later) for task in tasks]
+    return translated
 
 
 def _task(raw: Any, scope: Any, is_later: bool) -> Any:
     if not isinstance(raw, dict):
         return raw
-    told = _renamed(raw, TASK)
-    if is_later and type(told.get("priority")) is int:
-        told["priority"] = PRIORITIES.get(told["priority"], told["priority"])
-    if isinstance(scope, list) and told.get("allowed_scope") is None:
-        told["allowed_scope"] = scope
-    _move_checks(told)
-    return told
+    translated = _renamed(raw, TASK)
+    if is_later and type(translated.get("priority")) is int:
+        translated["priority"] = PRIORITIES.get(translated["priority"], translated["priority"])
+    if isinstance(scope, list) and translated.get("allowed_scope") is None:
+        translated["allowed_scope"] = scope
+    _move_checks(translated)
+    return translated
 
 
 def _move_checks(task: Raw) -> None:
@@ -85,8 +85,8 @@ def _risk(risk: Any) -> Any:
 
 def _renamed(raw: Mapping[str, Any], names: Mapping[str, str]) -> Raw:
     """The fields under our names, where ours are missing."""
-    told = dict(raw)
+    translated = dict(raw)
     for theirs, ours in names.items():
-        if theirs in told and told.get(ours) is None:
-            told[ours] = told.pop(theirs)
-    return told
+        if theirs in translated and translated.get(ours) is None:
+            translated[ours] = translated.pop(theirs)
+    return translated

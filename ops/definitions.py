@@ -98,13 +98,13 @@ def _array(text: bytes, path: Path) -> list[dict[str, Any]]:
 
 
 def _definition(plain: dict[str, Any], place: int, path: Path) -> Definition:
-    told = dict(plain)
-    if told.get("type") == TOOL:
-        told.pop("scopes", None)
-    if told.get("status") == "REJECTED":  # the first El Ruso's word
-        told["status"] = "WITHDRAWN"
+    fields = dict(plain)
+    if fields.get("type") == TOOL:
+        fields.pop("scopes", None)
+    if fields.get("status") == "REJECTED":  # the first El Ruso's word
+        fields["status"] = "WITHDRAWN"
     try:
-        return msgspec.convert(told, Definition)
+        return msgspec.convert(fields, Definition)
     except msgspec.ValidationError as error:
         name = plain.get("id", f"#{place}")
         raise OperatorError("definitions.invalid", file=path, request=name, detail=error) from error

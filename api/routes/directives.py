@@ -124,9 +124,9 @@ def _check(call: Call, proposed: Proposed) -> Checked:
 
 
 def _refuse_all(refused: list[RefusedProposal]) -> DirectiveRefused:
-    told = "; ".join(f"{each.title}: {each.reason}" for each in refused)
+    detail = "; ".join(f"{each.title}: {each.reason}" for each in refused)
     reasons = [{"title": each.title, "reasons": each.reason.split("; ")} for each in refused]
-    return DirectiveRefused(told, refused=reasons)
+    return DirectiveRefused(detail, refused=reasons)
 
 
 def _named(draft: Draft, key: UUID, place: int) -> Draft:

@@ -31,10 +31,6 @@ TEXTS = {
         es="{task} depende de la posición {position}; las posiciones van de 1 a {most}",
         en="{task} depends on position {position}; positions go from 1 to {most}",
     ),
-    "proposal.cycle": Text(
-        es="las tareas se esperan unas a otras y ninguna podría empezar: {path}",
-        en="the tasks wait for each other and none could ever start: {path}",
-    ),
     "proposal.pending": Text(
         es="es igual que la directiva pendiente {id}", en="the same as the pending directive {id}"
     ),
