@@ -72,6 +72,8 @@ async def stack(request: pytest.FixtureRequest, postgres: Server) -> AsyncIterat
     url = postgres.url(name)
     chosen = settings(runner_id="r", lease_seconds=60.0, concurrency=TASKS)
     async with AsyncExitStack() as opened:
+        patched = opened.enter_context(pytest.MonkeyPatch.context())
+        patched.setattr("runner.http_client.FAILED_SECONDS", 0.05)
         opened.push_async_callback(drop_database, postgres, name)
         injection = await Injection.install(url)
         opened.push_async_callback(injection.close)
@@ -139,8 +141,9 @@ async def test_other_errors_fail_one_call(stack: Stack, state: str) -> None:
     assert TASKS == len([line for line in lines if line["event"] == "report.refused"])
 
 
-async def test_api_answers_unavailable_in_the_contracts_shape(stack: Stack) -> None:
+async def test_api_answers_unavailable_in_the_contracts_shape(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A creation that meets a transient condition for long is refused; the same, sent again, creates one task."""
+    monkeypatch.setattr("events.committer.GIVE_UP_SECONDS", 1.0)
     task = {"id": f"t{next(numbers)}", "title": "a task", "task_type": "python", "params": {"handler": "work"}}
     with structlog.testing.capture_logs() as lines:
         await stack.injection.fail("53100", "create")
