@@ -20,7 +20,7 @@ TEXTS = {
     "terminal.error": Text(es="Error: {detail}", en="Error: {detail}"),
     "terminal.system": Text(
         es="El sistema lo impide: {detail}. Corrígelo (permisos, espacio en el disco, red) y repite la orden.",
-        en="The system does not allow it: {detail}. Fix that (permissions, disk space, network), then try again.",
+        en="The system does not allow it: {detail}. Fix that (permissions, disk, network) and repeat the command.",
     ),
     "terminal.database": Text(
         es="PostgreSQL interrumpió la orden: {detail}. No quedó nada a medias. Mira elruso doctor y repítela.",

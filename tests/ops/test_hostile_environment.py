@@ -134,7 +134,9 @@ def test_a_lax_or_strict_umask_changes_nothing() -> None:
 async def test_proxies_and_certificates_are_not_for_loopback(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line and a runner reach an API of this machine whatever proxies the environment names."""
     async with serving(database) as api:
-        listed = await asyncio.to_thread(partial(elruso, Path("/"), "elruso task list", ELRUSO_API=api.url, **PROXIES))
+        listed = await asyncio.to_thread(
+            partial(elruso, Path("/"), "elruso task list --json", ELRUSO_API=api.url, **PROXIES)
+        )
         assert (0, "") == (listed.returncode, listed.stderr)
         for name, value in PROXIES.items():
             monkeypatch.setenv(name, value)
