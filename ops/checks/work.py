@@ -33,6 +33,8 @@ async def check_work(config: Config) -> AsyncIterator[Finding]:
     ready, blocked = numbers["tasks"]["ready"], numbers["tasks"]["blocked"]
     if online := numbers["runners"]["online"]:
         yield Finding("fine", "doctor.runners", {"number": online})
+        if online == numbers["runners"]["draining"]:
+            yield Finding("fault" if ready else "note", "doctor.draining")
     elif ready:
         yield Finding("fault", "doctor.no_runner_for_work", {"number": ready})
     else:

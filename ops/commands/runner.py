@@ -188,11 +188,13 @@ def _tell_foreground(terminal: Terminal) -> int:
     """No runner was left in the background: name those that others keep on this machine, `elruso up` among them."""
     try:
         here = [one for one in _ask_runners(terminal.config) if one["status"] == "online" and _is_here(one["meta"])]
-    except OperatorError:
+    except OperatorError as error:
+        if error.key != "client.unreachable":
+            terminal.show(terminal.text("runner.none_known", detail=terminal.text(error.key, **error.facts)))
+            return NOT_RUNNING
         here = []
     for one in here:
-        facts = {"id": one["id"], "pid": one["meta"]["pid"], "seen": _local(one["last_seen_at"])}
-        terminal.show(terminal.text("runner.foreground", **facts))
+        terminal.show(terminal.text("runner.foreground", pid=one["meta"]["pid"], online=_seen(terminal, one)))
     if not here:
         terminal.show(terminal.text("runner.not_running"))
     return 0 if here else NOT_RUNNING
@@ -218,10 +220,15 @@ def _online(terminal: Terminal, state: State) -> str:
     mine = next((one for one in runners if one["meta"].get("pid") == pid), None)
     if mine is None or mine["status"] != "online":
         return terminal.text("runner.offline")
-    if fault := mine["meta"].get("unfit"):
-        return terminal.text("runner.online_unfit", id=mine["id"], seen=mine["last_seen_at"], detail=fault["detail"])
-    key = "runner.online" if mine["draining_since"] is None else "runner.online_draining"
-    return terminal.text(key, id=mine["id"], seen=_local(mine["last_seen_at"]))
+    return _seen(terminal, mine)
+
+
+def _seen(terminal: Terminal, one: dict[str, Any]) -> str:
+    """What the engine knows of a runner online: when it was seen, and why it takes nothing, if so."""
+    facts = {"id": one["id"], "seen": _local(one["last_seen_at"])}
+    if fault := one["meta"].get("unfit"):
+        return terminal.text("runner.online_unfit", detail=fault["detail"], **facts)
+    return terminal.text("runner.online" if one["draining_since"] is None else "runner.online_draining", **facts)
 
 
 def _ask_runners(config: Config) -> list[dict[str, Any]]:

@@ -119,6 +119,10 @@ TEXTS = {
         es="No hay ningún runner en línea y esperan tareas: {number}. Arranca uno: elruso runner start.",
         en="No runner is online, and tasks are waiting: {number}. Start one: elruso runner start.",
     ),
+    "doctor.draining": Text(
+        es="Todos los runners online se están vaciando y no toman nada. Para que uno siga: elruso runner resume ID.",
+        en="All runners online are draining and take nothing. To let one go on: elruso runner resume ID.",
+    ),
     "doctor.unfit": Text(
         es="El runner {id} no puede trabajar: {detail}. Seguirá por sí mismo cuando esté arreglado.",
         en="Runner {id} cannot work: {detail}. It resumes by itself once that is fixed.",

@@ -66,11 +66,15 @@ TEXTS = {
         es="El runner no está en marcha. Para arrancarlo: elruso runner start",
         en="The runner is not running. To start it: elruso runner start",
     ),
+    "runner.none_known": Text(
+        es="No hay runner en segundo plano. Si hay uno en primer plano no se sabe: {detail}",
+        en="No runner is in the background. Whether one is in the foreground is unknown: {detail}",
+    ),
     "runner.foreground": Text(
         es="Runner en marcha en primer plano, con `elruso up` o `runner run` (PID {pid})\n"
-        "  Online: sí, {id}, visto {seen:%Y-%m-%d %H:%M:%S %Z}\n  Termina con Ctrl-C en su terminal.",
+        "  Online: {online}\n  Termina con Ctrl-C en su terminal.",
         en="Runner is running in the foreground, by `elruso up` or `runner run` (PID {pid})\n"
-        "  Online: yes, {id}, seen {seen:%Y-%m-%d %H:%M:%S %Z}\n  It ends by Ctrl-C in its terminal.",
+        "  Online: {online}\n  It ends by Ctrl-C in its terminal.",
     ),
     "runner.running": Text(
         es="Runner en marcha (PID {pid})\n  Desde: {since:%Y-%m-%d %H:%M:%S %Z}\n  Reinicios: {restarts}\n"
@@ -86,8 +90,8 @@ TEXTS = {
         en="yes, {id}, seen {seen:%Y-%m-%d %H:%M:%S %Z}; draining: it takes nothing more (elruso runner resume {id})",
     ),
     "runner.online_unfit": Text(
-        es="sí, {id}, visto {seen}; no puede trabajar: {detail}. Vuelve a probar por sí mismo",
-        en="yes, {id}, seen {seen}; it cannot work: {detail}. It tries again by itself",
+        es="sí, {id}, visto {seen:%Y-%m-%d %H:%M:%S %Z}; no puede trabajar: {detail}. Vuelve a probar por sí mismo",
+        en="yes, {id}, seen {seen:%Y-%m-%d %H:%M:%S %Z}; it cannot work: {detail}. It tries again by itself",
     ),
     "runner.drains": Text(
         es="El runner {id} no toma nada más; le {held:queda|quedan} {held} {held:tarea|tareas}.",

@@ -104,6 +104,20 @@ async def test_work_that_nobody_does_is_named(database: str) -> None:
     assert 1 == found[1].facts["number"]
 
 
+async def test_runners_that_take_nothing_are_named(database: str) -> None:
+    """All of them are draining: a note, and a fault once something is ready."""
+    config = replace(SETTINGS, database_url=database)
+    async with Commands(Database(database)) as commands:
+        await commands.runner_started("r1", {}, "runner:r1", 60)
+        assert ["doctor.runners"] == await _keys(config)
+        await commands.runners.drain("r1", None, "human:a")
+        assert ["doctor.runners", "doctor.draining"] == await _keys(config)
+        await commands.create_tasks([("t", TaskCreated("t"))], "human:a")
+    [_, draining] = [finding async for finding in check_work(config)]
+    assert "fault" == draining.grade
+    check_texts(draining, "elruso runner resume ID")
+
+
 async def test_a_database_that_can_only_be_read_is_named(database: str) -> None:
     """The server answers, and takes no work: a fault with what makes it writable again."""
     address = database + ("&" if "?" in database else "?") + "default_transaction_read_only=on"

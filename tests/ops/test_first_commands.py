@@ -92,15 +92,30 @@ async def test_the_result_of_a_run_is_shown(database: str, tmp_path: Path) -> No
 
 
 async def test_a_runner_in_the_foreground_is_found(database: str, tmp_path: Path) -> None:
-    """`runner status` names the runner of `elruso up`: online, of this machine, alive. `stop` leaves it alone."""
+    """`runner status` names the runner of `elruso up`: online, of this machine, alive. `stop` leaves it alone.
+
+    Why it takes nothing is said, too; and where the API refuses to tell, that.
+    """
+    here = {"host": platform.node(), "pid": os.getpid()}
     async with serving(database) as api:
         for runner, meta in {
-            "mine": {"host": platform.node(), "pid": os.getpid()},
+            "mine": here,
             "other": {"host": "elsewhere", "pid": os.getpid()},
             "dead": {"host": platform.node(), "pid": 4_190_000},
         }.items():
             await api.post("/ops/runner/heartbeat", {"runner_id": runner, "meta": meta})
         status, stop = await call(api, database, tmp_path, ["runner", "status"], ["runner", "stop"])
+        await api.post("/runners/mine/drain")
+        [draining] = await call(api, database, tmp_path, ["runner", "status"])
+        fault = {"code": "missing", "detail": "/work is not there", "path": "/work"}
+        await api.post("/ops/runner/heartbeat", {"runner_id": "mine", "meta": {**here, "unfit": fault}})
+        [unfit] = await call(api, database, tmp_path, ["runner", "status"])
+        await api.tokens.create_token("ana", "admin")
+        [refused] = await call(api, "", tmp_path, ["runner", "status"])
+    assert "draining: it takes nothing more" in draining
+    assert "it cannot work: /work is not there" in unfit
+    assert "export ELRUSO_TOKEN=" in refused
+    assert "not running" not in refused
     for printed in (status, stop):
         assert f"in the foreground, by `elruso up` or `runner run` (PID {os.getpid()})" in printed
         assert "yes, mine, seen 20" in printed
