@@ -73,10 +73,10 @@ TEXTS = {
     ),
     "doctor.workspace": Text(es="El espacio de trabajo {folder} sirve.", en="The workspace {folder} can be used."),
     "doctor.workspace_unset": Text(
-        es="Sin ELRUSO_WORKSPACE cada tarea trabaja en una carpeta vacía. Para que trabajen en un repositorio git: "
-        "elruso up --workspace CARPETA.",
-        en="Without ELRUSO_WORKSPACE each task works in an empty folder. To have them work in a git repository: "
-        "elruso up --workspace FOLDER.",
+        es="Sin ELRUSO_WORKSPACE ni --workspace cada tarea trabaja en una carpeta vacía. "
+        "Para que trabajen en un repositorio git: elruso up --workspace CARPETA.",
+        en="Without ELRUSO_WORKSPACE or --workspace each task works in an empty folder. "
+        "To have them work in a git repository: elruso up --workspace FOLDER.",
     ),
     "doctor.workspace_plain": Text(
         es="{folder} no es un repositorio git y ningún runner tomaría tareas. Ejecuta allí: git init && git add -A && "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.workspace.fitness import Unfit
 from tests.faults.snapshot_case import expect_law, expect_next_run_is_clean, play
 from tests.support.operator_repository import prepare_project, run_git
 
@@ -187,14 +188,15 @@ UNUSABLE: dict[str, Prepare] = {
 
 @pytest.mark.parametrize("prepare", UNUSABLE.values(), ids=list(UNUSABLE))
 async def test_repository_is_used_or_refused_at_once(tmp_path: Path, prepare: Prepare) -> None:
-    """An unusual repository works, or is refused with a sentence for operators and without a second attempt."""
+    """An unusual repository works, or makes its runner unfit, with a sentence for operators."""
     project = prepare(tmp_path)
+    if "\n" in str(project):
+        with pytest.raises(Unfit, match="rename the directory"):
+            await play(tmp_path, STEP, project=project)
+        return
     result = await play(tmp_path, STEP, project=project)
-    if result.is_done:
-        assert "x" == run_git(project, "show", f"{result.event.commit_hash}:new")
-    else:
-        assert not result.retry
-        assert "Error:" not in result.error
+    assert result.is_done
+    assert "x" == run_git(project, "show", f"{result.event.commit_hash}:new")
 
 
 CONVERSIONS: dict[str, tuple[dict[str, str], str, bytes, str]] = {

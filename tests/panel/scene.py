@@ -208,7 +208,8 @@ CLAIM = """
 END = """
     INSERT INTO log.events (kind, id, version, type, actor, data)
     SELECT 'task', t.id, t.version + 1, CASE t.run_id % 12 WHEN 0 THEN 'task.failed' ELSE 'task.done' END, 'x',
-           json_build_object('run_id', t.run_id, 'error', 'late', 'summary', '1 step', 'duration_ms', t.run_id % 9000)
+           json_build_object('run_id', t.run_id, 'duration_ms', t.run_id % 9000,
+                             CASE t.run_id % 12 WHEN 0 THEN 'error' ELSE 'summary' END, 'late')
     FROM view.tasks t WHERE t.status = 'running' AND t.id LIKE $1 || '%' ORDER BY t.id
 """
 REQUEUE = """

@@ -148,10 +148,10 @@ RUN_QUERIES = {
         "runs.run_with_steps",
         (FIRST_RUN, 200, 200, PAGE_BYTES),
         {"ended_runs_pkey", "steps_pkey", "file_changes_by_run", "artifacts_pkey", "events_stream_version"},
-        6,
+        7,
     ),
     "a run, whole": Query(
-        "runs.run_with_steps", (FIRST_RUN, None, None, PAGE_BYTES), {"steps_pkey", "file_changes_by_run"}, 6
+        "runs.run_with_steps", (FIRST_RUN, None, None, PAGE_BYTES), {"steps_pkey", "file_changes_by_run"}, 7
     ),
     "more steps of a run": Query("runs.list_steps", (FIRST_RUN, 0, 101), {"steps_pkey"}, 1),
     "more files of a run": Query("runs.list_changes", (FIRST_RUN, "", 201), {"file_changes_by_run"}, 1),

@@ -38,6 +38,7 @@ class Player(RuleBasedStateMachine):
         self.last = 0
         self.sound = True
         self._seen: Look | None = None
+        self.with_patch: set[int] = set()  # runs that stored a patch while they were current
 
     # ------------------------------------------------------------------ playing
 

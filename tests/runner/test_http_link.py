@@ -30,12 +30,12 @@ async def test_task_is_done_over_http(database: str, tasks: Ledger) -> None:
     """Claim, start, steps with their output, and the end: everything a runner does works over HTTP."""
     steps = [Step("one", "echo hello; touch made.txt"), Step("two", "echo there >&2")]
     async with serving(database) as api, working_over(api.url):
-        await tasks.add(("t/1", TaskCreated("a task", body="do it", steps=steps, params={"x": [1]})))
+        await tasks.add(("t-1", TaskCreated("a task", body="do it", steps=steps, params={"x": [1]})))
         await eventually(lambda: tasks.count("done"))
         [run] = await api.get("/runs")
         told = await api.get(f"/runs/{run['id']}")
         output = await api.get(f"/runs/{run['id']}/output")
-    assert ["created", "claimed", "started", "step", "step", "done"] == await tasks.types("t/1")
+    assert ["created", "claimed", "started", "step", "step", "done"] == await tasks.types("t-1")
     assert [("one", 0), ("two", 0)] == [(step["name"], step["exit_code"]) for step in told["steps"]]
     assert ["made.txt"] == [change["path"] for change in told["file_changes"]]
     assert [("stdout", "hello\n"), ("stderr", "there\n")] == [(piece["stream"], piece["data"]) for piece in output]
