@@ -143,7 +143,7 @@ async def test_other_errors_fail_one_call(stack: Stack, state: str) -> None:
 
 async def test_api_answers_unavailable_in_the_contracts_shape(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A creation that meets a transient condition for long is refused; the same, sent again, creates one task."""
-    monkeypatch.setattr("events.committer.GIVE_UP_SECONDS", 1.0)
+    monkeypatch.setattr("events.committer.GIVE_UP_SECONDS", 3.0)  # longer than the longest delay
     task = {"id": f"t{next(numbers)}", "title": "a task", "task_type": "python", "params": {"handler": "work"}}
     with structlog.testing.capture_logs() as lines:
         await stack.injection.fail("53100", "create")
