@@ -79,15 +79,6 @@ def decode(event_type: str, data: bytes | str | msgspec.Raw) -> Any:
             raise InvalidInput(f"{event_type}: {error}") from error
 
 
-def check(data: Struct) -> None:
-    """Raise InvalidInput, naming the field, if the event breaks a rule. Structs made in Python check no limits."""
-    event_type = type_name(data)
-    try:
-        _decoders[event_type].decode(encode(data))
-    except UNREADABLE as error:
-        raise InvalidInput(f"{event_type}: {error}") from error
-
-
 def _upcast(event_type: str, data: bytes | str | msgspec.Raw, struct: type[Struct]) -> Any:
     plain = msgspec.json.decode(data)
     for upcaster in UPCASTERS.get(event_type, ()):
